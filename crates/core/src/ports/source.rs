@@ -1,0 +1,116 @@
+//! The port of a roster source.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::ConnectorError;
+use crate::finding::Finding;
+use crate::privacy::Personal;
+use crate::student::{Damaged, Student};
+use crate::words::vocabulary;
+
+vocabulary! {
+    /// Whether a source gives rosters at present.
+    SourceState {
+        /// It does.
+        Running = "running",
+        /// The district paused it: nothing that it says or does not say withdraws anybody.
+        Paused = "paused",
+    }
+}
+
+vocabulary! {
+    /// What a stream of records was. Only a snapshot makes anybody absent.
+    Completeness {
+        /// Everything there is, and it arrived whole.
+        Snapshot = "snapshot",
+        /// What changed since a cursor.
+        Delta = "delta",
+        /// Not everything, or it cannot be told. Withdraws nobody.
+        Incomplete = "incomplete",
+    }
+}
+
+/// What a source can say of its roster before the records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RosterFacts {
+    /// The moment the roster speaks of, where the source knows it: a file's time, an export's own stamp.
+    pub as_of: Option<Timestamp>,
+    /// Whether the source is running.
+    pub state: SourceState,
+    /// What the source says it is, such as the SIS's name and the version of the format.
+    pub description: String,
+    /// A digest of where it is read from (path or endpoint), in clear words for messages: a change of it makes the
+    /// next plan wait.
+    pub endpoint: String,
+    /// What was noticed so far.
+    pub findings: Vec<Finding>,
+}
+
+/// Where a delta source is to go on from. Opaque to everyone but its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// One record of a roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// A person who may get a card. Within one stream each student id comes exactly once.
+    Student(Box<Student>),
+    /// A tombstone: the source says that the person has left. Only in a delta.
+    Gone {
+        /// The source's ids of the person.
+        source_ids: Vec<Personal>,
+    },
+    /// A record that could not be read.
+    Damaged(Box<Damaged>),
+}
+
+/// One step of a source's stream.
+#[derive(Debug)]
+pub enum RosterPage {
+    /// Some records; a few thousand at most.
+    Records(Vec<Record>),
+    /// The end of the stream. After it, [`RosterSource::next_page`] is not called again.
+    End {
+        /// What the stream was.
+        completeness: Completeness,
+        /// Where the next delta goes on from. To be kept only once everything before it is durable.
+        cursor: Option<Cursor>,
+        /// What was noticed about the roster as a whole (or too often to say each time).
+        findings: Vec<Finding>,
+    },
+}
+
+/// The answer to a question about one person.
+#[derive(Debug)]
+pub enum FetchOne {
+    /// Still in the roster.
+    Found(Box<Student>),
+    /// The source says for certain that the person is not in it.
+    NotFound,
+    /// The source cannot tell, or cannot be asked.
+    Unknown,
+}
+
+/// A roster source: OneRoster, Clever, a district's own files.
+///
+/// The stream is read once, from [`RosterSource::facts`] through [`RosterSource::next_page`] to
+/// [`RosterPage::End`]. A damaged record is a [`Record::Damaged`], not an error; an error ends the stream, and a
+/// stream that ended by an error withdraws nobody.
+#[async_trait]
+pub trait RosterSource: Send {
+    /// Opens the roster and says what it is.
+    async fn facts(&mut self) -> Result<RosterFacts, ConnectorError>;
+
+    /// The next records, or the end.
+    async fn next_page(&mut self) -> Result<RosterPage, ConnectorError>;
+
+    /// Asks for one person again. Sources that cannot be asked say [`FetchOne::Unknown`].
+    async fn fetch_one(&mut self, _source_ids: &[Personal]) -> FetchOne {
+        FetchOne::Unknown
+    }
+
+    /// Tries what a sync would need (files, login, permissions) without reading the whole roster, for
+    /// `check --online`. Returns what was noticed; an error is a source that cannot be used.
+    async fn check(&mut self) -> Result<Vec<Finding>, ConnectorError>;
+}
