@@ -1,0 +1,71 @@
+//! How one responder wants its messages spelt. The model is one; the spellings are many.
+
+/// Which NCIP is spoken. 2.0, 2.01 and 2.02 are the same for every patron message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Version {
+    /// NCIP 2.0, 2.01 or 2.02; the URI says which.
+    #[default]
+    V2,
+}
+
+/// How the names of elements and attributes are qualified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// `<ncip:NCIPMessage ncip:version=...>`: valid against the schema. Koha's servers answer it with an HTML page.
+    #[default]
+    Prefixed,
+    /// `<NCIPMessage xmlns=... ncip:version=...>`: valid against the schema, and taken by every server that was tried.
+    DefaultNamespace,
+    /// `<NCIPMessage xmlns=... version=...>`: what most software sends, and not valid. Only where a responder insists.
+    UnqualifiedVersion,
+}
+
+/// How the values of `UserElementType` are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ElementSpelling {
+    /// `Name Information`, as in the standard's scheme.
+    #[default]
+    Spaced,
+    /// `NameInformation`, as some servers compare it.
+    Joined,
+}
+
+/// The spellings that one responder takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialect {
+    /// Which NCIP is spoken.
+    pub version: Version,
+    /// The value of the `version` attribute.
+    pub version_uri: String,
+    /// How names are qualified.
+    pub style: Style,
+    /// Whether `Scheme` attributes are sent. Evergreen's server breaks on them; the XC toolkit wants them.
+    pub send_schemes: bool,
+    /// How `UserElementType` values are written.
+    pub elements: ElementSpelling,
+    /// The scheme of agency codes, where the responder has one of its own.
+    pub agency_scheme: Option<String>,
+    /// The scheme of `AgencyUserPrivilegeType`, which is each agency's own list.
+    pub privilege_scheme: Option<String>,
+}
+
+impl Dialect {
+    /// The version URI of NCIP 2.02, which most software sends.
+    pub const V2_02: &'static str = "http://www.niso.org/schemas/ncip/v2_02/ncip_v2_02.xsd";
+}
+
+impl Default for Dialect {
+    /// Prefixed, with schemes: as the standard has it.
+    fn default() -> Self {
+        Self {
+            version: Version::V2,
+            version_uri: Self::V2_02.to_owned(),
+            style: Style::default(),
+            send_schemes: true,
+            elements: ElementSpelling::default(),
+            agency_scheme: None,
+            privilege_scheme: Some(crate::schemes::AGENCY_USER_PRIVILEGE_TYPE.to_owned()),
+        }
+    }
+}
