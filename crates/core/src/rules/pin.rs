@@ -102,7 +102,7 @@ pub fn is_trivial(pin: &str) -> bool {
     if one_step(0) || one_step(1) || one_step(-1) {
         return true;
     }
-    let pair_repeated = digits.len() % 2 == 0 && digits.chunks(2).all(|pair| pair == &digits[..2]);
+    let pair_repeated = digits.len().is_multiple_of(2) && digits.chunks(2).all(|pair| pair == &digits[..2]);
     let year = pin.len() == 4 && (pin.starts_with("19") || pin.starts_with("20"));
     pair_repeated || year
 }

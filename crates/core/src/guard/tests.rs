@@ -1,0 +1,191 @@
+//! The guards by table: rosters that are empty, cut short, old, or change too much.
+
+use super::*;
+
+fn school(label: &str, live: u64, roster: u64, absent: u64) -> (String, SchoolFacts) {
+    let facts = SchoolFacts {
+        label: label.into(),
+        live,
+        roster,
+        absent,
+        changes: BTreeMap::new(),
+    };
+    (label.to_owned(), facts)
+}
+
+fn facts(schools: impl IntoIterator<Item = (String, SchoolFacts)>) -> PlanFacts {
+    PlanFacts {
+        completeness: Completeness::Snapshot,
+        source_state: SourceState::Running,
+        as_of: None,
+        last_as_of: None,
+        now: "2026-11-24T04:30:00Z".parse().unwrap(),
+        first_connection: false,
+        rules_changed: false,
+        endpoint_changed: None,
+        schools: schools.into_iter().collect(),
+    }
+}
+
+fn with(mut facts: PlanFacts, label: &str, kind: ChangeKind, count: u64) -> PlanFacts {
+    facts.schools.get_mut(label).unwrap().changes.insert(kind, count);
+    facts
+}
+
+fn guards_of(verdict: &Verdict) -> Vec<&str> {
+    verdict.waiting_for.iter().map(|w| w.guard.as_str()).collect()
+}
+
+#[test]
+fn an_ordinary_night_goes_through() {
+    let plan = facts([school("A", 800, 801, 2), school("B", 80, 80, 1)]);
+    let plan = with(
+        with(plan, "A", ChangeKind::Create, 3),
+        "B",
+        ChangeKind::Update,
+        20,
+    );
+    assert_eq!(evaluate(&plan, &Guards::default()), Verdict::default());
+}
+
+#[test]
+fn s02_an_empty_roster_waits_and_nobody_is_missing() {
+    let verdict = evaluate(&facts([school("A", 6, 0, 6)]), &Guards::default());
+    assert_eq!(guards_of(&verdict), ["roster_collapsed"]);
+    assert!(verdict.whole && !verdict.absence_counts("A"));
+    assert!(verdict.waiting_for[0].likely_cause.contains("nobody"));
+}
+
+#[test]
+fn s02_half_the_schools_missing_is_named_by_school() {
+    let plan = facts([school("0123", 842, 0, 842), school("0456", 800, 800, 0)]);
+    let verdict = evaluate(&plan, &Guards::default());
+    assert!(verdict.whole);
+    let what = &verdict.waiting_for[0];
+    assert_eq!((what.limit, what.found), (Some(328), 842));
+    assert!(what.likely_cause.contains("0123"), "{}", what.likely_cause);
+}
+
+#[test]
+fn s15_one_school_of_many_that_sends_nobody_waits_alone() {
+    let plan = facts([school("0123", 90, 0, 90), school("0456", 800, 810, 0)]);
+    let plan = with(plan, "0456", ChangeKind::Create, 10);
+    let verdict = evaluate(&plan, &Guards::default());
+    assert_eq!(guards_of(&verdict), ["school_collapsed"]);
+    assert!(verdict.waits(ChangeKind::Lapse, "0123") && !verdict.absence_counts("0123"));
+    assert!(!verdict.waits(ChangeKind::Create, "0456") && verdict.absence_counts("0456"));
+    assert!(
+        verdict.waiting_for[0]
+            .likely_cause
+            .contains("sent 0 people; 90 have cards")
+    );
+}
+
+#[test]
+fn s02_last_years_file_waits() {
+    let mut plan = facts([school("A", 80, 80, 0)]);
+    plan.as_of = Some("2025-09-01T00:00:00Z".parse().unwrap());
+    plan.last_as_of = Some("2026-11-23T00:00:00Z".parse().unwrap());
+    assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), ["roster_older"]);
+    plan.last_as_of = plan.as_of;
+    assert!(
+        !evaluate(&plan, &Guards::default()).whole,
+        "the same file again is no older one"
+    );
+    let guards = Guards {
+        roster_age: Some(3 * 86_400),
+        ..Guards::default()
+    };
+    assert_eq!(guards_of(&evaluate(&plan, &guards)), ["roster_age"]);
+}
+
+#[test]
+fn s19_the_first_connection_waits_whatever_its_size() {
+    let mut plan = with(facts([school("A", 0, 3, 0)]), "A", ChangeKind::Create, 3);
+    plan.first_connection = true;
+    let verdict = evaluate(&plan, &Guards::default());
+    assert_eq!(guards_of(&verdict), ["first_connection"]);
+    assert!(verdict.waits(ChangeKind::Create, "A"));
+    let off = Guards {
+        first_connection: GuardAction::Off,
+        ..Guards::default()
+    };
+    assert_eq!(evaluate(&plan, &off), Verdict::default());
+}
+
+#[test]
+fn s38_changed_rules_wait_only_where_they_change_something() {
+    let mut plan = facts([school("A", 80, 80, 0)]);
+    plan.rules_changed = true;
+    assert_eq!(evaluate(&plan, &Guards::default()), Verdict::default());
+    let plan = with(plan, "A", ChangeKind::Update, 1);
+    assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), ["rules_changed"]);
+}
+
+#[test]
+fn many_changes_of_a_kind_wait_and_the_other_kinds_go_on() {
+    let plan = facts([school("A", 500, 560, 0), school("B", 500, 510, 0)]);
+    let plan = with(
+        with(plan, "A", ChangeKind::Create, 91),
+        "B",
+        ChangeKind::Create,
+        10,
+    );
+    let plan = with(plan, "A", ChangeKind::Update, 30);
+    let verdict = evaluate(&plan, &Guards::default());
+    assert_eq!(guards_of(&verdict), ["changes"]);
+    assert!(verdict.waits(ChangeKind::Create, "B") && !verdict.waits(ChangeKind::Update, "A"));
+    assert_eq!(
+        (verdict.waiting_for[0].limit, verdict.waiting_for[0].found),
+        (Some(100), 101)
+    );
+}
+
+#[test]
+fn many_changes_at_one_school_wait_there_alone() {
+    let plan = facts([school("A", 100, 100, 0), school("B", 5000, 5000, 0)]);
+    let plan = with(
+        with(plan, "A", ChangeKind::Update, 60),
+        "B",
+        ChangeKind::Update,
+        60,
+    );
+    let verdict = evaluate(&plan, &Guards::default());
+    assert_eq!(guards_of(&verdict), ["school_changes"]);
+    assert!(verdict.waits(ChangeKind::Update, "A") && !verdict.waits(ChangeKind::Update, "B"));
+}
+
+#[test]
+fn a_small_district_is_not_stopped_by_a_family_that_moves() {
+    let plan = with(facts([school("A", 80, 76, 4)]), "A", ChangeKind::Update, 6);
+    assert_eq!(evaluate(&plan, &Guards::default()), Verdict::default());
+    assert_eq!(Limit::wait(10.0, 25).allows(80), 25);
+    assert_eq!(Limit::wait(10.0, 25).allows(300_000), 30_000);
+}
+
+#[test]
+fn a_warning_lets_changes_go_on() {
+    let plan = with(facts([school("A", 80, 80, 0)]), "A", ChangeKind::Update, 60);
+    let limit = Limit {
+        action: GuardAction::Warn,
+        ..Guards::default().update
+    };
+    let guards = Guards {
+        update: limit,
+        school: limit,
+        ..Guards::default()
+    };
+    let verdict = evaluate(&plan, &guards);
+    assert!(!verdict.waits(ChangeKind::Update, "A") && verdict.waiting_for.is_empty());
+    assert_eq!(verdict.warnings.len(), 2);
+}
+
+#[test]
+fn an_incomplete_roster_makes_nobody_missing() {
+    let mut plan = facts([school("A", 80, 2, 78)]);
+    plan.completeness = Completeness::Incomplete;
+    assert_eq!(
+        guards_of(&evaluate(&plan, &Guards::default())),
+        Vec::<&str>::new()
+    );
+}
