@@ -1,0 +1,32 @@
+//! Configuration: TOML with places and advice, layering, secrets. Every problem in all files is found in one pass, and
+//! each says where it is and what to do.
+//!
+//! This crate knows no connector: a connector's table is handed on as an [`OpaqueTable`], and the connector's own
+//! crate reads it with the same [`TableReader`]. It reads neither the environment nor the clock; the program passes
+//! both in.
+
+mod document;
+mod kind;
+mod layers;
+mod names;
+mod place;
+mod problem;
+mod reader;
+mod render;
+mod secret;
+mod sensitive;
+mod suggest;
+
+pub use document::{Document, Entry, Node, Table, Value};
+pub use kind::{
+    AName, AnyText, Bool, Day, Integer, Kind, List, MonthDay, Parsed, Percent, Span, Text, Word, Wrong,
+};
+pub use layers::{FixedKey, FixedType, PREFIX, layered};
+pub use names::{Name, is_reference_name};
+pub use place::{FileId, Place, Placed};
+pub use problem::{Code, Mark, Problem, Problems, Severity};
+pub use reader::{OpaqueTable, TableReader, TextOrTable};
+pub use render::Style;
+pub use secret::{Clear, FoundSecret, MachineSecrets, SecretFault, SecretRef, SecretStore, SecretWay};
+pub use sensitive::is_secret_name;
+pub use suggest::{listed, nearest};

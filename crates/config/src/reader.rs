@@ -1,0 +1,496 @@
+//! Reads one table key by key. A mistake becomes a problem and the reading goes on, so that one pass finds them all;
+//! at the end, every key that nobody asked for is a problem too.
+//!
+//! ```
+//! use rostercard_config::{Document, Integer, Problems, TableReader, Text};
+//!
+//! let problems = Problems::new();
+//! let document = Document::parse("x.toml", b"name = \"Main\"\nconections = 3".to_vec(), &problems);
+//! let mut table = TableReader::top(&document, &problems).unwrap();
+//! let name = table.required("name", &Text, "\"Woodland Public Library\"");
+//! let connections = table.optional("connections", &Integer(1..=64));
+//! table.finish();
+//! assert_eq!(name.unwrap().value, "Main");
+//! assert!(connections.is_none());
+//! assert!(problems.render(Default::default()).contains("did you mean `connections`?"));
+//! ```
+
+use std::sync::Arc;
+
+use crate::document::{Document, Entry, Node, Table, Value};
+use crate::kind::{Kind, Text};
+use crate::place::{Place, Placed, join};
+use crate::problem::{Code, Mark, Problem, Problems};
+use crate::secret::{self, Clear, SecretRef};
+use crate::sensitive::is_secret_name;
+use crate::suggest::{listed, nearest};
+
+/// A table on its way to the crate that knows what its keys mean: a connector's.
+#[derive(Clone, Debug)]
+pub struct OpaqueTable {
+    table: Arc<Table>,
+    place: Place,
+    path: String,
+}
+
+impl OpaqueTable {
+    /// Starts to read it.
+    pub fn reader<'a>(&'a self, problems: &'a Problems) -> TableReader<'a> {
+        TableReader::new(&self.table, self.place.clone(), self.path.clone(), problems)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Its key path, such as `ils.main.ncip`.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.path
+    }
+}
+
+/// Text, or a table that says more: both are common for one key (`number`, `expires`, a home).
+#[derive(Debug)]
+pub enum TextOrTable<'a> {
+    /// Text.
+    Text(Placed<String>),
+    /// A table.
+    Table(TableReader<'a>),
+}
+
+/// Reads one table. Ask for each key it may have, then [`finish`](Self::finish).
+#[derive(Debug)]
+#[must_use = "unknown keys are found by `finish` alone"]
+pub struct TableReader<'a> {
+    table: &'a Arc<Table>,
+    place: Place,
+    path: String,
+    problems: &'a Problems,
+    known: Vec<String>,
+    missing: Vec<(String, String)>,
+    mark: Mark,
+}
+
+impl<'a> TableReader<'a> {
+    /// Reads the top table of a file; none where the file could not be parsed (which was told).
+    pub fn top(document: &'a Document, problems: &'a Problems) -> Option<Self> {
+        let Value::Table(table) = &document.root.as_ref()?.value else {
+            return None;
+        };
+        // What is missing from a whole file is missing at its beginning.
+        Some(Self::new(
+            table,
+            Place::File {
+                file: document.file,
+                span: 0..0,
+            },
+            String::new(),
+            problems,
+        ))
+    }
+
+    pub(crate) fn new(table: &'a Arc<Table>, place: Place, path: String, problems: &'a Problems) -> Self {
+        Self {
+            table,
+            place,
+            path,
+            problems,
+            known: Vec::new(),
+            missing: Vec::new(),
+            mark: problems.mark(),
+        }
+    }
+
+    /// Where problems go.
+    #[must_use]
+    pub fn problems(&self) -> &'a Problems {
+        self.problems
+    }
+
+    /// Where this table is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The key path of a key of this table.
+    #[must_use]
+    pub fn key(&self, name: &str) -> String {
+        join(&self.path, name)
+    }
+
+    /// Whether a key is there, whatever its value.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.table.get(name).is_some()
+    }
+
+    /// The place of a key's name, or of the table where the key is not there.
+    #[must_use]
+    pub fn place_of(&self, name: &str) -> Place {
+        self.table
+            .get(name)
+            .map_or_else(|| self.place.clone(), |entry| entry.key_place.clone())
+    }
+
+    /// A key's value as it stands.
+    pub fn node(&mut self, name: &str) -> Option<&'a Node> {
+        self.entry(name).map(|entry| &entry.node)
+    }
+
+    fn entry(&mut self, name: &str) -> Option<&'a Entry> {
+        self.known.push(name.to_owned());
+        self.table.get(name)
+    }
+
+    /// A key that may be there.
+    pub fn optional<K: Kind>(&mut self, name: &str, kind: &K) -> Option<Placed<K::Out>> {
+        let node = self.node(name)?;
+        self.read(name, node, kind)
+    }
+
+    /// A key that must be there; `example` is a value for the advice, as it would be written.
+    pub fn required<K: Kind>(&mut self, name: &str, kind: &K, example: &str) -> Option<Placed<K::Out>> {
+        if !self.has(name) {
+            self.missing(name, &format!("add this line: {name} = {example}"));
+            return None;
+        }
+        self.optional(name, kind)
+    }
+
+    /// A key that may be there, or what it is otherwise.
+    pub fn or<K: Kind>(&mut self, name: &str, kind: &K, otherwise: K::Out) -> Placed<K::Out> {
+        let key = self.key(name);
+        self.optional(name, kind).unwrap_or(Placed {
+            value: otherwise,
+            place: Place::Default,
+            key,
+        })
+    }
+
+    fn read<K: Kind>(&self, name: &str, node: &Node, kind: &K) -> Option<Placed<K::Out>> {
+        let key = self.key(name);
+        match kind.read(node) {
+            Ok(value) => Some(Placed {
+                value,
+                place: node.place.clone(),
+                key,
+            }),
+            Err(wrong) => {
+                let mut problem =
+                    Problem::error(wrong.code, node.place.clone(), key, wrong.what, wrong.advice);
+                if let Some(word) = wrong.meant {
+                    problem.advice.insert(0, format!("did you mean `{word}`?"));
+                }
+                self.problems.add(problem);
+                None
+            }
+        }
+    }
+
+    /// Says that a key is missing from this table. It is told by [`finish`](Self::finish), which knows whether the key
+    /// is there mistyped.
+    pub fn missing(&mut self, name: &str, advice: &str) {
+        self.known.push(name.to_owned());
+        self.missing.push((name.to_owned(), advice.to_owned()));
+    }
+
+    /// A table inside this one, if it is there.
+    pub fn table(&mut self, name: &str) -> Option<Self> {
+        let node = self.entry(name)?;
+        let key = self.key(name);
+        self.as_table(&node.node, node.key_place.clone(), key)
+    }
+
+    /// A table that must be there; `advice` says what to add.
+    pub fn required_table(&mut self, name: &str, advice: &str) -> Option<Self> {
+        if !self.has(name) {
+            self.missing(name, advice);
+            return None;
+        }
+        self.table(name)
+    }
+
+    /// A table inside this one, for another crate to read.
+    pub fn opaque(&mut self, name: &str) -> Option<OpaqueTable> {
+        let reader = self.table(name)?;
+        Some(OpaqueTable {
+            table: Arc::clone(reader.table),
+            place: reader.place.clone(),
+            path: reader.path.clone(),
+        })
+    }
+
+    /// A secret, by reference. `clear` says whether it may also be written in clear.
+    pub fn secret(&mut self, name: &str, clear: Clear) -> Option<SecretRef> {
+        let node = self.node(name)?;
+        secret::read(node, &self.key(name), clear, self.problems)
+    }
+
+    /// A secret that must be there.
+    pub fn required_secret(&mut self, name: &str, clear: Clear) -> Option<SecretRef> {
+        if !self.has(name) {
+            self.missing(
+                name,
+                &format!("add this line: {name} = {{ credential = \"NAME\" }}"),
+            );
+            return None;
+        }
+        self.secret(name, clear)
+    }
+
+    /// The tables of an array of tables (`[[card.for]]`), none where it is not there.
+    pub fn tables(&mut self, name: &str) -> Vec<Self> {
+        let Some(node) = self.node(name) else {
+            return Vec::new();
+        };
+        let key = self.key(name);
+        let Value::Array(items) = &node.value else {
+            self.wrong_type(
+                &node.place,
+                &key,
+                "a list of tables",
+                &node.value,
+                &format!("begin each with [[{key}]]"),
+            );
+            return Vec::new();
+        };
+        items
+            .iter()
+            .enumerate()
+            .filter_map(|(at, item)| self.as_table(item, item.place.clone(), format!("{key}[{}]", at + 1)))
+            .collect()
+    }
+
+    /// Text, or a table that says more.
+    pub fn text_or_table(&mut self, name: &str) -> Option<TextOrTable<'a>> {
+        let entry = self.entry(name)?;
+        self.entry_text_or_table(entry)
+    }
+
+    fn entry_text_or_table(&self, entry: &'a Entry) -> Option<TextOrTable<'a>> {
+        match &entry.node.value {
+            Value::Table(_) => {
+                let key = self.key(&entry.name);
+                self.as_table(&entry.node, entry.key_place.clone(), key)
+                    .map(TextOrTable::Table)
+            }
+            _ => self.read(&entry.name, &entry.node, &Text).map(TextOrTable::Text),
+        }
+    }
+
+    /// All keys of this table that were not asked for, each with its value as text or table: a table whose keys are
+    /// the configuration's own words, such as `[homes]`.
+    pub fn rest(&mut self) -> Vec<(Placed<String>, TextOrTable<'a>)> {
+        let entries: Vec<&'a Entry> = self
+            .table
+            .iter()
+            .filter(|entry| !self.known.contains(&entry.name))
+            .collect();
+        entries
+            .into_iter()
+            .filter_map(|entry| {
+                self.known.push(entry.name.clone());
+                let name = Placed {
+                    value: entry.name.clone(),
+                    place: entry.key_place.clone(),
+                    key: self.key(&entry.name),
+                };
+                Some((name, self.entry_text_or_table(entry)?))
+            })
+            .collect()
+    }
+
+    /// The same where each value is of one kind: a map from text to values.
+    pub fn map<K: Kind>(&mut self, kind: &K) -> Vec<(Placed<String>, Placed<K::Out>)> {
+        let entries: Vec<&'a Entry> = self
+            .table
+            .iter()
+            .filter(|entry| !self.known.contains(&entry.name))
+            .collect();
+        entries
+            .into_iter()
+            .filter_map(|entry| {
+                self.known.push(entry.name.clone());
+                let name = Placed {
+                    value: entry.name.clone(),
+                    place: entry.key_place.clone(),
+                    key: self.key(&entry.name),
+                };
+                Some((name, self.read(&entry.name, &entry.node, kind)?))
+            })
+            .collect()
+    }
+
+    /// The names of the tables inside this one that were not asked for: `main` of `[ils.main]`. Values that are no
+    /// tables are problems.
+    pub fn rest_tables(&mut self) -> Vec<(Placed<String>, Self)> {
+        let entries: Vec<&'a Entry> = self
+            .table
+            .iter()
+            .filter(|entry| !self.known.contains(&entry.name))
+            .collect();
+        entries
+            .into_iter()
+            .filter_map(|entry| {
+                self.known.push(entry.name.clone());
+                let key = self.key(&entry.name);
+                let reader = self.as_table(&entry.node, entry.key_place.clone(), key.clone())?;
+                Some((
+                    Placed {
+                        value: entry.name.clone(),
+                        place: entry.key_place.clone(),
+                        key,
+                    },
+                    reader,
+                ))
+            })
+            .collect()
+    }
+
+    /// Exactly one of these tables must be there: which connector. `what` says what they are ("an ILS's connector").
+    pub fn one_table_of(&mut self, names: &[&str], what: &str) -> Option<(String, OpaqueTable)> {
+        self.known.extend(names.iter().map(|name| (*name).to_owned()));
+        let mut present = self
+            .table
+            .iter()
+            .filter(|entry| names.contains(&entry.name.as_str()));
+        let Some(first) = present.next() else {
+            let example = names.first().map_or_else(String::new, |name| self.key(name));
+            let advice = format!(
+                "add a table for one of {}, such as [{example}]",
+                listed(names.iter().copied())
+            );
+            // Mistyped, it is one mistake, not two.
+            let typed = self.table.iter().find(|entry| {
+                !self.known.contains(&entry.name) && nearest(&entry.name, names.iter().copied()).is_some()
+            });
+            let problem = match typed {
+                Some(entry) => {
+                    self.known.push(entry.name.clone());
+                    let key = self.key(&entry.name);
+                    let message = format!("this is not {what} that is known");
+                    Problem::error(Code::UnknownKey, entry.key_place.clone(), key, message, advice)
+                        .did_you_mean(&entry.name, names.iter().copied())
+                }
+                None => {
+                    let message = format!("{what} is missing");
+                    Problem::error(
+                        Code::MissingKey,
+                        self.place.clone(),
+                        self.path.clone(),
+                        message,
+                        advice,
+                    )
+                }
+            };
+            self.problems.add(problem);
+            return None;
+        };
+        if let Some(second) = present.next() {
+            self.problems.add(
+                Problem::error(
+                    Code::Exclusive,
+                    second.key_place.clone(),
+                    self.key(&second.name),
+                    format!("there can be only one: {what} was already said"),
+                    "remove one of the two tables",
+                )
+                .and_at(first.key_place.clone(), "said here first"),
+            );
+            return None;
+        }
+        let name = first.name.clone();
+        let table = self.opaque(&name)?;
+        Some((name, table))
+    }
+
+    fn as_table(&self, node: &'a Node, place: Place, key: String) -> Option<Self> {
+        let Value::Table(table) = &node.value else {
+            self.wrong_type(
+                &node.place,
+                &key,
+                "a table",
+                &node.value,
+                &format!("write [{key}] on a line of its own, and what belongs to it below"),
+            );
+            return None;
+        };
+        Some(Self::new(table, place, key, self.problems))
+    }
+
+    fn wrong_type(&self, place: &Place, key: &str, wanted: &str, found: &Value, advice: &str) {
+        self.problems.add(Problem::error(
+            Code::WrongType,
+            place.clone(),
+            key,
+            format!("must be {wanted}, this is {}", found.kind()),
+            advice,
+        ));
+    }
+
+    /// Adds an error at a key of this table.
+    pub fn complain(&self, name: &str, code: Code, message: impl Into<String>, advice: impl Into<String>) {
+        let place = self
+            .table
+            .get(name)
+            .map_or_else(|| self.place.clone(), |entry| entry.node.place.clone());
+        self.problems
+            .add(Problem::error(code, place, self.key(name), message, advice));
+    }
+
+    /// Ends the reading: each key that was not asked for is a problem, and so is each that is missing; a mistyped
+    /// required key is one problem, not two. Says whether no error was added since the reader was made, by it or by
+    /// those it handed out meanwhile.
+    pub fn finish(self) -> bool {
+        let mut missing = self.missing.clone();
+        for entry in self
+            .table
+            .iter()
+            .filter(|entry| !self.known.contains(&entry.name))
+        {
+            let known = || self.known.iter().map(String::as_str);
+            // What is missing is meant sooner than what is there already.
+            let absent =
+                nearest(&entry.name, missing.iter().map(|(name, _)| name.as_str())).map(str::to_owned);
+            let meant = absent
+                .clone()
+                .or_else(|| nearest(&entry.name, known()).map(str::to_owned));
+            if meant.as_deref().is_some_and(is_secret_name) {
+                // A mistyped name of a secret: what follows it is one.
+                self.problems.hide(&entry.key_place);
+                self.problems.hide(&entry.node.place);
+            }
+            let advice = if self.known.is_empty() {
+                "remove it: nothing can be said here".to_owned()
+            } else {
+                format!("known here: {}", listed(known()))
+            };
+            let mut message = "nothing is known by this name".to_owned();
+            if let Some(absent) = absent {
+                message = format!("{message}, and `{absent}` is missing");
+                missing.retain(|(name, _)| *name != absent);
+            }
+            let mut problem = Problem::error(
+                Code::UnknownKey,
+                entry.key_place.clone(),
+                self.key(&entry.name),
+                message,
+                advice,
+            );
+            if let Some(word) = meant {
+                problem.advice.insert(0, format!("did you mean `{word}`?"));
+            }
+            self.problems.add(problem);
+        }
+        for (name, advice) in missing {
+            let (place, key) = (self.place.clone(), self.key(&name));
+            self.problems
+                .add(Problem::error(Code::MissingKey, place, key, "is missing", advice));
+        }
+        !self.problems.failed_since(&self.mark)
+    }
+}
