@@ -180,8 +180,11 @@ impl<'a> TableReader<'a> {
                 key,
             }),
             Err(wrong) => {
-                let mut problem =
-                    Problem::error(wrong.code, node.place.clone(), key, wrong.what, wrong.advice);
+                let (key, place) = match wrong.item {
+                    Some((number, place)) => (format!("{key}[{number}]"), place),
+                    None => (key, node.place.clone()),
+                };
+                let mut problem = Problem::error(wrong.code, place, key, wrong.what, wrong.advice);
                 if let Some(word) = wrong.meant {
                     problem.advice.insert(0, format!("did you mean `{word}`?"));
                 }

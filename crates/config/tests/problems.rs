@@ -145,6 +145,7 @@ fn a_file_that_is_not_utf8() {
     assert_snapshot!(problems.render(Style::Plain), @r#"
     error[not-utf8]: this file is not UTF-8 text from here on
     --> x.toml:2:12
+     = note: the line is not shown, because it may hold a secret
      = help: save it as UTF-8 (without a byte order mark) in your editor
 
     1 error
@@ -157,27 +158,6 @@ fn line_ends_marks_tabs_and_wide_letters_keep_the_column() {
     let text = "\u{feff}nmae = 1\r\n[library]\r\nname = \"A\"\r\ntimezone = \"UTC\"\r\n[ils]\r\n\tconnections = 0\r\n\
                 schools = [\"Zoë\", \"日本\", 7]\r\n";
     assert_snapshot!(rendered(text), @r#"
-    error[not-utf8]: this file is not UTF-8 text from here on
-    --> x.toml:2:12
-     = note: the line is not shown, because it may hold a secret
-     = help: save it as UTF-8 (without a byte order mark) in your editor
-
-    1 error
-    "#);
-    let json = read(text).to_json();
-    let places: Vec<(u64, u64)> = json
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|p| (p["line"].as_u64().unwrap(), p["column"].as_u64().unwrap()))
-        .collect();
-    assert_eq!(places, [(1, 1), (6, 16), (7, 11)]);
-}
-
-#[test]
-fn as_json() {
-    let json = read("[library]\nname = \"\"\ntimezone = \"UTC\"\nopened = 2027-02-30\n").to_json();
-    assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @r#"
     error[unknown-key]: nmae: nothing is known by this name
      --> rostercard.toml:1:1
       |
@@ -194,15 +174,45 @@ fn as_json() {
       |
       = help: write a whole number from 1 to 64
 
-    error[wrong-type]: ils.schools: must be text, this is a whole number
-     --> rostercard.toml:7:11
+    error[wrong-type]: ils.schools[3]: must be text, this is a whole number
+     --> rostercard.toml:7:25
       |
     7 | schools = ["Zoë", "日本", 7]
-      |           ^^^^^^^^^^^^^^^^^^
+      |                           ^
       |
       = help: write it like this: "..."
 
     3 errors
+    "#);
+    let json = read(text).to_json();
+    let places: Vec<(u64, u64)> = json
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| (p["line"].as_u64().unwrap(), p["column"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(places, [(1, 1), (6, 16), (7, 25)]);
+}
+
+#[test]
+fn as_json() {
+    let json = read("[library]\nname = \"\"\ntimezone = \"UTC\"\nopened = 2027-02-30\n").to_json();
+    assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @r#"
+    [
+      {
+        "advice": [
+          "write it as: name = \"value\", text always in double quotes"
+        ],
+        "also": [],
+        "code": "syntax",
+        "column": 10,
+        "file": "rostercard.toml",
+        "key": null,
+        "line": 4,
+        "message": "TOML: invalid date, expected day between 01 and 28",
+        "severity": "error"
+      }
+    ]
     "#);
 }
 
