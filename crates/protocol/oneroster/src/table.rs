@@ -1,0 +1,148 @@
+//! A file of rows: its header resolved once, then rows one at a time, each cell asked for by its column.
+
+use std::io::Read;
+
+use crate::columns::Columns;
+use crate::finding::{Code, Finding, ReadError};
+use crate::header::{Extra, Layout};
+use crate::manifest::Version;
+use crate::records::{Record, Records, Step};
+use crate::scalars::{self, DateCell, Status};
+
+/// A file that is being read.
+#[derive(Debug)]
+pub struct Table<C, R> {
+    records: Records<R>,
+    layout: Layout<C>,
+}
+
+/// A row whose cells are certain.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a, C> {
+    record: Record<'a>,
+    layout: &'a Layout<C>,
+}
+
+/// A row that cannot be used.
+#[derive(Debug, Clone, Copy)]
+pub struct DamagedRow<'a, C> {
+    /// The line it begins on.
+    pub line: u64,
+    /// What is wrong with it.
+    pub code: Code,
+    /// Its cells, where their places are certain. Those that are not UTF-8 read as empty.
+    pub cells: Option<Row<'a, C>>,
+}
+
+/// What stands on a line of a file.
+#[derive(Debug, Clone, Copy)]
+pub enum Line<'a, C> {
+    /// A row.
+    Row(Row<'a, C>),
+    /// A row that cannot be used. The stream goes on behind it.
+    Damaged(DamagedRow<'a, C>),
+}
+
+impl<C: Columns, R: Read> Table<C, R> {
+    /// Reads the header. The findings say what is odd about it.
+    ///
+    /// # Errors
+    /// [`ReadError::Unusable`] where the header is missing or lacks a column that is needed; [`ReadError::Io`].
+    pub fn open(version: Version, input: R) -> Result<(Self, Vec<Finding>), ReadError> {
+        let mut records = Records::new(input);
+        let io = |source| ReadError::Io {
+            file: C::FILE.to_owned(),
+            line: 1,
+            source,
+        };
+        let (layout, findings) = match records.next_step().map_err(io)? {
+            None => (None, vec![Finding::file(Code::TableEmpty, C::FILE)]),
+            Some(Step::Damaged { line, .. }) => (
+                None,
+                vec![Finding::file(Code::TableBrokenHeader, C::FILE).line(line)],
+            ),
+            Some(Step::Record(header)) => Layout::resolve(&header, version),
+        };
+        let Some(layout) = layout else {
+            return Err(ReadError::Unusable(findings));
+        };
+        records.set_width(layout.width());
+        Ok((Self { records, layout }, findings))
+    }
+
+    /// Where the columns lie.
+    #[must_use]
+    pub fn layout(&self) -> &Layout<C> {
+        &self.layout
+    }
+
+    /// The next row; `None` at the file's end.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`] alone.
+    pub fn next_line(&mut self) -> Result<Option<Line<'_, C>>, ReadError> {
+        let layout = &self.layout;
+        let line = self.records.line();
+        let step = self.records.next_step();
+        match step.map_err(|source| ReadError::Io {
+            file: C::FILE.to_owned(),
+            line,
+            source,
+        })? {
+            None => Ok(None),
+            Some(Step::Record(record)) => Ok(Some(Line::Row(Row { record, layout }))),
+            Some(Step::Damaged { line, code, cells }) => {
+                let cells = cells.map(|record| Row { record, layout });
+                Ok(Some(Line::Damaged(DamagedRow { line, code, cells })))
+            }
+        }
+    }
+}
+
+impl<'a, C: Columns> Row<'a, C> {
+    /// The line the row begins on.
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        self.record.line
+    }
+
+    /// A cell, without white space around it; empty where the column is not there. Ids are text: leading zeros and
+    /// letters' case stay.
+    #[must_use]
+    pub fn get(&self, column: C) -> &'a str {
+        self.layout
+            .position(column)
+            .and_then(|at| self.record.get(at))
+            .unwrap_or_default()
+            .trim()
+    }
+
+    /// A cell of a column outside the specification.
+    #[must_use]
+    pub fn extra(&self, column: Extra) -> &'a str {
+        self.record.get(usize::from(column.0)).unwrap_or_default().trim()
+    }
+
+    /// The elements of a list cell.
+    pub fn list(&self, column: C) -> impl Iterator<Item = &'a str> + Clone + use<'a, C> {
+        scalars::list(self.get(column))
+    }
+
+    /// A date cell.
+    #[must_use]
+    pub fn date(&self, column: C) -> DateCell {
+        scalars::date(self.get(column))
+    }
+
+    /// A boolean cell.
+    #[must_use]
+    pub fn boolean(&self, column: C) -> Option<bool> {
+        scalars::boolean(self.get(column))
+    }
+
+    /// A status cell.
+    #[must_use]
+    pub fn status(&self, column: C) -> Status {
+        Status::parse(self.get(column))
+    }
+}
