@@ -1,6 +1,7 @@
 //! Something noticed about the data on the way: where, what rule, and what to do. Never a value about a person.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Where in a source something was noticed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -57,6 +58,21 @@ impl fmt::Display for Place {
             write!(f, "{sep}{column}")?;
         }
         Ok(())
+    }
+}
+
+/// A row of a source's file or collection: cheap enough to go with every person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Row {
+    /// The file inside the package, or the REST collection; one text shared by all its rows.
+    pub file: Arc<str>,
+    /// The line (1 is the header) or the row of a collection.
+    pub line: u64,
+}
+
+impl From<&Row> for Place {
+    fn from(row: &Row) -> Self {
+        Self::line(&*row.file, row.line)
     }
 }
 

@@ -178,6 +178,8 @@ pub struct WantedPatron {
     pub pin: PinWish,
     /// The address that takes the place of `values.address` where the ILS refuses that one.
     pub fallback_address: Option<Address>,
+    /// The roster source's own ids of the person, kept sealed so that the source can be asked for the person again.
+    pub source_ids: Vec<Personal>,
     /// The student's own school.
     pub school: Arc<School>,
     /// The student's grade.

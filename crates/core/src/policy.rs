@@ -116,6 +116,7 @@ fn wanted(student: &Student, rules: &CardRules, today: Today) -> Result<WantedPa
         fallback_address: fallback_address.filter(|_| values.address.is_some()),
         values,
         pin,
+        source_ids: student.source_ids.clone(),
         school: Arc::clone(school),
         grade: student.grade,
         findings,

@@ -70,6 +70,7 @@ struct Spooled {
     values: SpooledValues,
     pin: SpooledPin,
     fallback_address: Option<SpooledAddress>,
+    source_ids: Vec<String>,
     school: (String, Option<String>, String),
     grade: Option<u8>,
 }
@@ -95,6 +96,11 @@ pub fn encode(wanted: &WantedPatron) -> Result<Zeroizing<Vec<u8>>, SpoolError> {
             }
         },
         fallback_address: wanted.fallback_address.as_ref().map(address_out),
+        source_ids: wanted
+            .source_ids
+            .iter()
+            .map(|id| id.reveal().to_owned())
+            .collect(),
         school: (
             wanted.school.source_id.clone(),
             wanted.school.code.clone(),
@@ -132,6 +138,7 @@ pub fn decode(bytes: &[u8]) -> Result<WantedPatron, SpoolError> {
             },
         },
         fallback_address: spooled.fallback_address.map(address_in),
+        source_ids: spooled.source_ids.into_iter().map(Personal::new).collect(),
         school: Arc::new(School {
             source_id,
             code,
@@ -269,6 +276,7 @@ mod tests {
                 },
                 pin: PinWish::Given { pin: Secret::new(&pin), fallback_digits: 4 },
                 fallback_address: Some(address),
+                source_ids: vec![Personal::new("u-1"), Personal::new("u-2")],
                 school: Arc::new(School { source_id: "s".into(), code: None, name }),
                 grade: Grade::number(6),
                 findings: Vec::new(),
@@ -279,7 +287,9 @@ mod tests {
             prop_assert_eq!(&back.school, &wanted.school);
             prop_assert_eq!(back.grade, wanted.grade);
             prop_assert_eq!(&back.fallback_address, &wanted.fallback_address);
-            prop_assert!(matches!(back.pin, PinWish::Given { pin: p, .. } if p.reveal() == pin));
+            let same_pin = matches!(back.pin, PinWish::Given { pin: p, .. } if p.reveal() == pin);
+            prop_assert!(same_pin);
+            prop_assert_eq!(&back.source_ids, &wanted.source_ids);
             prop_assert_eq!(decode_values(&encode_values(&wanted.values).unwrap()).unwrap(), wanted.values);
         }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Row};
 use crate::grade::Grade;
 use crate::privacy::{BirthDate, Personal};
 use crate::words::{Code, Role};
@@ -112,6 +112,8 @@ pub struct Student {
     pub address: GivenAddress,
     /// What the source noticed about this person: several schools and no primary one, a date that is none.
     pub findings: Vec<Finding>,
+    /// Where in the source the person stands, for messages to the district.
+    pub row: Option<Row>,
 }
 
 impl Student {

@@ -43,6 +43,7 @@ fn student() -> Student {
         phone: None,
         address: GivenAddress::None,
         findings: Vec::new(),
+        row: None,
     }
 }
 

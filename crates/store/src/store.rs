@@ -1,0 +1,197 @@
+//! The store's port. See [`Store`].
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rostercard_core::digest::{Digest, DigestKey};
+use rostercard_core::plan::{ChangeState, RunState};
+use rostercard_core::privacy::Personal;
+
+use crate::rows::{
+    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, Link, LinkIndex, LinkWrite, Missing, NewChange,
+    NewIntent, NewRun, OpenIntent, Partnership, PartnershipId, PlanDecision, PlanHead, Run, RunId, RunResult,
+    Settlement, StateCount, StoredSchool,
+};
+
+/// What can go wrong with a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file or server could not be reached, or said no. The message names it.
+    #[error("{what}: {why}")]
+    Unavailable {
+        /// What was being done, and with which file or server.
+        what: String,
+        /// Why it failed.
+        why: String,
+    },
+    /// Somebody else is writing to the store: another `sync`, or the daemon.
+    #[error("another rostercard is at work on {what}; it can be only one at a time")]
+    Busy {
+        /// The store.
+        what: String,
+    },
+    /// The key is not the one that the store was made with.
+    #[error("the store at {what} was made with another key: nothing was read and nothing written")]
+    WrongKey {
+        /// The store.
+        what: String,
+    },
+    /// The store was made by a newer version.
+    #[error("the store at {what} has schema {found}, this program knows {known}: it was written by a newer version")]
+    Newer {
+        /// The store.
+        what: String,
+        /// The schema that was found.
+        found: u32,
+        /// The newest schema that this program knows.
+        known: u32,
+    },
+    /// A range of numbers has no more.
+    #[error("the range of numbers `{range}` is used up: give it a further range")]
+    RangeUsedUp {
+        /// The range's name.
+        range: String,
+    },
+    /// Two links would have the same patron.
+    #[error("a patron with this number belongs to another person of the ledger already")]
+    PatronTaken,
+    /// What was asked for is not there.
+    #[error("there is no {what}")]
+    NotFound {
+        /// What.
+        what: String,
+    },
+    /// The store's contents cannot be what this program wrote.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+impl StoreError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "look at the disk, the directory's owner and its permissions",
+            Self::Busy { .. } => "wait until the other one has finished, or stop it; `rostercard status` says what it does",
+            Self::WrongKey { .. } => "give the key the store was made with in [state] key; a lost key is a lost store",
+            Self::Newer { .. } => "install that version again, or restore the backup made before the upgrade",
+            Self::RangeUsedUp { .. } => "set a further range apart in the ILS and name it in [card] number",
+            Self::PatronTaken => "two students have the same card: see `rostercard show` for the run",
+            Self::NotFound { .. } => "`rostercard runs` lists what there is",
+            Self::Damaged(_) => "restore the last backup; nothing was written",
+        }
+    }
+}
+
+/// Ledger, journal, plans and runs.
+///
+/// Every method that writes is one transaction, durable when it returns, and takes a batch; several calls at once may
+/// share a commit. There is one writing process at a time ([`StoreError::Busy`]); reading is always possible.
+/// A shared store for several hosts will add leases and a fencing epoch on intents; nothing here stands against that.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The key of this store's digests.
+    fn digest_key(&self) -> &DigestKey;
+
+    /// The partnership with a permanent id, made where it is not there yet. `ils` is its ILS's permanent id.
+    async fn partnership(&self, permanent_id: &str, ils: &str, name: &str) -> Result<Partnership, StoreError>;
+
+    /// Every partnership the store knows.
+    async fn partnerships(&self) -> Result<Vec<Partnership>, StoreError>;
+
+    /// The narrow row of every link of a partnership, in order of `person`.
+    async fn index(&self, partnership: PartnershipId) -> Result<Vec<LinkIndex>, StoreError>;
+
+    /// The schools that links of a partnership name.
+    async fn schools(&self, partnership: PartnershipId) -> Result<Vec<StoredSchool>, StoreError>;
+
+    /// Whole links of people; those who have none are left out.
+    async fn links(&self, partnership: PartnershipId, people: &[Digest]) -> Result<Vec<Link>, StoreError>;
+
+    /// Which of these numbers belong to links of an ILS already, each with whose it is. In any partnership of it.
+    async fn numbers_in_use(&self, ils: &str, numbers: &[Personal]) -> Result<Vec<(Personal, Digest)>, StoreError>;
+
+    /// How many links there are by state.
+    async fn state_counts(&self, partnership: PartnershipId) -> Result<Vec<StateCount>, StoreError>;
+
+    /// Writes links that no write to the ILS stands behind: rejects, reviews, what waits for a home, notes.
+    async fn write_links(&self, partnership: PartnershipId, links: Vec<LinkWrite>) -> Result<(), StoreError>;
+
+    /// Notes who is missing, and who is there again.
+    async fn write_missing(&self, missing: Vec<Missing>) -> Result<(), StoreError>;
+
+    /// Begins a run; its number.
+    async fn begin_run(&self, run: NewRun) -> Result<RunId, StoreError>;
+
+    /// Keeps what a plan rests on. Earlier plans of the partnership whose changes are still ready or waiting are
+    /// superseded: those changes are dropped and their spool is wiped.
+    async fn write_plan(&self, run: RunId, head: PlanHead) -> Result<(), StoreError>;
+
+    /// Keeps a run's result and state; with `finished_at`, the run has ended.
+    async fn write_run(
+        &self,
+        run: RunId,
+        state: RunState,
+        result: &RunResult,
+        finished_at: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
+
+    /// After a roster was taken: what the partnership's next run is compared with.
+    async fn write_taken(
+        &self,
+        partnership: PartnershipId,
+        head: &PlanHead,
+        let_through: bool,
+    ) -> Result<(), StoreError>;
+
+    /// A run.
+    async fn run(&self, run: RunId) -> Result<Run, StoreError>;
+
+    /// The last runs, newest first; of one partnership, or of all.
+    async fn runs(&self, partnership: Option<PartnershipId>, most: usize) -> Result<Vec<Run>, StoreError>;
+
+    /// Adds changes to a run's plan; their rows, in order.
+    async fn add_changes(&self, run: RunId, changes: Vec<NewChange>) -> Result<Vec<ChangeId>, StoreError>;
+
+    /// Changes of a plan in a state, in order of their rows, after one of them.
+    async fn changes(
+        &self,
+        run: RunId,
+        state: ChangeState,
+        after: Option<ChangeId>,
+        most: usize,
+    ) -> Result<Vec<Change>, StoreError>;
+
+    /// How many changes of a plan there are, by school, kind and state.
+    async fn change_counts(&self, run: RunId) -> Result<Vec<ChangeCount>, StoreError>;
+
+    /// Puts changes of a plan from one state into another; how many. A change that is dropped or settled loses its
+    /// spool, unless an intent of it is still open.
+    async fn move_changes(
+        &self,
+        run: RunId,
+        from: ChangeState,
+        to: ChangeState,
+        selection: &ChangeSelection,
+    ) -> Result<u64, StoreError>;
+
+    /// Keeps a person's decision about a plan: who, when, what.
+    async fn write_decision(&self, run: RunId, decision: PlanDecision) -> Result<(), StoreError>;
+
+    /// The decisions about a plan, oldest first.
+    async fn decisions(&self, run: RunId) -> Result<Vec<PlanDecision>, StoreError>;
+
+    /// Makes intents durable, with the numbers they draw, all or none. Only then may their writes be sent.
+    async fn intend(&self, intents: Vec<NewIntent>) -> Result<Vec<Intent>, StoreError>;
+
+    /// Notes that intents are about to be sent again, with the same numbers.
+    async fn intend_again(&self, intents: &[IntentId], at: Timestamp) -> Result<(), StoreError>;
+
+    /// Ends intents and changes, and lets the ledger learn, in one transaction each.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), StoreError>;
+
+    /// Intents whose outcome is not known, oldest first.
+    async fn open_intents(&self, partnership: PartnershipId) -> Result<Vec<OpenIntent>, StoreError>;
+
+    /// How many PINs wait to be handed out.
+    async fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError>;
+}
