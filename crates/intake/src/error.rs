@@ -1,4 +1,5 @@
-//! What can be wrong with a package. Every error names the file and what to do, and never shows contents.
+//! What can be wrong with a package. Every error names the file, says in
+//! [`PackageError::hint`] what to do, and never shows contents.
 
 use std::io;
 
@@ -6,15 +7,13 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     /// There is nothing at the configured path.
-    #[error(
-        "{package}: there is no such file or folder; check the path, and whether the district has sent anything"
-    )]
+    #[error("{package}: there is no such file or folder")]
     NotFound {
         /// The path as configured.
         package: String,
     },
     /// The operating system refused.
-    #[error("{place}: cannot be read ({source}); check its permissions and its disk")]
+    #[error("{place}: cannot be read ({source})")]
     Io {
         /// The package or the file in it.
         place: String,
@@ -22,29 +21,27 @@ pub enum PackageError {
         source: io::Error,
     },
     /// A file that is neither a folder nor a zip.
-    #[error("{package}: this is neither a folder nor a zip; ask the district for the zipped CSV files")]
+    #[error("{package}: this is neither a folder nor a zip")]
     NotAPackage {
         /// The path as configured.
         package: String,
     },
     /// An empty file where a zip should be.
-    #[error(
-        "{package}: the file is empty; the upload has probably not begun or broke off, wait for it or ask for it again"
-    )]
+    #[error("{package}: the file is empty")]
     Empty {
         /// The path as configured.
         package: String,
     },
     /// A zip without its central directory, which is written last.
     #[error(
-        "{package}: the zip has no central directory, which is its last part; the upload is probably not finished or broke off, wait for it or ask for it again"
+        "{package}: the zip has no central directory, which is its last part: the upload is not finished, or broke off"
     )]
     HalfUploaded {
         /// The path as configured.
         package: String,
     },
     /// A zip whose structure is broken.
-    #[error("{place}: the zip is damaged ({what}); ask the district to send it again")]
+    #[error("{place}: the zip is damaged ({what})")]
     Damaged {
         /// The package or the file in it.
         place: String,
@@ -52,7 +49,7 @@ pub enum PackageError {
         what: String,
     },
     /// More files than any roster has.
-    #[error("{package}: more than {limit} files; ask the district for a package that holds the roster alone")]
+    #[error("{package}: more than {limit} files")]
     TooManyEntries {
         /// The path as configured.
         package: String,
@@ -60,9 +57,7 @@ pub enum PackageError {
         limit: usize,
     },
     /// One file is larger than its cap.
-    #[error(
-        "{file}: larger than {limit} bytes when unpacked; raise the limit if the roster really is that large"
-    )]
+    #[error("{file}: larger than {limit} bytes when unpacked")]
     EntryTooLarge {
         /// The file in the package.
         file: String,
@@ -70,9 +65,7 @@ pub enum PackageError {
         limit: u64,
     },
     /// All files together are larger than their cap.
-    #[error(
-        "{file}: the package is larger than {limit} bytes when unpacked; raise the limit if the roster really is that large"
-    )]
+    #[error("{file}: the package is larger than {limit} bytes when unpacked")]
     PackageTooLarge {
         /// The file that was being read.
         file: String,
@@ -80,9 +73,7 @@ pub enum PackageError {
         limit: u64,
     },
     /// A file that unpacks to far more than text does.
-    #[error(
-        "{file}: unpacks to more than {limit} times its size, as a zip bomb does; nothing of it was used"
-    )]
+    #[error("{file}: unpacks to more than {limit} times its size, as a zip bomb does")]
     Ratio {
         /// The file in the package.
         file: String,
@@ -90,7 +81,7 @@ pub enum PackageError {
         limit: u64,
     },
     /// A name that points outside the package.
-    #[error("{package}: a file's name is not safe ({name}: {why}); ask the district to zip the files alone")]
+    #[error("{package}: a file's name is not safe ({name}: {why})")]
     UnsafeName {
         /// The path as configured.
         package: String,
@@ -100,7 +91,7 @@ pub enum PackageError {
         why: &'static str,
     },
     /// A symbolic link, which could point anywhere.
-    #[error("{package}: {name} is a symbolic link; links are not followed, put the file itself there")]
+    #[error("{package}: {name} is a symbolic link")]
     Symlink {
         /// The path as configured.
         package: String,
@@ -108,7 +99,7 @@ pub enum PackageError {
         name: String,
     },
     /// Something that is no regular file: a pipe, a socket, a device.
-    #[error("{package}: {name} is neither a file nor a folder; put a regular file there")]
+    #[error("{package}: {name} is neither a file nor a folder")]
     Special {
         /// The path as configured.
         package: String,
@@ -116,23 +107,19 @@ pub enum PackageError {
         name: String,
     },
     /// A file that needs a password.
-    #[error(
-        "{file}: the file is encrypted; Rostercard reads no passwords for zips, ask for it unencrypted over SFTP"
-    )]
+    #[error("{file}: the file is encrypted")]
     Encrypted {
         /// The file in the package.
         file: String,
     },
     /// A compression method other than stored and deflate.
-    #[error(
-        "{file}: packed with a method that is not supported; zip the files again with the usual method (deflate)"
-    )]
+    #[error("{file}: packed with a method that is not supported")]
     Method {
         /// The file in the package.
         file: String,
     },
     /// Two files of one name, of which only one could be right.
-    #[error("{package}: {name} is there more than once; which one is right cannot be known, send one")]
+    #[error("{package}: {name} is there more than once")]
     Duplicate {
         /// The path as configured.
         package: String,
@@ -140,19 +127,19 @@ pub enum PackageError {
         name: String,
     },
     /// A file that was asked for is not in the package.
-    #[error("{file}: not in the package; ask the district for a complete one")]
+    #[error("{file}: not in the package")]
     Missing {
         /// The file that was asked for.
         file: String,
     },
     /// The package was replaced or rewritten under our hands.
-    #[error("{place}: changed while it was being read; nothing of it was used, the next run reads it again")]
+    #[error("{place}: changed while it was being read")]
     Changed {
         /// The package or the file in it.
         place: String,
     },
     /// The file is text, but not in UTF-8.
-    #[error("{file}: the file is in {encoding}, not in UTF-8; ask for an export as UTF-8")]
+    #[error("{file}: the file is in {encoding}, not in UTF-8")]
     Encoding {
         /// The file in the package.
         file: String,
@@ -162,6 +149,35 @@ pub enum PackageError {
 }
 
 impl PackageError {
+    /// What to do next, as a sentence.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "Check the path, and whether the district has sent anything",
+            Self::Io { .. } => "Check its permissions and its disk",
+            Self::NotAPackage { .. } => "Ask the district for the zipped CSV files",
+            Self::Empty { .. } => "Wait for the upload to end, or ask the district to send it again",
+            Self::HalfUploaded { .. } => "Wait for the upload to end, or ask the district to send it again",
+            Self::Damaged { .. } => "Ask the district to send it again",
+            Self::TooManyEntries { .. } => "Ask the district for a package that holds the roster alone",
+            Self::EntryTooLarge { .. } | Self::PackageTooLarge { .. } => {
+                "Raise the limit if the roster really is that large"
+            }
+            Self::Ratio { .. } => "Nothing of it was used; ask the district what it sent",
+            Self::UnsafeName { .. } => "Ask the district to zip the files alone",
+            Self::Symlink { .. } => "Links are not followed, put the file itself there",
+            Self::Special { .. } => "Put a regular file there",
+            Self::Encrypted { .. } => {
+                "Rostercard reads no passwords for zips, ask for it unencrypted over SFTP"
+            }
+            Self::Method { .. } => "Zip the files again with the usual method (deflate)",
+            Self::Duplicate { .. } => "Which one is right cannot be known, send one",
+            Self::Missing { .. } => "Ask the district for a complete one",
+            Self::Changed { .. } => "Nothing of it was used, the next run reads it again",
+            Self::Encoding { .. } => "Ask for an export as UTF-8",
+        }
+    }
+
     /// The error that a reader of an entry stopped with, if this was ours, or the operating system's as it is.
     #[must_use]
     pub fn from_read(file: &str, error: io::Error) -> Self {
