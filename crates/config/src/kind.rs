@@ -304,6 +304,12 @@ impl<T: Clone> Kind for Word<'_, T> {
     }
 }
 
+/// The table of words of one of the core's vocabularies, for [`Word`].
+#[must_use]
+pub fn words<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> Vec<(&'static str, T)> {
+    all.iter().map(|value| (word(*value), *value)).collect()
+}
+
 /// The name of an ILS, a source or a partnership.
 #[derive(Clone, Copy, Debug)]
 pub struct AName;

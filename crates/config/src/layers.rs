@@ -68,7 +68,7 @@ pub fn layered(
                 value,
                 place: Place::Default,
             };
-            builder = builder.add_source(Layer(index.nested(key.path, node)));
+            builder = builder.add_source(Layer(index.nested(key.path, node, &beginning(file))));
         }
     }
     let from_environment = variables(file, keys, environment, problems);
@@ -80,7 +80,8 @@ pub fn layered(
         .collect();
     builder = builder.add_source(Layer(index.tree(&mut Vec::new(), file, &replaced)));
     for (key, node) in from_environment {
-        builder = builder.add_source(Layer(index.nested(key.path, node)));
+        let place = node.place.clone();
+        builder = builder.add_source(Layer(index.nested(key.path, node, &place)));
     }
     // The tree as it is, not through serde, which would lose where each value came from.
     let built = builder.build().and_then(|config| config.collect());
@@ -211,18 +212,17 @@ impl Index {
         Layered::new(Some(&(self.leaves.len() - 1).to_string()), ValueKind::Nil)
     }
 
-    fn nested(&mut self, path: &[&str], node: Node) -> Layered {
+    fn nested(&mut self, path: &[&str], node: Node, around: &Place) -> Layered {
         let full: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
-        let place = node.place.clone();
         for depth in 1..full.len() {
             let prefix = full.get(..depth).unwrap_or_default().to_vec();
             // A table that the file has keeps its place there, unless this layer comes from the environment and
             // nothing was there.
             self.places
                 .entry(prefix)
-                .or_insert_with(|| (place.clone(), place.clone()));
+                .or_insert_with(|| (around.clone(), around.clone()));
         }
-        let mut value = self.leaf(&full, place, node);
+        let mut value = self.leaf(&full, node.place.clone(), node);
         for part in full.iter().rev() {
             value = Layered::new(None, ValueKind::Table(Map::from([(part.clone(), value)])));
         }
@@ -287,6 +287,17 @@ impl Index {
             value: Value::Table(Arc::new(Table::new(entries))),
             place: place_of(path).1,
         }
+    }
+}
+
+/// Where something is missing that nobody began to say: at the beginning of the file.
+fn beginning(file: &Node) -> Place {
+    match &file.place {
+        Place::File { file, .. } => Place::File {
+            file: *file,
+            span: 0..0,
+        },
+        other => other.clone(),
     }
 }
 

@@ -6,9 +6,13 @@
 //! both in.
 
 mod document;
+mod files;
 mod kind;
 mod layers;
+mod load;
+mod main_file;
 mod names;
+mod partnership;
 mod place;
 mod problem;
 mod reader;
@@ -18,11 +22,15 @@ mod sensitive;
 mod suggest;
 
 pub use document::{Document, Entry, Node, Table, Value};
+pub use files::{Disk, Files, Memory};
 pub use kind::{
-    AName, AnyText, Bool, Day, Integer, Kind, List, MonthDay, Parsed, Percent, Span, Text, Word, Wrong,
+    AName, AnyText, Bool, Day, Integer, Kind, List, MonthDay, Parsed, Percent, Span, Text, Word, Wrong, words,
 };
 pub use layers::{FixedKey, FixedType, PREFIX, layered};
+pub use load::{Broken, Connectors, Loaded, load};
+pub use main_file::{FIXED_KEYS, Ils, Library, Limits, Main, State};
 pub use names::{Name, is_reference_name};
+pub use partnership::{LapseRules, OnLeaving, Partnership};
 pub use place::{FileId, Place, Placed};
 pub use problem::{Code, Mark, Problem, Problems, Severity};
 pub use reader::{OpaqueTable, TableReader, TextOrTable};

@@ -128,6 +128,12 @@ impl<'a> TableReader<'a> {
         self.table.get(name).is_some()
     }
 
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.iter().next().is_none()
+    }
+
     /// The place of a key's name, or of the table where the key is not there.
     #[must_use]
     pub fn place_of(&self, name: &str) -> Place {

@@ -1,0 +1,360 @@
+//! rostercard.toml: the library, the state store, the ILSs. What a connector's table means is its own crate's matter.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::kind::{AName, Integer, Parsed, Span, Text, Wrong};
+use crate::layers::{FixedKey, FixedType};
+use crate::names::Name;
+use crate::place::{Place, Placed};
+use crate::problem::{Code, Problem, Problems};
+use crate::reader::{OpaqueTable, TableReader};
+use crate::secret::{Clear, SecretRef};
+use crate::suggest::nearest;
+
+/// The keys of rostercard.toml that the environment may set, with the program's defaults.
+pub const FIXED_KEYS: [FixedKey; 6] = [
+    FixedKey {
+        path: &["library", "name"],
+        kind: FixedType::Text,
+        default: None,
+    },
+    FixedKey {
+        path: &["library", "timezone"],
+        kind: FixedType::Text,
+        default: None,
+    },
+    FixedKey {
+        path: &["state", "path"],
+        kind: FixedType::Text,
+        default: Some("/var/lib/rostercard"),
+    },
+    FixedKey {
+        path: &["state", "key", "credential"],
+        kind: FixedType::Reference,
+        default: None,
+    },
+    FixedKey {
+        path: &["state", "key", "file"],
+        kind: FixedType::Reference,
+        default: None,
+    },
+    FixedKey {
+        path: &["state", "key", "env"],
+        kind: FixedType::Reference,
+        default: None,
+    },
+];
+
+/// `[library]`: the institution whose ILS holds the patrons.
+#[derive(Clone, Debug)]
+pub struct Library {
+    /// Its name, as people know it.
+    pub name: String,
+    /// Its time zone, in which all days are counted.
+    pub timezone: TimeZone,
+    /// The time zone's name, such as `America/Los_Angeles`.
+    pub timezone_name: String,
+}
+
+/// `[state]`: where the ledger and the journal are kept.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The folder of the store; a relative path counts from the folder of rostercard.toml.
+    pub path: PathBuf,
+    /// The key that seals what is personal in it.
+    pub key: SecretRef,
+}
+
+/// `[ils.NAME]`: one ILS, and how it is reached.
+#[derive(Clone, Debug)]
+pub struct Ils {
+    /// Its name in the configuration.
+    pub name: Name,
+    /// Its permanent id, by which the store knows it; the name, where none was written.
+    pub id: Name,
+    /// Which connector reaches it, such as `ncip`.
+    pub connector: String,
+    /// The connector's own table.
+    pub table: OpaqueTable,
+    /// `[ils.NAME.limits]`.
+    pub limits: Limits,
+    /// The longest card number that it holds, in characters.
+    pub number_max: usize,
+    /// Where it is said.
+    pub place: Place,
+}
+
+/// `[ils.NAME.limits]`: what an ILS may be asked to bear.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Requests under way at a time.
+    pub connections: u16,
+    /// How long an answer is waited for.
+    pub deadline: Duration,
+    /// How long after an answer that never came the ILS may still carry out the request: no less than twice the
+    /// deadline, no less than a minute.
+    pub settle_after: Duration,
+    /// Requests a second, at most; as many as it can answer where nothing is said.
+    pub rate: Option<u16>,
+}
+
+/// No ILS has committed later than this after its client gave up, as long as the deadline was shorter.
+const SETTLE_AT_LEAST: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(30);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 2,
+            deadline: DEADLINE,
+            settle_after: SETTLE_AT_LEAST,
+            rate: None,
+        }
+    }
+}
+
+/// The longest card number of an ILS that does not say: that of the usual 14-digit barcode.
+const NUMBER_MAX: usize = 14;
+
+/// rostercard.toml, read.
+#[derive(Clone, Debug)]
+pub struct Main {
+    /// `[library]`.
+    pub library: Library,
+    /// `[state]`.
+    pub state: State,
+    /// `[ils.NAME]`, in the order of the file.
+    pub ils: Vec<Ils>,
+}
+
+impl Main {
+    /// The ILS of this name.
+    #[must_use]
+    pub fn ils(&self, name: &Name) -> Option<&Ils> {
+        self.ils.iter().find(|ils| ils.name == *name)
+    }
+}
+
+/// What could be read of rostercard.toml: the whole, or at least its ILSs, so that partnerships can be checked
+/// against them all the same.
+pub(crate) struct MainRead {
+    pub(crate) main: Option<Main>,
+    pub(crate) ils: Vec<Ils>,
+    /// Every name under `[ils]`, with mistakes in it or not.
+    pub(crate) ils_names: Vec<Name>,
+}
+
+/// Reads rostercard.toml. `connectors` are the tables by which an ILS can be reached, `base` is the file's folder.
+pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -> MainRead {
+    let library = top
+        .required_table(
+            "library",
+            "add a line [library], and below it name = \"...\" and timezone = \"...\"",
+        )
+        .and_then(read_library);
+    let state = top
+        .required_table(
+            "state",
+            "add a line [state], and below it key = { credential = \"state-key\" }",
+        )
+        .and_then(|table| read_state(table, base));
+    let mut ils = Vec::new();
+    let mut ils_names = Vec::new();
+    if let Some(mut table) = top.required_table("ils", "name your ILS: add a table such as [ils.main.ncip]") {
+        let all = table.rest_tables();
+        if all.is_empty() {
+            let advice = "name your ILS: add a table such as [ils.main.ncip]";
+            let place = table.place().clone();
+            table.problems().add(Problem::error(
+                Code::MissingKey,
+                place,
+                "ils",
+                "no ILS is named",
+                advice,
+            ));
+        }
+        for (name, table) in all {
+            let known = name_of(&name, table.problems());
+            ils_names.extend(known.clone());
+            ils.extend(known.and_then(|name| read_ils(name, table, connectors)));
+        }
+        table.finish();
+        same_ids(&ils, top.problems());
+    }
+    let whole = top.finish();
+    let main = match (library, state) {
+        (Some(library), Some(state)) if whole => Some(Main {
+            library,
+            state,
+            ils: ils.clone(),
+        }),
+        _ => None,
+    };
+    MainRead { main, ils, ils_names }
+}
+
+/// A name from a key, or a problem.
+fn name_of(name: &Placed<String>, problems: &Problems) -> Option<Name> {
+    let found = Name::new(&name.value);
+    if found.is_none() {
+        let mut problem = Problem::about(
+            name,
+            Code::BadName,
+            "this is not a name",
+            "write lowercase letters, digits and hyphens alone",
+        );
+        if let Some(better) = Name::suggest(&name.value) {
+            problem.advice.insert(0, format!("for example `{better}`"));
+        }
+        problems.add(problem);
+    }
+    found
+}
+
+fn read_library(mut table: TableReader<'_>) -> Option<Library> {
+    let name = table.required("name", &Text, "\"Woodland Public Library\"");
+    let timezone = table.required("timezone", &Parsed(time_zone), "\"America/Los_Angeles\"");
+    table.finish();
+    let (timezone_name, timezone) = timezone?.value;
+    Some(Library {
+        name: name?.value,
+        timezone,
+        timezone_name,
+    })
+}
+
+fn time_zone(name: &str) -> Result<(String, TimeZone), Wrong> {
+    if let Ok(zone) = TimeZone::get(name) {
+        return Ok((name.to_owned(), zone));
+    }
+    let database = jiff::tz::db();
+    if database.available().next().is_none() {
+        return Err(Wrong::value(
+            "cannot be looked up: this machine has no time zones",
+            "install the package tzdata, or write \"UTC\"",
+        ));
+    }
+    let known: Vec<String> = database.available().map(|name| name.to_string()).collect();
+    // `Los_Angeles` is meant as often as a mistyped `America/Los_Angeles`.
+    let city = |full: &str| full.rsplit('/').next().unwrap_or_default().to_owned();
+    let meant = nearest(name, known.iter().map(String::as_str))
+        .map(str::to_owned)
+        .or_else(|| {
+            let cities: Vec<String> = known.iter().map(|full| city(full)).collect();
+            let near = nearest(&city(name), cities.iter().map(String::as_str))?;
+            known.iter().find(|full| city(full) == near).cloned()
+        });
+    let wrong = Wrong::value(
+        "is not a time zone that this machine knows",
+        "write an area and a city, as in \"America/Los_Angeles\"",
+    );
+    Err(Wrong { meant, ..wrong })
+}
+
+fn read_state(mut table: TableReader<'_>, base: &Path) -> Option<State> {
+    let path = table.required("path", &Text, "\"/var/lib/rostercard\"");
+    let key = table.required_secret("key", Clear::Refused);
+    table.finish();
+    Some(State {
+        path: base.join(path?.value),
+        key: key?,
+    })
+}
+
+fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Option<Ils> {
+    let place = table.place().clone();
+    let id = read_id(&mut table, &name);
+    let number_max = table.optional("number_max", &Integer(4..=64));
+    let limits = table.table("limits").map(read_limits);
+    let connector = table.one_table_of(connectors, "a way to reach this ILS");
+    let whole = table.finish();
+    let (connector, table) = connector?;
+    let number_max = number_max
+        .and_then(|number| usize::try_from(number.value).ok())
+        .unwrap_or(NUMBER_MAX);
+    whole.then(|| Ils {
+        id,
+        name,
+        connector,
+        table,
+        limits: limits.unwrap_or_default(),
+        number_max,
+        place,
+    })
+}
+
+/// The permanent id, or the name and a warning.
+pub(crate) fn read_id(table: &mut TableReader<'_>, name: &Name) -> Name {
+    if !table.has("id") {
+        table.problems().add(Problem::warning(
+            Code::MissingKey,
+            table.place().clone(),
+            table.key("id"),
+            format!(
+                "no permanent id is written, so the name `{name}` serves: renamed, it would lose its links"
+            ),
+            format!("add this line and never change it: id = \"{name}\""),
+        ));
+    }
+    table
+        .optional("id", &AName)
+        .map_or_else(|| name.clone(), |id| id.value)
+}
+
+fn read_limits(mut table: TableReader<'_>) -> Limits {
+    let connections = table.optional("connections", &Integer(1..=64));
+    let deadline = table
+        .or(
+            "deadline",
+            &Span(Duration::from_secs(1)..=Duration::from_secs(600)),
+            DEADLINE,
+        )
+        .value;
+    let least = deadline.saturating_mul(2).max(SETTLE_AT_LEAST);
+    let settle_after = table.or(
+        "settle_after",
+        &Span(Duration::from_secs(1)..=Duration::from_secs(86_400)),
+        least,
+    );
+    let rate = table.optional("rate", &Integer(1..=10_000));
+    if settle_after.value < least {
+        table.problems().add(Problem::about(
+            &settle_after,
+            Code::Contradiction,
+            "is shorter than an ILS may take to carry out a request that was given up",
+            format!(
+                "write at least twice the deadline and a minute: \"{}s\"",
+                least.as_secs()
+            ),
+        ));
+    }
+    table.finish();
+    let default = Limits::default();
+    let small = |number: Placed<i64>| u16::try_from(number.value).ok();
+    Limits {
+        connections: connections.and_then(small).unwrap_or(default.connections),
+        deadline,
+        settle_after: settle_after.value,
+        rate: rate.and_then(small),
+    }
+}
+
+fn same_ids(all: &[Ils], problems: &Problems) {
+    for (at, ils) in all.iter().enumerate() {
+        if let Some(other) = all.iter().take(at).find(|other| other.id == ils.id) {
+            problems.add(
+                Problem::error(
+                    Code::Twice,
+                    ils.place.clone(),
+                    format!("ils.{}.id", ils.name),
+                    "two ILSs have the same id",
+                    "give each its own: the links in the store hang on it",
+                )
+                .and_at(other.place.clone(), "the other one"),
+            );
+        }
+    }
+}

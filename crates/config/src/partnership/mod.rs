@@ -1,0 +1,236 @@
+//! partnerships/NAME.toml: one agreement between a district and the library, read into the core's rules.
+//! What the ILS can do with them is judged elsewhere; here is only what the file itself can tell.
+
+mod card;
+mod guards;
+mod people;
+
+use rostercard_core::guard::Guards;
+use rostercard_core::rules::{CardRules, Existing};
+
+use crate::kind::{AName, Integer, Parsed, Text, Word, Wrong, words};
+use crate::main_file::{MainRead, read_id};
+use crate::names::Name;
+use crate::place::{Place, Placed};
+use crate::problem::{Code, Problem};
+use crate::reader::{OpaqueTable, TableReader};
+use crate::suggest::listed;
+
+/// One partnership, read and checked.
+#[derive(Clone, Debug)]
+pub struct Partnership {
+    /// Its name: that of its file.
+    pub name: Name,
+    /// Its permanent id, by which the store knows it; the name, where none was written.
+    pub id: Name,
+    /// The district, as people know it.
+    pub district: String,
+    /// The ILS, by its name.
+    pub ils: Name,
+    /// When it runs: a crontab line of five fields, checked by its shape alone. None: by hand only.
+    pub schedule: Option<Placed<String>>,
+    /// Which connector reads the roster, such as `oneroster_csv`.
+    pub source: String,
+    /// The source connector's own table.
+    pub source_table: OpaqueTable,
+    /// `[card]`, `[[card.for]]`, `[eligible]`, `[homes]`, `[fields]`, `[match]`.
+    pub rules: CardRules,
+    /// `[guards]`.
+    pub guards: Guards,
+    /// `[lapse]`.
+    pub lapse: LapseRules,
+    /// Where the partnership begins, for problems that are about the whole of it.
+    pub place: Place,
+}
+
+/// What becomes of a card whose student left, after the grace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLeaving {
+    /// It is not renewed, and ends on the day it would have ended.
+    NotRenewed,
+    /// It expires at once.
+    Expire,
+    /// It is blocked.
+    Block,
+}
+
+/// `[lapse]`: when a student counts as gone, and what then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LapseRules {
+    /// Days for which a student must be missing.
+    pub grace_days: u16,
+    /// Complete rosters from which a student must be missing.
+    pub grace_feeds: u16,
+    /// What then.
+    pub then: OnLeaving,
+}
+
+impl Default for LapseRules {
+    fn default() -> Self {
+        Self {
+            grace_days: 30,
+            grace_feeds: 3,
+            then: OnLeaving::NotRenewed,
+        }
+    }
+}
+
+/// Reads a partnership's file.
+pub(crate) fn read(
+    name: &Name,
+    mut top: TableReader<'_>,
+    sources: &[&str],
+    main: &MainRead,
+) -> Option<Partnership> {
+    let place = top.place().clone();
+    let id = read_id(&mut top, name);
+    let district = top.required("district", &Text, "\"Woodland Joint Unified School District\"");
+    let ils = top.required("ils", &AName, "\"main\"");
+    let schedule = top.optional("schedule", &Parsed(schedule));
+    let source = top
+        .required_table(
+            "source",
+            "say where the roster comes from: add a table such as [source.oneroster_csv]",
+        )
+        .and_then(|mut table| {
+            let source = table.one_table_of(sources, "a roster source");
+            table.finish();
+            source
+        });
+    if let Some(ils) = &ils {
+        known_ils(ils, main, &top);
+    }
+    let ils_found = ils
+        .as_ref()
+        .and_then(|name| main.ils.iter().find(|ils| ils.name == name.value));
+    let fields = people::fields(&mut top);
+    let homes = people::homes(&mut top);
+    let eligible = people::eligible(&mut top, homes.as_ref());
+    let card = top
+        .required_table(
+            "card",
+            "say what card students get: add a line [card], and below it model, category, ...",
+        )
+        .and_then(|table| card::read(table, &fields, ils_found.map(|ils| ils.number_max)));
+    let existing = top
+        .required_table(
+            "match",
+            "say what becomes of cards that students already have: see `existing` below [match]",
+        )
+        .and_then(matching);
+    let guards = top.table("guards").map(guards::read).unwrap_or_default();
+    let lapse = top.table("lapse").map(lapse).unwrap_or_default();
+    let whole = top.finish();
+
+    let ((source, source_table), card) = (source?, card?);
+    let rules = CardRules {
+        card: card.rule,
+        card_for: card.card_for,
+        eligible,
+        homes: homes?,
+        fields,
+        names: card.names,
+        address: card.address,
+        existing: existing?,
+        number_max: ils_found?.number_max,
+    };
+    let (name, district, ils) = (name.clone(), district?.value, ils?.value);
+    whole.then_some(Partnership {
+        name,
+        id,
+        district,
+        ils,
+        schedule,
+        source,
+        source_table,
+        rules,
+        guards,
+        lapse,
+        place,
+    })
+}
+
+fn known_ils(ils: &Placed<Name>, main: &MainRead, top: &TableReader<'_>) {
+    // Where rostercard.toml could not be read at all, that was told already.
+    if main.ils_names.is_empty() || main.ils_names.contains(&ils.value) {
+        return;
+    }
+    let names = || main.ils_names.iter().map(Name::as_str);
+    top.problems().add(
+        Problem::about(
+            ils,
+            Code::UnknownWord,
+            "rostercard.toml names no such ILS",
+            format!("write {}, or add the ILS to rostercard.toml", listed(names())),
+        )
+        .did_you_mean(ils.value.as_str(), names()),
+    );
+}
+
+/// The shape of a crontab line; what it means is judged where it is used.
+fn schedule(text: &str) -> Result<String, Wrong> {
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let shaped = |field: &&str| {
+        field
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'/' | b',' | b'-'))
+    };
+    if fields.len() == 5 && fields.iter().all(shaped) {
+        return Ok(fields.join(" "));
+    }
+    Err(Wrong::value(
+        "is not a line of a crontab",
+        "write five fields, minute, hour, day, month, day of the week: \"30 4 * * MON-FRI\" is 4:30 on working days",
+    ))
+}
+
+fn matching(mut table: TableReader<'_>) -> Option<Existing> {
+    if !table.has("existing") {
+        // The one choice that has no default: each of the three is wrong for somebody.
+        table.missing(
+            "existing",
+            "choose one: \"separate\" makes a card of its own beside any other, \"link\" adds the agreed fields to the \
+             card that is there, \"skip\" makes none and reports it",
+        );
+    }
+    let existing = table.optional("existing", &Word(&words(Existing::ALL, Existing::word)));
+    table.finish();
+    Some(existing?.value)
+}
+
+fn lapse(mut table: TableReader<'_>) -> LapseRules {
+    const THEN: [(&str, OnLeaving); 3] = [
+        ("not_renewed", OnLeaving::NotRenewed),
+        ("expire", OnLeaving::Expire),
+        ("block", OnLeaving::Block),
+    ];
+    let default = LapseRules::default();
+    let small = |number: Option<Placed<i64>>, otherwise: u16| {
+        number
+            .and_then(|number| u16::try_from(number.value).ok())
+            .unwrap_or(otherwise)
+    };
+    let days = table.optional("grace_days", &Integer(1..=730));
+    let feeds = table.optional("grace_feeds", &Integer(1..=100));
+    let then = table.or("then", &Word(&THEN), default.then).value;
+    if let Some(days) = days
+        .as_ref()
+        .filter(|days| days.value < 7 && then != OnLeaving::NotRenewed)
+    {
+        table.problems().add(
+            Problem::about(
+                days,
+                Code::Unwise,
+                "a student who is missing from the roster for a holiday would lose the card",
+                "write at least 7 days; 30 are usual",
+            )
+            .as_warning(),
+        );
+    }
+    table.finish();
+    LapseRules {
+        grace_days: small(days, default.grace_days),
+        grace_feeds: small(feeds, default.grace_feeds),
+        then,
+    }
+}
