@@ -164,7 +164,7 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -
     let mut ils = Vec::new();
     let mut ils_names = Vec::new();
     if let Some(mut table) = top.required_table("ils", "name your ILS: add a table such as [ils.main.ncip]") {
-        let all = table.rest_tables();
+        let all = table.map_tables();
         if all.is_empty() {
             let advice = "name your ILS: add a table such as [ils.main.ncip]";
             let place = table.place().clone();

@@ -70,6 +70,8 @@ pub struct TableReader<'a> {
     path: String,
     problems: &'a Problems,
     known: Vec<String>,
+    /// Whether all keys were asked for, whatever they are.
+    all_taken: bool,
     missing: Vec<(String, String)>,
     mark: Mark,
 }
@@ -99,6 +101,7 @@ impl<'a> TableReader<'a> {
             path,
             problems,
             known: Vec::new(),
+            all_taken: false,
             missing: Vec::new(),
             mark: problems.mark(),
         }
@@ -148,7 +151,7 @@ impl<'a> TableReader<'a> {
     }
 
     fn entry(&mut self, name: &str) -> Option<&'a Entry> {
-        self.known.push(name.to_owned());
+        self.know(name);
         self.table.get(name)
     }
 
@@ -200,10 +203,10 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// Says that a key is missing from this table. It is told by [`finish`](Self::finish), which knows whether the key
+    /// Says that a key is missing from this table, with a line or more of advice. It is told by [`finish`](Self::finish), which knows whether the key
     /// is there mistyped.
     pub fn missing(&mut self, name: &str, advice: &str) {
-        self.known.push(name.to_owned());
+        self.know(name);
         self.missing.push((name.to_owned(), advice.to_owned()));
     }
 
@@ -291,78 +294,57 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// All keys of this table that were not asked for, each with its value as text or table: a table whose keys are
-    /// the configuration's own words, such as `[homes]`.
-    pub fn rest(&mut self) -> Vec<(Placed<String>, TextOrTable<'a>)> {
-        let entries: Vec<&'a Entry> = self
-            .table
-            .iter()
-            .filter(|entry| !self.known.contains(&entry.name))
-            .collect();
-        entries
-            .into_iter()
-            .filter_map(|entry| {
-                self.known.push(entry.name.clone());
-                let name = Placed {
-                    value: entry.name.clone(),
-                    place: entry.key_place.clone(),
-                    key: self.key(&entry.name),
-                };
-                Some((name, self.entry_text_or_table(entry)?))
-            })
-            .collect()
-    }
-
-    /// The same where each value is of one kind: a map from text to values.
+    /// All keys of this table that were not asked for, each with its value: a table whose keys are the configuration's
+    /// own words, such as `[homes]`.
     pub fn map<K: Kind>(&mut self, kind: &K) -> Vec<(Placed<String>, Placed<K::Out>)> {
-        let entries: Vec<&'a Entry> = self
-            .table
-            .iter()
-            .filter(|entry| !self.known.contains(&entry.name))
-            .collect();
-        entries
+        let rest = self.rest();
+        let read = rest
             .into_iter()
-            .filter_map(|entry| {
-                self.known.push(entry.name.clone());
-                let name = Placed {
-                    value: entry.name.clone(),
-                    place: entry.key_place.clone(),
-                    key: self.key(&entry.name),
-                };
-                Some((name, self.read(&entry.name, &entry.node, kind)?))
-            })
-            .collect()
+            .map(|(name, entry)| (name, self.read(&entry.name, &entry.node, kind)));
+        read.filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
-    /// The names of the tables inside this one that were not asked for: `main` of `[ils.main]`. Values that are no
-    /// tables are problems.
-    pub fn rest_tables(&mut self) -> Vec<(Placed<String>, Self)> {
-        let entries: Vec<&'a Entry> = self
+    /// The same where each value may be text or a table.
+    pub fn map_text_or_table(&mut self) -> Vec<(Placed<String>, TextOrTable<'a>)> {
+        let rest = self.rest();
+        let read = rest
+            .into_iter()
+            .map(|(name, entry)| (name, self.entry_text_or_table(entry)));
+        read.filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    /// The same where each value must be a table: `main` of `[ils.main]`.
+    pub fn map_tables(&mut self) -> Vec<(Placed<String>, Self)> {
+        let rest = self.rest();
+        let read = rest.into_iter().map(|(name, entry)| {
+            let table = self.as_table(&entry.node, entry.key_place.clone(), name.key.clone());
+            (name, table)
+        });
+        read.filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    fn rest(&mut self) -> Vec<(Placed<String>, &'a Entry)> {
+        self.all_taken = true;
+        let unasked = self
             .table
             .iter()
-            .filter(|entry| !self.known.contains(&entry.name))
-            .collect();
-        entries
-            .into_iter()
-            .filter_map(|entry| {
-                self.known.push(entry.name.clone());
-                let key = self.key(&entry.name);
-                let reader = self.as_table(&entry.node, entry.key_place.clone(), key.clone())?;
-                Some((
-                    Placed {
-                        value: entry.name.clone(),
-                        place: entry.key_place.clone(),
-                        key,
-                    },
-                    reader,
-                ))
-            })
-            .collect()
+            .filter(|entry| !self.known.contains(&entry.name));
+        let placed = unasked.map(|entry| {
+            let (value, place, key) = (entry.name.clone(), entry.key_place.clone(), self.key(&entry.name));
+            (Placed { value, place, key }, entry)
+        });
+        placed.collect()
+    }
+
+    fn know(&mut self, name: &str) {
+        if !self.known.iter().any(|known| known == name) {
+            self.known.push(name.to_owned());
+        }
     }
 
     /// Exactly one of these tables must be there: which connector. `what` says what they are ("an ILS's connector").
     pub fn one_table_of(&mut self, names: &[&str], what: &str) -> Option<(String, OpaqueTable)> {
-        self.known.extend(names.iter().map(|name| (*name).to_owned()));
+        names.iter().for_each(|name| self.know(name));
         let mut present = self
             .table
             .iter()
@@ -379,9 +361,9 @@ impl<'a> TableReader<'a> {
             });
             let problem = match typed {
                 Some(entry) => {
-                    self.known.push(entry.name.clone());
+                    self.know(&entry.name);
                     let key = self.key(&entry.name);
-                    let message = format!("this is not {what} that is known");
+                    let message = format!("this is no known name for {what}");
                     Problem::error(Code::UnknownKey, entry.key_place.clone(), key, message, advice)
                         .did_you_mean(&entry.name, names.iter().copied())
                 }
@@ -456,11 +438,11 @@ impl<'a> TableReader<'a> {
     /// those it handed out meanwhile.
     pub fn finish(self) -> bool {
         let mut missing = self.missing.clone();
-        for entry in self
+        let unasked = self
             .table
             .iter()
-            .filter(|entry| !self.known.contains(&entry.name))
-        {
+            .filter(|entry| !self.known.contains(&entry.name));
+        for entry in unasked.filter(|_| !self.all_taken) {
             let known = || self.known.iter().map(String::as_str);
             // What is missing is meant sooner than what is there already.
             let absent =
@@ -497,8 +479,9 @@ impl<'a> TableReader<'a> {
         }
         for (name, advice) in missing {
             let (place, key) = (self.place.clone(), self.key(&name));
-            self.problems
-                .add(Problem::error(Code::MissingKey, place, key, "is missing", advice));
+            let mut problem = Problem::error(Code::MissingKey, place, key, "is missing", "");
+            problem.advice = advice.lines().map(str::to_owned).collect();
+            self.problems.add(problem);
         }
         !self.problems.failed_since(&self.mark)
     }

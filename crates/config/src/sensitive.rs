@@ -49,9 +49,7 @@ pub(crate) fn spans_of_secrets(root: &Node) -> Vec<Range<usize>> {
 fn walk(name: &str, node: &Node, inherited: bool, found: &mut Vec<Range<usize>>) {
     let secret = inherited || is_secret_name(name);
     match &node.value {
-        Value::Table(table) if secret && is_reference(node) => {
-            debug_assert!(table.iter().count() == 1);
-        }
+        Value::Table(_) if is_reference(node) => {}
         Value::Table(table) => {
             for entry in table.iter() {
                 walk(&entry.name, &entry.node, secret, found);

@@ -279,7 +279,7 @@ fn five_mistakes_in_two_files_in_one_pass() {
         .collect::<Vec<_>>()
         .join("\n\n");
     assert_snapshot!(without_zone, @r#"
-    error[unknown-key]: ils.main.ncp: this is not a way to reach this ILS that is known
+    error[unknown-key]: ils.main.ncp: this is no known name for a way to reach this ILS
       --> etc/rostercard.toml:12:11
        |
     12 | [ils.main.ncp]
@@ -311,7 +311,10 @@ fn five_mistakes_in_two_files_in_one_pass() {
     16 | [match]
        |  ^^^^^
        |
-       = help: choose one: "separate" makes a card of its own beside any other, "link" adds the agreed fields to the card that is there, "skip" makes none and reports it
+       = help: choose one of three:
+       = help: existing = "separate" makes a card of its own beside any other
+       = help: existing = "link" adds the agreed fields to the card that is there
+       = help: existing = "skip" makes none, and reports it
 
     5 errors
     "#);
@@ -375,7 +378,7 @@ fn a_mistake_in_one_partnership_stops_that_one_alone() {
        | ^^^^^
        |
        = help: did you mean `model`?
-       = help: known here: `model`, `model`, `category`, `number`, `pin`, `expires`, `note`, `statistics`, `names`, `address` or `for`
+       = help: known here: `model`, `category`, `number`, `pin`, `expires`, `note`, `statistics`, `names`, `address` or `for`
 
     error[twice]: id: partnership `woodland-again` has the same id
      --> etc/partnerships/woodland.toml:1:1

@@ -267,6 +267,8 @@ fn references_and_rules_are_no_secrets() {
         "[library]\nname = \"A\"\ntimezone = \"UTC\"\n[ils]\nclient_secret = { credential = \"koha\" }\nx = 1\n",
     );
     assert!(told.contains("6 | x = 1"), "{told}");
+    let told = rendered("[library]\nname = \"A\"\ntimezone = \"UTC\"\nlogin = { credential = \"koha\" }\n");
+    assert!(told.contains("4 | login = { credential"), "{told}");
     let told = rendered("pni = \"random\"\n[library]\nname = \"A\"\ntimezone = \"UTC\"\n");
     assert!(told.contains("pni = \"random\""), "{told}");
 }

@@ -189,8 +189,10 @@ fn matching(mut table: TableReader<'_>) -> Option<Existing> {
         // The one choice that has no default: each of the three is wrong for somebody.
         table.missing(
             "existing",
-            "choose one: \"separate\" makes a card of its own beside any other, \"link\" adds the agreed fields to the \
-             card that is there, \"skip\" makes none and reports it",
+            "choose one of three:\n\
+             existing = \"separate\" makes a card of its own beside any other\n\
+             existing = \"link\" adds the agreed fields to the card that is there\n\
+             existing = \"skip\" makes none, and reports it",
         );
     }
     let existing = table.optional("existing", &Word(&words(Existing::ALL, Existing::word)));
