@@ -1,0 +1,865 @@
+//! Collect, decide, plan: a roster's stream against the ledger, into changes and their counts.
+//!
+//! Reads and compares; writes nothing to the ILS and asks it nothing. With [`Mode::Sync`] the ledger learns reasons
+//! (rejects, what waits for a home) as they are found; with [`Mode::Plan`] it learns nothing at all.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+use jiff::civil::Date;
+use rostercard_core::digest::{Digest, DigestHasher, DigestKey, DigestKind};
+use rostercard_core::field::FieldSet;
+use rostercard_core::finding::Place;
+use rostercard_core::guard::SchoolFacts;
+use rostercard_core::patron::WantedPatron;
+use rostercard_core::plan::{ChangeKind, ChangeState, kind_of};
+use rostercard_core::policy::{self, Decision, Today};
+use rostercard_core::ports::{Completeness, Record, RosterPage, RosterSource};
+use rostercard_core::privacy::Personal;
+use rostercard_core::reason::{Reason, Reject, Review};
+use rostercard_core::spool;
+use rostercard_core::student::{Damaged, School, Student};
+use rostercard_core::threeway::{FieldDigests, changed_wishes, digests_after};
+use rostercard_core::words::LinkState;
+use rostercard_store::Store;
+use rostercard_store::rows::{
+    ChangeId, ChangeSelection, Link, LinkData, LinkIndex, LinkWrite, Missing, NewChange, Partnership, RunId,
+    RunResult, SchoolId,
+};
+use zeroize::Zeroizing;
+
+use crate::engine::EngineError;
+use crate::people::People;
+use crate::settings::{Grace, PartnershipSettings};
+use crate::tally::{Fate, NO_SCHOOL, Tally};
+use crate::world::Progress;
+
+/// Whether the ledger learns what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Plan,
+    Sync,
+}
+
+/// What was collected.
+pub(crate) struct Collected {
+    /// What the stream was.
+    pub(crate) completeness: Completeness,
+    /// Counts as if every change were made.
+    pub(crate) result: RunResult,
+    /// For the guards.
+    pub(crate) schools: BTreeMap<String, SchoolFacts>,
+    /// The plan's digest.
+    pub(crate) digest: Digest,
+    /// The ledger's people, and who of them was there.
+    pub(crate) people: People,
+    /// The ledger's schools.
+    pub(crate) stored_schools: HashMap<SchoolId, (String, String)>,
+    /// People who are there again after having been missing, with nothing else to change.
+    pub(crate) back: Vec<Missing>,
+}
+
+/// The work of collecting.
+pub(crate) struct Collector<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) settings: &'a PartnershipSettings,
+    pub(crate) partnership: &'a Partnership,
+    pub(crate) run: RunId,
+    pub(crate) mode: Mode,
+    pub(crate) day: Date,
+    /// People with a write whose fate is not known: nothing is planned for them.
+    pub(crate) in_doubt: HashSet<Digest>,
+    pub(crate) progress: &'a dyn Progress,
+}
+
+/// A change that is not in the store yet, or only just.
+struct Planned {
+    change: NewChange,
+    number: Option<Digest>,
+    place: Place,
+}
+
+/// A student whose number was asked for in this plan already.
+struct Claim {
+    person: Digest,
+    /// Where the planned create is; `None` once both were rejected.
+    first: Option<First>,
+    school: (String, String),
+    place: Place,
+}
+
+/// Where the first of several claims to a number is.
+enum First {
+    /// Not in the store yet.
+    Planned,
+    /// In the store.
+    Stored(ChangeId),
+}
+
+/// What collects on the way.
+struct Work {
+    result: RunResult,
+    schools: BTreeMap<String, SchoolFacts>,
+    people: People,
+    /// Newcomers of this roster, so that nobody comes twice.
+    new_people: HashSet<Digest>,
+    claims: HashMap<Digest, Claim>,
+    planned: Vec<Planned>,
+    /// Changes in the store that another student's claim has undone.
+    drops: Vec<ChangeId>,
+    notes: Vec<LinkWrite>,
+    back: Vec<Missing>,
+    running: Digest,
+    damaged_without_id: bool,
+}
+
+/// A student of a page who needs a closer look.
+struct Closer {
+    position: usize,
+    decision: Decision,
+    print: Digest,
+    place: Place,
+    school: Option<Arc<School>>,
+    grade: Option<u8>,
+}
+
+/// Notes are written in batches of this size.
+const NOTES: usize = 2_000;
+
+impl Collector<'_> {
+    /// Reads the whole stream.
+    pub(crate) async fn collect(&self, source: &mut dyn RosterSource) -> Result<Collected, EngineError> {
+        let key = self.store.digest_key();
+        let stored_schools: HashMap<SchoolId, (String, String)> = self
+            .store
+            .schools(self.partnership.id)
+            .await?
+            .into_iter()
+            .map(|school| (school.id, (school.key, school.label)))
+            .collect();
+        let people = People::new(self.store.index(self.partnership.id).await?);
+        let mut work = Work {
+            result: RunResult::default(),
+            schools: live_by_school(people.rows(), &stored_schools),
+            people,
+            new_people: HashSet::new(),
+            claims: HashMap::new(),
+            planned: Vec::new(),
+            drops: Vec::new(),
+            notes: Vec::new(),
+            back: Vec::new(),
+            running: Digest([0; 16]),
+            damaged_without_id: false,
+        };
+        let mut hashers = (key.hasher(DigestKind::Person), key.hasher(DigestKind::Decided));
+        let mut completeness = loop {
+            match source.next_page().await.map_err(EngineError::Source)? {
+                RosterPage::Records(records) => {
+                    self.progress.advance(records.len() as u64);
+                    self.page(records, &mut work, &mut hashers).await?;
+                }
+                RosterPage::End {
+                    completeness,
+                    cursor: _,
+                    findings,
+                } => {
+                    for finding in &findings {
+                        work.result.note(finding.code, &finding.message, &finding.place);
+                    }
+                    break completeness;
+                }
+            }
+        };
+        if work.damaged_without_id && completeness == Completeness::Snapshot {
+            completeness = Completeness::Incomplete;
+        }
+        self.flush_planned(&mut work).await?;
+        self.flush_notes(&mut work).await?;
+        self.absent(completeness, &mut work, &stored_schools).await?;
+        Ok(Collected {
+            completeness,
+            result: work.result,
+            schools: work.schools,
+            digest: work.running,
+            people: work.people,
+            stored_schools,
+            back: work.back,
+        })
+    }
+
+    async fn page(
+        &self,
+        records: Vec<Record>,
+        work: &mut Work,
+        hashers: &mut (DigestHasher, DigestHasher),
+    ) -> Result<(), EngineError> {
+        let mut closer = Vec::new();
+        for record in records {
+            match record {
+                Record::Student(student) => self.student(&student, work, hashers, &mut closer)?,
+                Record::Damaged(damaged) => self.damaged(&damaged, work, &mut hashers.0),
+                // Tombstones come with delta sources, which no connector offers yet; a snapshot has none.
+                Record::Gone { .. } => {}
+            }
+        }
+        self.look_closer(closer, work).await?;
+        self.flush_planned(work).await?;
+        if work.notes.len() >= NOTES {
+            self.flush_notes(work).await?;
+        }
+        Ok(())
+    }
+
+    fn person(&self, student_id: &Personal, hasher: &mut DigestHasher) -> Digest {
+        hasher.clear();
+        hasher.part(self.settings.permanent_id.as_bytes());
+        hasher.part(student_id.reveal().as_bytes());
+        hasher.finish()
+    }
+
+    fn student(
+        &self,
+        student: &Student,
+        work: &mut Work,
+        (person_hasher, print_hasher): &mut (DigestHasher, DigestHasher),
+        closer: &mut Vec<Closer>,
+    ) -> Result<(), EngineError> {
+        let rules = &self.settings.rules;
+        work.result.roster += 1;
+        let place = student.row.as_ref().map(Place::from).unwrap_or_default();
+        for finding in &student.findings {
+            let at = if finding.place == Place::default() {
+                &place
+            } else {
+                &finding.place
+            };
+            work.result.note(finding.code, &finding.message, at);
+        }
+        let school = student.school();
+        if let Some(school) = school {
+            let facts = school_facts(&mut work.schools, school.key(), || school.label());
+            facts.roster += 1;
+        }
+        let person = self.person(&student.student_id, person_hasher);
+        let position = work.people.find(person);
+        let held_expiry = position.and_then(|p| work.people.row(p).expiry);
+        let decision = policy::decide(
+            student,
+            rules,
+            Today {
+                date: self.day,
+                held_expiry,
+            },
+        );
+        let label = school.map_or_else(|| NO_SCHOOL.to_owned(), |s| s.label());
+        if self.in_doubt.contains(&person) {
+            if let Some(position) = position {
+                work.people.see(position);
+            }
+            let message = "a write for this person had no answer and could not be settled yet";
+            work.result.note("write_unsettled", message, &place);
+            work.result.count(&label, Fate::Pending);
+            return Ok(());
+        }
+        let Some(position) = position else {
+            if !work.new_people.insert(person) {
+                // The source's contract is that every id comes once; this is a source's bug, and not a second card.
+                work.result.note(
+                    "student_id_twice",
+                    "a student id came twice from the source",
+                    &place,
+                );
+                return Ok(());
+            }
+            return self.newcomer(person, decision, &label, school, place, work, print_hasher);
+        };
+        if work.people.see(position) {
+            work.result.note(
+                "student_id_twice",
+                "a student id came twice from the source",
+                &place,
+            );
+            return Ok(());
+        }
+        let print = policy::fingerprint(&decision, &rules.fields, print_hasher);
+        let row = *work.people.row(position);
+        if row.decided == print && row.state != LinkState::Lapsed {
+            if row.missing_since.is_some() {
+                work.back.push(Missing {
+                    link: row.link,
+                    since: None,
+                    feeds: 0,
+                });
+            }
+            let fate = unchanged_fate(&decision, row.state);
+            if let Decision::No(reason) = &decision
+                && !matches!(reason, Reason::NotEligible(_))
+            {
+                work.result.note(reason.code(), &reason.to_string(), &place);
+            }
+            work.result.count(&label, fate);
+            return Ok(());
+        }
+        let (school, grade) = (
+            school.cloned(),
+            student.grade.map(rostercard_core::grade::Grade::code),
+        );
+        closer.push(Closer {
+            position,
+            decision,
+            print,
+            place,
+            school,
+            grade,
+        });
+        Ok(())
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of `student`, split off to be read on its own"
+    )]
+    fn newcomer(
+        &self,
+        person: Digest,
+        decision: Decision,
+        label: &str,
+        school: Option<&Arc<School>>,
+        place: Place,
+        work: &mut Work,
+        print_hasher: &mut DigestHasher,
+    ) -> Result<(), EngineError> {
+        let print = policy::fingerprint(&decision, &self.settings.rules.fields, print_hasher);
+        match decision {
+            Decision::Wanted(wanted) => {
+                self.plan_create(person, &wanted, print, place, work)?;
+            }
+            // Nothing is kept of those who are not in the programme: that costs nothing to decide again.
+            Decision::No(Reason::NotEligible(_)) => work.result.count(label, Fate::NotEligible),
+            Decision::No(reason) => {
+                work.result.note(reason.code(), &reason.to_string(), &place);
+                work.result.count(label, Fate::of(&reason));
+                work.notes.push(LinkWrite {
+                    person,
+                    data: without_card(
+                        state_of(&reason),
+                        print,
+                        Some(reason.code()),
+                        school.map_or_else(no_school, |s| named(s)),
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn plan_create(
+        &self,
+        person: Digest,
+        wanted: &WantedPatron,
+        print: Digest,
+        place: Place,
+        work: &mut Work,
+    ) -> Result<(), EngineError> {
+        let key = self.store.digest_key();
+        for finding in &wanted.findings {
+            work.result.note(finding.code, &finding.message, &place);
+        }
+        let school = named(&wanted.school);
+        let number = policy::given_number(wanted).map(|number| number_digest(key, number));
+        if let Some(number) = number
+            && let Some(claim) = work.claims.get_mut(&number)
+        {
+            // Two students of one roster, one number: neither gets it.
+            if let Some(first) = claim.first.take() {
+                let (first_person, first_school, first_place) =
+                    (claim.person, claim.school.clone(), claim.place.clone());
+                match first {
+                    First::Planned => work.planned.retain(|p| p.change.person != first_person),
+                    First::Stored(change) => work.drops.push(change),
+                }
+                uncount(work, &first_school, ChangeKind::Create, Fate::Reject);
+                reject_collision(work, first_person, first_school, &first_place);
+            }
+            work.result.count(&school.1, Fate::Reject);
+            reject_collision(work, person, school, &place);
+            return Ok(());
+        }
+        if let Some(number) = number {
+            let first = Some(First::Planned);
+            let claim = Claim {
+                person,
+                first,
+                school: school.clone(),
+                place: place.clone(),
+            };
+            work.claims.insert(number, claim);
+        }
+        self.push(
+            work,
+            person,
+            None,
+            ChangeKind::Create,
+            school,
+            FieldSet::EMPTY,
+            print,
+            spool::encode(wanted)?,
+            number,
+            place,
+        );
+        Ok(())
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a change, gathered in one place"
+    )]
+    fn push(
+        &self,
+        work: &mut Work,
+        person: Digest,
+        link: Option<rostercard_store::rows::LinkId>,
+        kind: ChangeKind,
+        school: (String, String),
+        fields: FieldSet,
+        decided: Digest,
+        spool: Zeroizing<Vec<u8>>,
+        number: Option<Digest>,
+        place: Place,
+    ) {
+        work.result.count(&school.1, Fate::Change(kind));
+        let facts = school_facts(&mut work.schools, &school.0, || school.1.clone());
+        *facts.changes.entry(kind).or_default() += 1;
+        work.running = self.store.digest_key().digest(
+            DigestKind::Decided,
+            &[&work.running.0, &person.0, kind.word().as_bytes(), &decided.0],
+        );
+        work.planned.push(Planned {
+            change: NewChange {
+                person,
+                link,
+                kind,
+                state: ChangeState::Ready,
+                school,
+                fields,
+                decided,
+                spool,
+            },
+            number,
+            place,
+        });
+    }
+
+    fn damaged(&self, damaged: &Damaged, work: &mut Work, hasher: &mut DigestHasher) {
+        work.result.roster += 1;
+        let finding = &damaged.finding;
+        work.result.note(finding.code, &finding.message, &finding.place);
+        let label = damaged
+            .school
+            .as_ref()
+            .map_or_else(|| NO_SCHOOL.to_owned(), ToString::to_string);
+        work.result.count(&label, Fate::Reject);
+        let Some(student_id) = &damaged.student_id else {
+            work.damaged_without_id = true;
+            return;
+        };
+        let person = self.person(student_id, hasher);
+        // The person is in the roster, whatever is wrong with the record: never missing for that.
+        if let Some(position) = work.people.find(person) {
+            work.people.see(position);
+            return;
+        }
+        if work.new_people.insert(person) {
+            let reason = Reason::Reject(Reject::Record {
+                code: finding.code.to_owned(),
+            });
+            let print = policy::fingerprint(
+                &Decision::No(reason.clone()),
+                &self.settings.rules.fields,
+                &mut self.store.digest_key().hasher(DigestKind::Decided),
+            );
+            let school = damaged
+                .school
+                .as_ref()
+                .map_or_else(no_school, |s| (s.to_string(), s.to_string()));
+            let data = without_card(LinkState::Rejected, print, Some(reason.code()), school);
+            work.notes.push(LinkWrite { person, data });
+        }
+    }
+
+    /// People of the ledger for whom something was decided anew.
+    async fn look_closer(&self, closer: Vec<Closer>, work: &mut Work) -> Result<(), EngineError> {
+        if closer.is_empty() {
+            return Ok(());
+        }
+        let people: Vec<Digest> = closer
+            .iter()
+            .map(|c| work.people.row(c.position).person)
+            .collect();
+        let links: HashMap<Digest, Link> = self
+            .store
+            .links(self.partnership.id, &people)
+            .await?
+            .into_iter()
+            .map(|l| (l.person, l))
+            .collect();
+        for item in closer {
+            let person = work.people.row(item.position).person;
+            let Some(link) = links.get(&person) else {
+                return Err(EngineError::Internal("a link of the index is not in the ledger"));
+            };
+            self.known_person(item, link, work)?;
+        }
+        Ok(())
+    }
+
+    fn known_person(&self, item: Closer, link: &Link, work: &mut Work) -> Result<(), EngineError> {
+        let Closer {
+            decision,
+            print,
+            place,
+            school,
+            grade,
+            ..
+        } = item;
+        let key = self.store.digest_key();
+        let label = school
+            .as_ref()
+            .map_or_else(|| NO_SCHOOL.to_owned(), |s| s.label());
+        let person = link.person;
+        let wanted = match decision {
+            Decision::Wanted(wanted) => wanted,
+            Decision::No(reason) => {
+                // The card, where there is one, stays as it is; the ledger keeps the reason.
+                if !matches!(reason, Reason::NotEligible(_)) {
+                    work.result.note(reason.code(), &reason.to_string(), &place);
+                }
+                work.result.count(&label, Fate::of(&reason));
+                let mut data = link.data.clone();
+                data.decided = print;
+                data.reason = Some(reason.code().to_owned());
+                if !data.state.has_patron() {
+                    data.state = state_of(&reason);
+                }
+                if let Some(school) = &school {
+                    data.school = named(school);
+                }
+                work.notes.push(LinkWrite { person, data });
+                return Ok(());
+            }
+        };
+        match link.data.state {
+            LinkState::Pending | LinkState::Review | LinkState::Rejected if link.data.barcode.is_none() => {
+                return self.plan_create(person, &wanted, print, place, work);
+            }
+            LinkState::Gone | LinkState::Review => {
+                let reason = Reason::Review(Review::Gone);
+                work.result.note(reason.code(), &reason.to_string(), &place);
+                work.result.count(&label, Fate::Review);
+                return Ok(());
+            }
+            LinkState::OptedOut | LinkState::Skipped => {
+                work.result.count(&label, Fate::Unchanged);
+                return Ok(());
+            }
+            LinkState::Pending | LinkState::Rejected => {
+                work.result.count(&label, Fate::Pending);
+                return Ok(());
+            }
+            LinkState::Made | LinkState::Linked | LinkState::Adopted | LinkState::Lapsed => {}
+        }
+        let fields = changed_wishes(
+            &wanted.values,
+            &link.data.digests,
+            &self.settings.rules.fields,
+            key,
+        );
+        let kind = match (link.data.state, kind_of(fields)) {
+            (LinkState::Lapsed, _) => ChangeKind::Restore,
+            (_, kind) => kind,
+        };
+        if kind == ChangeKind::Note {
+            work.result.count(&label, Fate::Unchanged);
+            let mut data = link.data.clone();
+            data.decided = print;
+            data.reason = None;
+            data.school = named(&wanted.school);
+            data.grade = grade;
+            data.model = Some(wanted.model);
+            data.digests = digests_after(&data.digests, &wanted.values, None, FieldSet::EMPTY, key);
+            work.notes.push(LinkWrite { person, data });
+            return Ok(());
+        }
+        for finding in &wanted.findings {
+            work.result.note(finding.code, &finding.message, &place);
+        }
+        let school = named(&wanted.school);
+        self.push(
+            work,
+            person,
+            Some(link.id),
+            kind,
+            school,
+            fields,
+            print,
+            spool::encode(&wanted)?,
+            None,
+            place,
+        );
+        Ok(())
+    }
+
+    /// Puts planned changes into the store, after asking which of the numbers are somebody else's already.
+    async fn flush_planned(&self, work: &mut Work) -> Result<(), EngineError> {
+        let drops = std::mem::take(&mut work.drops);
+        if !drops.is_empty() {
+            let selection = ChangeSelection {
+                ids: Some(drops),
+                ..ChangeSelection::default()
+            };
+            self.store
+                .move_changes(self.run, ChangeState::Ready, ChangeState::Dropped, &selection)
+                .await?;
+        }
+        let planned = std::mem::take(&mut work.planned);
+        if planned.is_empty() {
+            return Ok(());
+        }
+        let planned = self.without_taken(planned, work).await?;
+        let keys: Vec<(Digest, Option<Digest>)> =
+            planned.iter().map(|p| (p.change.person, p.number)).collect();
+        let ids = self
+            .store
+            .add_changes(self.run, planned.into_iter().map(|p| p.change).collect())
+            .await?;
+        for ((person, number), id) in keys.into_iter().zip(ids) {
+            if let Some(claim) = number.and_then(|n| work.claims.get_mut(&n))
+                && claim.person == person
+            {
+                claim.first = Some(First::Stored(id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out creates whose number belongs to another person of this ILS's ledger: a question for a person.
+    async fn without_taken(
+        &self,
+        planned: Vec<Planned>,
+        work: &mut Work,
+    ) -> Result<Vec<Planned>, EngineError> {
+        let mut numbers = Vec::new();
+        for item in planned.iter().filter(|p| p.number.is_some()) {
+            let wanted = spool::decode(&item.change.spool)?;
+            numbers.extend(policy::given_number(&wanted).cloned());
+        }
+        if numbers.is_empty() {
+            return Ok(planned);
+        }
+        let key = self.store.digest_key();
+        let taken: HashMap<Digest, Digest> = self
+            .store
+            .numbers_in_use(&self.settings.ils, &numbers)
+            .await?
+            .into_iter()
+            .map(|(number, person)| (number_digest(key, &number), person))
+            .collect();
+        let mut kept = Vec::with_capacity(planned.len());
+        for item in planned {
+            match item.number.and_then(|n| taken.get(&n)) {
+                Some(owner) if *owner != item.change.person => {
+                    let reason = Reason::Review(Review::NumberTaken);
+                    let NewChange {
+                        person,
+                        school,
+                        decided,
+                        ..
+                    } = item.change;
+                    uncount(work, &school, ChangeKind::Create, Fate::Review);
+                    work.result.note(reason.code(), &reason.to_string(), &item.place);
+                    let data = without_card(LinkState::Review, decided, Some(reason.code()), school);
+                    work.notes.push(LinkWrite { person, data });
+                }
+                _ => kept.push(item),
+            }
+        }
+        Ok(kept)
+    }
+
+    async fn flush_notes(&self, work: &mut Work) -> Result<(), EngineError> {
+        let notes = std::mem::take(&mut work.notes);
+        if self.mode == Mode::Sync && !notes.is_empty() {
+            self.store.write_links(self.partnership.id, notes).await?;
+        }
+        Ok(())
+    }
+
+    /// People of the ledger who are not in the roster: counted, and planned to lapse once their grace has passed.
+    async fn absent(
+        &self,
+        completeness: Completeness,
+        work: &mut Work,
+        stored: &HashMap<SchoolId, (String, String)>,
+    ) -> Result<(), EngineError> {
+        let mut lapsing = Vec::new();
+        let absent: Vec<LinkIndex> = work
+            .people
+            .unseen()
+            .filter(|row| row.state.is_live())
+            .copied()
+            .collect();
+        let grace = self.settings.grace;
+        for row in absent {
+            let school = stored.get(&row.school).cloned().unwrap_or_else(no_school);
+            work.result.absent += 1;
+            school_facts(&mut work.schools, &school.0, || school.1.clone()).absent += 1;
+            if completeness == Completeness::Snapshot && grace_passed(&row, self.day, grace) {
+                lapsing.push((row, school));
+            } else {
+                work.result.count(&school.1, Fate::Unchanged);
+            }
+        }
+        for (row, school) in lapsing {
+            let (link, spool) = (Some(row.link), Zeroizing::default());
+            self.push(
+                work,
+                row.person,
+                link,
+                ChangeKind::Lapse,
+                school,
+                FieldSet::EMPTY,
+                row.decided,
+                spool,
+                None,
+                Place::default(),
+            );
+        }
+        self.flush_planned(work).await
+    }
+}
+
+/// Whether somebody who is missing today as well has been missing long enough.
+fn grace_passed(row: &LinkIndex, day: Date, grace: Grace) -> bool {
+    let feeds = row.feeds_missed.saturating_add(1);
+    let days = row.missing_since.map_or(0, |since| {
+        since.until(day).map_or(0, |span| i64::from(span.get_days()))
+    });
+    row.missing_since.is_some() && days >= i64::from(grace.days) && feeds >= grace.feeds
+}
+
+fn live_by_school(
+    rows: &[LinkIndex],
+    stored: &HashMap<SchoolId, (String, String)>,
+) -> BTreeMap<String, SchoolFacts> {
+    let mut live: HashMap<SchoolId, u64> = HashMap::new();
+    for row in rows.iter().filter(|row| row.state.is_live()) {
+        *live.entry(row.school).or_default() += 1;
+    }
+    let mut schools = BTreeMap::new();
+    for (id, count) in live {
+        let (key, label) = stored.get(&id).cloned().unwrap_or_else(no_school);
+        let facts = SchoolFacts {
+            label,
+            live: count,
+            ..SchoolFacts::default()
+        };
+        schools.insert(key, facts);
+    }
+    schools
+}
+
+fn school_facts<'m>(
+    schools: &'m mut BTreeMap<String, SchoolFacts>,
+    key: &str,
+    label: impl FnOnce() -> String,
+) -> &'m mut SchoolFacts {
+    if !schools.contains_key(key) {
+        schools.insert(
+            key.to_owned(),
+            SchoolFacts {
+                label: label(),
+                ..SchoolFacts::default()
+            },
+        );
+    }
+    schools.entry(key.to_owned()).or_default()
+}
+
+/// Takes a planned change out of the counts and of what the guards see.
+fn uncount(work: &mut Work, school: &(String, String), kind: ChangeKind, to: Fate) {
+    work.result.shift(&school.1, Fate::Change(kind), to, 1);
+    if let Some(count) = work
+        .schools
+        .get_mut(&school.0)
+        .and_then(|s| s.changes.get_mut(&kind))
+    {
+        *count = count.saturating_sub(1);
+    }
+}
+
+/// Rejects one side of a collision.
+fn reject_collision(work: &mut Work, person: Digest, school: (String, String), place: &Place) {
+    let reject = Reject::NumberCollides;
+    work.result.note(reject.code(), &reject.to_string(), place);
+    // The fingerprint of no decision: looked at again tomorrow, when the other one may be gone.
+    let data = without_card(LinkState::Rejected, Digest([0; 16]), Some(reject.code()), school);
+    work.notes.push(LinkWrite { person, data });
+}
+
+/// A number within the plan; only compared with others of its kind.
+fn number_digest(key: &DigestKey, number: &Personal) -> Digest {
+    key.digest(DigestKind::Identity, &[b"plan", number.reveal().as_bytes()])
+}
+
+fn unchanged_fate(decision: &Decision, state: LinkState) -> Fate {
+    match (decision, state) {
+        (Decision::No(reason), _) => Fate::of(reason),
+        (_, LinkState::Review | LinkState::Gone) => Fate::Review,
+        (_, LinkState::Rejected) => Fate::Reject,
+        (_, LinkState::Pending) => Fate::Pending,
+        _ => Fate::Unchanged,
+    }
+}
+
+fn state_of(reason: &Reason) -> LinkState {
+    match reason {
+        Reason::NotEligible(_) => LinkState::Skipped,
+        Reason::Pending(_) => LinkState::Pending,
+        Reason::Reject(_) => LinkState::Rejected,
+        Reason::Review(_) => LinkState::Review,
+    }
+}
+
+fn named(school: &School) -> (String, String) {
+    (school.key().to_owned(), school.label())
+}
+
+fn no_school() -> (String, String) {
+    (String::new(), NO_SCHOOL.to_owned())
+}
+
+/// A ledger row for somebody without a card.
+pub(crate) fn without_card(
+    state: LinkState,
+    decided: Digest,
+    reason: Option<&str>,
+    school: (String, String),
+) -> LinkData {
+    LinkData {
+        state,
+        decided,
+        reason: reason.map(str::to_owned),
+        school,
+        grade: None,
+        model: None,
+        category: None,
+        branch: None,
+        expiry: None,
+        digests: FieldDigests::default(),
+        source_ids: Vec::new(),
+        patron_id: None,
+        barcode: None,
+        user_name: None,
+    }
+}

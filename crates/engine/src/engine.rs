@@ -1,0 +1,760 @@
+//! One run from end to end, and a person's decisions about it.
+
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+use jiff::civil::Date;
+use jiff::{Span, Timestamp};
+use rostercard_core::digest::{Digest, DigestKind};
+use rostercard_core::guard::{self, GuardAction, PlanFacts, Verdict};
+use rostercard_core::plan::{ChangeState, RunState};
+use rostercard_core::ports::{
+    Completeness, ConnectorError, PatronDirectory, RosterFacts, RosterSource, SourceState,
+};
+use rostercard_core::spool::SpoolError;
+use rostercard_core::words::LinkState;
+use rostercard_store::rows::{
+    ChangeCount, ChangeSelection, LinkIndex, Missing, NewRun, Partnership, PlanDecision, PlanHead, Run,
+    RunId, RunResult,
+};
+use rostercard_store::{Store, StoreError};
+
+use crate::apply::Applier;
+use crate::collect::{Collected, Collector, Mode};
+use crate::settings::PartnershipSettings;
+use crate::tally::{Fate, Tally};
+use crate::world::{Phase, World};
+
+/// Why a run ended without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The roster could not be read. Nothing was withdrawn, and nothing further was written.
+    #[error("the roster could not be read: {0}")]
+    Source(ConnectorError),
+    /// The store said no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A spooled patron cannot be read.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// A decision about a plan cannot be taken.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// This should not be possible.
+    #[error("this should not be possible, and is a fault of Rostercard's: {0}")]
+    Internal(&'static str),
+}
+
+/// Why a decision about a plan cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SelectionError {
+    /// The run is another partnership's.
+    #[error("run {0} belongs to another partnership")]
+    OtherPartnership(RunId),
+    /// Nothing of the run waits.
+    #[error("nothing of run {run} waits for approval: {why}")]
+    NothingWaits {
+        /// The run.
+        run: RunId,
+        /// Why: done, discarded, superseded by a newer one.
+        why: String,
+    },
+    /// The plan has waited too long.
+    #[error(
+        "the plan of run {run} was good until {until}; make a new one with `rostercard plan` or `rostercard sync`"
+    )]
+    Expired {
+        /// The run.
+        run: RunId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The plan is not the one that was looked at.
+    #[error("the plan of run {run} has digest {found}, not {asked}: look at it again")]
+    OtherDigest {
+        /// The run.
+        run: RunId,
+        /// Its digest.
+        found: String,
+        /// The digest that the approval names.
+        asked: String,
+    },
+}
+
+impl EngineError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Source(error) => error.hint.clone(),
+            Self::Store(error) => error.hint().to_owned(),
+            Self::Selection(SelectionError::NothingWaits { .. }) => {
+                "`rostercard runs` lists what waits".to_owned()
+            }
+            Self::Selection(_) => "`rostercard runs` lists the runs of a partnership".to_owned(),
+            Self::Spool(_) | Self::Internal(_) => {
+                "make a new plan; if it happens again, report it".to_owned()
+            }
+        }
+    }
+}
+
+/// What came of a run, for people and scripts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunReport {
+    /// The partnership's name.
+    pub partnership: String,
+    /// The run, as the store keeps it.
+    pub run: Run,
+}
+
+/// Runs one partnership.
+pub struct Engine {
+    store: Arc<dyn Store>,
+    directory: Arc<dyn PatronDirectory>,
+    settings: PartnershipSettings,
+    world: World,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Engine({})", self.settings.name)
+    }
+}
+
+/// What every step of a run needs to know of it.
+struct Here {
+    partnership: Partnership,
+    run: RunId,
+    now: Timestamp,
+    day: Date,
+}
+
+impl Engine {
+    /// An engine for a partnership.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        directory: Arc<dyn PatronDirectory>,
+        settings: PartnershipSettings,
+        world: World,
+    ) -> Self {
+        Self {
+            store,
+            directory,
+            settings,
+            world,
+        }
+    }
+
+    /// What a sync would do. Writes nothing to the ILS and asks it nothing; the plan waits in the store for `approve`.
+    ///
+    /// # Errors
+    /// The roster or the store cannot be read.
+    pub async fn plan(&self, source: &mut dyn RosterSource) -> Result<RunReport, EngineError> {
+        let here = self.begin("plan").await?;
+        let outcome = self.plan_within(&here, source).await;
+        self.end(&here, outcome).await
+    }
+
+    async fn plan_within(
+        &self,
+        here: &Here,
+        source: &mut dyn RosterSource,
+    ) -> Result<(RunState, RunResult), EngineError> {
+        let in_doubt = self
+            .store
+            .open_intents(here.partnership.id)
+            .await?
+            .into_iter()
+            .map(|i| i.person)
+            .collect();
+        let (facts, collected) = self.collect(here, Mode::Plan, source, in_doubt).await?;
+        let head = self.head(here, &facts, &collected);
+        let verdict = self.guard(here, &facts, &collected);
+        let mut result = collected.result;
+        result.waiting_for = verdict.waiting_for;
+        result.warnings = verdict.warnings;
+        self.store.write_plan(here.run, head).await?;
+        let all = ChangeSelection::default();
+        self.store
+            .move_changes(here.run, ChangeState::Ready, ChangeState::Waiting, &all)
+            .await?;
+        Ok((RunState::Planned, result))
+    }
+
+    /// One run: settle what is open, read the roster, decide, guard, write what need not wait.
+    ///
+    /// # Errors
+    /// The roster or the store cannot be read. An ILS that cannot be asked is a run that failed, not an error: what
+    /// was done before is done, and the report says so.
+    pub async fn sync(&self, source: &mut dyn RosterSource) -> Result<RunReport, EngineError> {
+        let here = self.begin("sync").await?;
+        let outcome = self.sync_within(&here, source).await;
+        self.end(&here, outcome).await
+    }
+
+    async fn sync_within(
+        &self,
+        here: &Here,
+        source: &mut dyn RosterSource,
+    ) -> Result<(RunState, RunResult), EngineError> {
+        let (before, in_doubt) = self.settle_and_resume(here).await?;
+        let (facts, collected) = self.collect(here, Mode::Sync, source, in_doubt).await?;
+        let head = self.head(here, &facts, &collected);
+        let verdict = self.guard(here, &facts, &collected);
+        self.store.write_plan(here.run, head.clone()).await?;
+        let waits = self.make_wait(here, &verdict).await?;
+        self.keep_absence(here, &facts, &collected, &verdict).await?;
+
+        let mut result = collected.result;
+        for count in &waits {
+            result.shift(
+                &count.school.1,
+                Fate::Change(count.kind),
+                Fate::Waiting,
+                count.count,
+            );
+        }
+        result.waiting_for = verdict.waiting_for;
+        result.warnings = verdict.warnings;
+        result.lookups += before.lookups;
+        result.writes += before.writes;
+        if !verdict.whole {
+            let through =
+                here.partnership.let_through || self.settings.guards.first_connection != GuardAction::Wait;
+            self.store
+                .write_taken(here.partnership.id, &head, through)
+                .await?;
+        }
+        let (result, halted) = self.apply(here, result).await?;
+        Ok(conclude(result, halted, self.world.asked_to_stop()))
+    }
+
+    /// Lets changes of a plan through, and makes them: from the spool, each after a look-up. `digest`, where given, must
+    /// be the plan's.
+    ///
+    /// # Errors
+    /// Nothing of the plan waits, or it has expired or been superseded, or the store cannot be read.
+    pub async fn approve(
+        &self,
+        run: RunId,
+        selection: ChangeSelection,
+        who: &str,
+        digest: Option<&str>,
+    ) -> Result<RunReport, EngineError> {
+        let here = self.waiting_run(run, digest).await?;
+        let found = self.store.run(run).await?;
+        let mut result = found.result;
+        // A plan's counts are of what would be done: all of it has waited until now.
+        if found.state == RunState::Planned {
+            for count in waiting(&self.store.change_counts(run).await?) {
+                result.shift(
+                    &count.school.1,
+                    Fate::Change(count.kind),
+                    Fate::Waiting,
+                    count.count,
+                );
+            }
+        }
+        let before = self.store.change_counts(run).await?;
+        let moved = self
+            .store
+            .move_changes(run, ChangeState::Waiting, ChangeState::Ready, &selection)
+            .await?;
+        if moved == 0 {
+            let why = "the school or kind that was named has no waiting change".to_owned();
+            return Err(SelectionError::NothingWaits { run, why }.into());
+        }
+        let decision = PlanDecision {
+            who: who.to_owned(),
+            at: here.now,
+            what: "approve".to_owned(),
+            selection,
+        };
+        self.store.write_decision(run, decision).await?;
+        let after = self.store.change_counts(run).await?;
+        for count in waiting(&before) {
+            let still = waiting(&after).find(|c| c.school == count.school && c.kind == count.kind);
+            let through = count.count - still.map_or(0, |c| c.count);
+            result.shift(&count.school.1, Fate::Waiting, Fate::Change(count.kind), through);
+        }
+        let nothing_waits = waiting(&after).next().is_none();
+        if nothing_waits {
+            result.waiting_for.clear();
+            if let Some(head) = &found.plan {
+                self.store.write_taken(here.partnership.id, head, true).await?;
+            }
+        }
+        self.store
+            .write_run(run, RunState::Running, &result, None)
+            .await?;
+        let outcome = async {
+            let (settled, _) = self.settle(&here, RunResult::default()).await?;
+            result.lookups += settled.lookups;
+            result.writes += settled.writes;
+            let (result, halted) = self.apply(&here, result).await?;
+            Ok(conclude(result, halted, self.world.asked_to_stop()))
+        }
+        .await;
+        self.end(&here, outcome).await
+    }
+
+    /// Drops changes of a plan that wait. Nothing was written of them, and nothing will be.
+    ///
+    /// # Errors
+    /// Nothing of the plan waits, or the store cannot be read.
+    pub async fn discard(
+        &self,
+        run: RunId,
+        selection: ChangeSelection,
+        who: &str,
+    ) -> Result<RunReport, EngineError> {
+        let here = self.waiting_run(run, None).await?;
+        let before = self.store.change_counts(run).await?;
+        let moved = self
+            .store
+            .move_changes(run, ChangeState::Waiting, ChangeState::Dropped, &selection)
+            .await?;
+        if moved == 0 {
+            let why = "the school or kind that was named has no waiting change".to_owned();
+            return Err(SelectionError::NothingWaits { run, why }.into());
+        }
+        let decision = PlanDecision {
+            who: who.to_owned(),
+            at: here.now,
+            what: "discard".to_owned(),
+            selection,
+        };
+        self.store.write_decision(run, decision).await?;
+        let found = self.store.run(run).await?;
+        let mut result = found.result;
+        let after = self.store.change_counts(run).await?;
+        for count in waiting(&before) {
+            let still = waiting(&after).find(|c| c.school == count.school && c.kind == count.kind);
+            let gone = count.count - still.map_or(0, |c| c.count);
+            let from = if found.state == RunState::Planned {
+                Fate::Change(count.kind)
+            } else {
+                Fate::Waiting
+            };
+            result.shift(&count.school.1, from, Fate::Pending, gone);
+        }
+        if waiting(&after).next().is_none() {
+            result.waiting_for.clear();
+        }
+        let (state, result) = conclude(result, None, false);
+        self.end(&here, Ok((state, result))).await
+    }
+
+    // ---- the steps ----
+
+    async fn begin(&self, kind: &str) -> Result<Here, EngineError> {
+        let settings = &self.settings;
+        let partnership = self
+            .store
+            .partnership(&settings.permanent_id, &settings.ils, &settings.name)
+            .await?;
+        let now = self.world.clock.now();
+        let run = self
+            .store
+            .begin_run(NewRun {
+                partnership: partnership.id,
+                kind: kind.to_owned(),
+                started_at: now,
+            })
+            .await?;
+        Ok(Here {
+            partnership,
+            run,
+            now,
+            day: self.day(now),
+        })
+    }
+
+    fn day(&self, now: Timestamp) -> Date {
+        self.settings.timezone.to_datetime(now).date()
+    }
+
+    async fn end(
+        &self,
+        here: &Here,
+        outcome: Result<(RunState, RunResult), EngineError>,
+    ) -> Result<RunReport, EngineError> {
+        let now = self.world.clock.now();
+        match outcome {
+            Ok((state, result)) => {
+                self.store.write_run(here.run, state, &result, Some(now)).await?;
+                let run = self.store.run(here.run).await?;
+                tracing::info!(
+                    partnership = %self.settings.name, run = %run.id, state = %state,
+                    students = result.counts.students, writes = result.writes, lookups = result.lookups,
+                    "The run has ended."
+                );
+                Ok(RunReport {
+                    partnership: self.settings.name.clone(),
+                    run,
+                })
+            }
+            Err(error) => {
+                let result = RunResult {
+                    error: Some(error.to_string()),
+                    hint: Some(error.hint()),
+                    ..self
+                        .store
+                        .run(here.run)
+                        .await
+                        .map(|run| run.result)
+                        .unwrap_or_default()
+                };
+                // The first error is the one to tell of; a store that cannot note it says so in the log.
+                if let Err(second) = self
+                    .store
+                    .write_run(here.run, RunState::Failed, &result, Some(now))
+                    .await
+                {
+                    tracing::error!(error = %second, run = %here.run, "The failed run could not be noted.");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn applier<'a>(&'a self, here: &Here, result: RunResult) -> Applier<'a> {
+        Applier::new(
+            &*self.store,
+            &*self.directory,
+            &self.settings,
+            (here.partnership.id, here.run),
+            &self.world,
+            result,
+        )
+    }
+
+    /// Settles open intents.
+    async fn settle(
+        &self,
+        here: &Here,
+        result: RunResult,
+    ) -> Result<(RunResult, HashSet<Digest>), EngineError> {
+        let applier = self.applier(here, result);
+        let in_doubt = applier.settle_open().await?;
+        Ok((applier.into_result().0, in_doubt))
+    }
+
+    /// Settles what earlier runs left open, then goes on with plans that a person let through and that were cut short.
+    async fn settle_and_resume(&self, here: &Here) -> Result<(RunResult, HashSet<Digest>), EngineError> {
+        let (mut used, mut in_doubt) = self.settle(here, RunResult::default()).await?;
+        for run in self
+            .store
+            .runs(Some(here.partnership.id), 50)
+            .await?
+            .into_iter()
+            .rev()
+        {
+            let approved = run.id != here.run
+                && run.plan.as_ref().is_some_and(|plan| here.now < plan.expires_at)
+                && self
+                    .store
+                    .decisions(run.id)
+                    .await?
+                    .iter()
+                    .any(|d| d.what == "approve");
+            if !approved {
+                continue;
+            }
+            let counts = self.store.change_counts(run.id).await?;
+            if !counts
+                .iter()
+                .any(|c| c.state == ChangeState::Ready && c.count > 0)
+            {
+                continue;
+            }
+            self.world.progress.say(&format!(
+                "run {} was let through and cut short: going on with it",
+                run.id
+            ));
+            let there = Here {
+                partnership: here.partnership.clone(),
+                run: run.id,
+                ..*here
+            };
+            let (result, halted) = self.apply(&there, run.result).await?;
+            used.lookups += result.lookups;
+            used.writes += result.writes;
+            let (state, result) = conclude(result, halted, self.world.asked_to_stop());
+            self.store
+                .write_run(run.id, state, &result, Some(self.world.clock.now()))
+                .await?;
+            in_doubt = self
+                .store
+                .open_intents(here.partnership.id)
+                .await?
+                .into_iter()
+                .map(|i| i.person)
+                .collect();
+        }
+        Ok((used, in_doubt))
+    }
+
+    async fn collect(
+        &self,
+        here: &Here,
+        mode: Mode,
+        source: &mut dyn RosterSource,
+        in_doubt: HashSet<Digest>,
+    ) -> Result<(RosterFacts, Collected), EngineError> {
+        self.world.progress.phase(Phase::Reading, None);
+        let facts = source.facts().await.map_err(EngineError::Source)?;
+        let collector = Collector {
+            store: &*self.store,
+            settings: &self.settings,
+            partnership: &here.partnership,
+            run: here.run,
+            mode,
+            day: here.day,
+            in_doubt,
+            progress: &*self.world.progress,
+        };
+        let mut collected = collector.collect(source).await?;
+        for finding in &facts.findings {
+            collected
+                .result
+                .note(finding.code, &finding.message, &finding.place);
+        }
+        if facts.state == SourceState::Paused && collected.completeness == Completeness::Snapshot {
+            collected.completeness = Completeness::Incomplete;
+        }
+        Ok((facts, collected))
+    }
+
+    fn rules_digest(&self) -> Digest {
+        self.store.digest_key().digest(
+            DigestKind::Decided,
+            &[b"rules", self.settings.rules.written().as_bytes()],
+        )
+    }
+
+    fn head(&self, here: &Here, facts: &RosterFacts, collected: &Collected) -> PlanHead {
+        let days = Span::new().hours(i64::from(self.settings.wait_days) * 24);
+        PlanHead {
+            digest: collected
+                .digest
+                .0
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            as_of: facts.as_of,
+            rules: self.rules_digest(),
+            endpoint: facts.endpoint.clone(),
+            day: here.day,
+            expires_at: here.now.saturating_add(days).unwrap_or(here.now),
+        }
+    }
+
+    fn guard(&self, here: &Here, facts: &RosterFacts, collected: &Collected) -> Verdict {
+        let partnership = &here.partnership;
+        let endpoint_changed = partnership
+            .endpoint
+            .clone()
+            .filter(|before| *before != facts.endpoint)
+            .map(|before| (before, facts.endpoint.clone()));
+        guard::evaluate(
+            &PlanFacts {
+                completeness: collected.completeness,
+                source_state: facts.state,
+                as_of: facts.as_of,
+                last_as_of: partnership.as_of,
+                now: here.now,
+                first_connection: !partnership.let_through,
+                rules_changed: partnership
+                    .rules
+                    .is_some_and(|rules| rules != self.rules_digest()),
+                endpoint_changed,
+                schools: collected.schools.clone(),
+            },
+            &self.settings.guards,
+        )
+    }
+
+    /// Puts what waits aside; how much of what.
+    async fn make_wait(&self, here: &Here, verdict: &Verdict) -> Result<Vec<ChangeCount>, EngineError> {
+        let counts = self.store.change_counts(here.run).await?;
+        let waits: Vec<ChangeCount> = counts
+            .into_iter()
+            .filter(|c| c.state == ChangeState::Ready && verdict.waits(c.kind, &c.school.0))
+            .collect();
+        for count in &waits {
+            let selection = ChangeSelection {
+                school: Some(count.school.0.clone()),
+                kind: Some(count.kind),
+                ids: None,
+            };
+            self.store
+                .move_changes(here.run, ChangeState::Ready, ChangeState::Waiting, &selection)
+                .await?;
+        }
+        Ok(waits)
+    }
+
+    /// Keeps who is missing, by a roster that is whole and not in doubt; and who is there again.
+    async fn keep_absence(
+        &self,
+        here: &Here,
+        facts: &RosterFacts,
+        collected: &Collected,
+        verdict: &Verdict,
+    ) -> Result<(), EngineError> {
+        let mut writes = collected.back.clone();
+        // The same roster read twice is one roster.
+        let new_roster = facts.as_of.is_none() || facts.as_of != here.partnership.as_of;
+        if collected.completeness == Completeness::Snapshot && new_roster && !verdict.whole {
+            let school = |row: &LinkIndex| {
+                collected
+                    .stored_schools
+                    .get(&row.school)
+                    .map_or("", |(key, _)| key.as_str())
+            };
+            writes.extend(
+                collected
+                    .people
+                    .unseen()
+                    .filter(|row| row.state.is_live() && row.state != LinkState::Lapsed)
+                    .filter(|row| verdict.absence_counts(school(row)))
+                    .map(|row| Missing {
+                        link: row.link,
+                        since: Some(row.missing_since.unwrap_or(here.day)),
+                        feeds: row.feeds_missed.saturating_add(1),
+                    }),
+            );
+        }
+        if !writes.is_empty() {
+            self.store.write_missing(writes).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes every ready change of a run, then settles what had no answer.
+    async fn apply(
+        &self,
+        here: &Here,
+        result: RunResult,
+    ) -> Result<(RunResult, Option<ConnectorError>), EngineError> {
+        let counts = self.store.change_counts(here.run).await?;
+        let ready: u64 = counts
+            .iter()
+            .filter(|c| c.state == ChangeState::Ready)
+            .map(|c| c.count)
+            .sum();
+        if ready == 0 {
+            return Ok((result, None));
+        }
+        self.world.progress.phase(Phase::Writing, Some(ready));
+        let applier = self.applier(here, result);
+        applier.apply().await?;
+        if !applier.halted() {
+            applier.settle_open().await?;
+        }
+        let (mut result, halted) = applier.into_result();
+        result.unsettled = self.store.open_intents(here.partnership.id).await?.len() as u64;
+        // What was not begun, or has no known end yet, is for the next run.
+        for count in self.store.change_counts(here.run).await? {
+            if count.state == ChangeState::Ready {
+                result.shift(
+                    &count.school.1,
+                    Fate::Change(count.kind),
+                    Fate::Pending,
+                    count.count,
+                );
+            }
+        }
+        Ok((result, halted))
+    }
+
+    /// A run of this partnership of which something waits.
+    async fn waiting_run(&self, run: RunId, digest: Option<&str>) -> Result<Here, EngineError> {
+        let settings = &self.settings;
+        let partnership = self
+            .store
+            .partnership(&settings.permanent_id, &settings.ils, &settings.name)
+            .await?;
+        let found = self.store.run(run).await?;
+        if found.partnership != partnership.id {
+            return Err(SelectionError::OtherPartnership(run).into());
+        }
+        let now = self.world.clock.now();
+        let counts = self.store.change_counts(run).await?;
+        if waiting(&counts).next().is_none() {
+            let newer = self
+                .store
+                .runs(Some(partnership.id), 1)
+                .await?
+                .first()
+                .map(|newest| newest.id);
+            let why = match newer {
+                Some(newer) if newer != run => {
+                    format!("it was done, discarded, or superseded by run {newer}")
+                }
+                _ => "it was done or discarded".to_owned(),
+            };
+            return Err(SelectionError::NothingWaits { run, why }.into());
+        }
+        if let Some(plan) = &found.plan {
+            if now >= plan.expires_at {
+                return Err(SelectionError::Expired {
+                    run,
+                    until: plan.expires_at,
+                }
+                .into());
+            }
+            if let Some(asked) = digest
+                && asked != plan.digest
+            {
+                let (found, asked) = (plan.digest.clone(), asked.to_owned());
+                return Err(SelectionError::OtherDigest { run, found, asked }.into());
+            }
+        }
+        Ok(Here {
+            partnership,
+            run,
+            now,
+            day: self.day(now),
+        })
+    }
+}
+
+fn waiting(counts: &[ChangeCount]) -> impl Iterator<Item = &ChangeCount> {
+    counts
+        .iter()
+        .filter(|c| c.state == ChangeState::Waiting && c.count > 0)
+}
+
+/// The state of a run that has come to its end.
+fn conclude(mut result: RunResult, halted: Option<ConnectorError>, stopped: bool) -> (RunState, RunResult) {
+    result.error = None;
+    result.hint = None;
+    let undone = result.failed + result.unsettled;
+    let state = if let Some(error) = halted {
+        result.error = Some(error.message);
+        result.hint = Some(error.hint);
+        RunState::Failed
+    } else if stopped {
+        result.error = Some("the run was asked to stop before it was finished".to_owned());
+        result.hint =
+            Some("start it again: it goes on where it stopped, and nothing is done twice".to_owned());
+        RunState::Failed
+    } else if undone > 0 {
+        result.error = Some(format!(
+            "{undone} changes could not be made or settled; the rest is done"
+        ));
+        result.hint = Some("the next run tries them again; look at the ILS if it stays so".to_owned());
+        RunState::Failed
+    } else if result.counts.waiting > 0 || !result.waiting_for.is_empty() {
+        RunState::Waiting
+    } else if result.counts.reject > 0 {
+        RunState::DoneWithRejects
+    } else {
+        RunState::Done
+    };
+    (state, result)
+}

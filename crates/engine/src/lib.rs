@@ -1,0 +1,21 @@
+//! The run of one partnership: collect, decide, plan, guard, apply, report.
+//!
+//! The engine knows a roster source, a patron directory and a store by their ports alone. It names no connector,
+//! reads no TOML, and has its clock and its randomness passed in ([`World`]).
+//!
+//! What it promises is in the laws of the design: killed anywhere and started again, there is no second card and no
+//! lost one. How: nothing is sent to an ILS before its intent is durable ([`apply`]), and what was sent without an
+//! answer is settled by a look-up, no sooner than the ILS could still be committing it ([`settle`]).
+
+mod apply;
+mod collect;
+mod engine;
+mod people;
+mod settings;
+mod settle;
+mod tally;
+mod world;
+
+pub use engine::{Engine, EngineError, RunReport, SelectionError};
+pub use settings::{Grace, IlsLimits, PartnershipSettings};
+pub use world::{Clock, Entropy, Phase, Progress, Quiet, World};

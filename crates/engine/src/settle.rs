@@ -1,0 +1,244 @@
+//! Settling: writes whose answer never came are looked up, no sooner than the ILS could still be committing them, and
+//! are sent again only with the same number.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use hashbrown::HashSet;
+use jiff::Timestamp;
+use rostercard_core::digest::Digest;
+use rostercard_core::field::Field;
+use rostercard_core::patron::{Patron, PatronValues, WantedPatron};
+use rostercard_core::plan::ChangeState;
+use rostercard_core::ports::{FindKey, Lookup, Outcome, RejectionKind};
+use rostercard_core::reason::Review;
+use rostercard_core::spool;
+use rostercard_core::words::LinkState;
+use rostercard_store::rows::{IntentEnd, IntentKind, OpenIntent, Settlement};
+
+use crate::apply::{Applier, Attempt};
+use crate::engine::EngineError;
+use crate::tally::{Fate, Tally};
+use crate::world::Phase;
+
+impl Applier<'_> {
+    /// Settles every open intent of the partnership, waiting until they are ripe. Returns whose could not be settled:
+    /// the ILS cannot be asked, or an answer was lost again.
+    pub(crate) async fn settle_open(&self) -> Result<HashSet<Digest>, EngineError> {
+        let open = self.store.open_intents(self.partnership).await?;
+        if open.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let now = self.world.clock.now();
+        let wait = open
+            .iter()
+            .map(|intent| self.ripens_in(intent, now))
+            .max()
+            .unwrap_or_default();
+        if !wait.is_zero() {
+            self.world.progress.say(&format!(
+                "{} writes had no answer; the ILS may still be committing them: looking again in {} s",
+                open.len(),
+                wait.as_secs_f32().ceil()
+            ));
+            self.world.clock.sleep(wait).await;
+        }
+        self.world
+            .progress
+            .phase(Phase::Settling, Some(open.len() as u64));
+        // One person's intents in their order; people at once, up to the ILS's limit.
+        let mut people: Vec<Vec<OpenIntent>> = Vec::new();
+        for intent in open {
+            match people.iter_mut().find(|p| p[0].person == intent.person) {
+                Some(list) => list.push(intent),
+                None => people.push(vec![intent]),
+            }
+        }
+        let at_once = self.settings.limits.connections.max(1) * 2;
+        let mut work = stream::iter(people.into_iter().map(|intents| self.settle_person(intents)))
+            .buffer_unordered(at_once);
+        while let Some(done) = work.next().await {
+            done?;
+            self.world.progress.advance(1);
+        }
+        let left = self.store.open_intents(self.partnership).await?;
+        self.result().unsettled = left.len() as u64;
+        Ok(left.into_iter().map(|intent| intent.person).collect())
+    }
+
+    fn ripens_in(&self, intent: &OpenIntent, now: Timestamp) -> Duration {
+        let since = Duration::try_from(now.duration_since(intent.at)).unwrap_or_default();
+        self.settings.limits.settle_after.saturating_sub(since)
+    }
+
+    async fn settle_person(&self, mut intents: Vec<OpenIntent>) -> Result<(), EngineError> {
+        intents.sort_by_key(|intent| intent.id);
+        for intent in intents {
+            if self.halted() {
+                return Ok(());
+            }
+            match intent.kind {
+                IntentKind::Create => self.settle_create(intent).await?,
+                IntentKind::SetPin => self.settle_pin(intent).await?,
+                IntentKind::Update => self.settle_update(intent).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_create(&self, open: OpenIntent) -> Result<(), EngineError> {
+        let wanted = spool::decode(&open.planned.spool)?;
+        match self.find(FindKey::Barcode(open.barcode.clone())).await? {
+            Lookup::Found(patron) => self.landed(open, &wanted, &patron).await,
+            Lookup::NotFound => self.send_again(open, &wanted).await,
+            // Nobody can tell: it stays open, and nothing is planned for the person.
+            Lookup::Unknown(_) | Lookup::Many | Lookup::NotVisible => Ok(()),
+        }
+    }
+
+    /// The patron is there. Ours, unless it is plainly somebody else's: a look-up had found the number free before the
+    /// intent was made.
+    async fn landed(
+        &self,
+        open: OpenIntent,
+        wanted: &WantedPatron,
+        patron: &Patron,
+    ) -> Result<(), EngineError> {
+        let returns = self.directory.returns();
+        let differs = |field: Field| {
+            returns.contains(field)
+                && self.directory.canonical(field, &open.values).as_deref()
+                    != patron.values.canonical(field).as_deref()
+        };
+        if differs(Field::Surname) && differs(Field::BirthDate) {
+            let ended = Some((open.id, IntentEnd::NotWritten));
+            return self
+                .number_taken(&open.planned, wanted, Review::NumberTaken, ended)
+                .await;
+        }
+        let (planned, attempt) = attempt_of(open);
+        self.made(&planned, wanted, attempt, Some(patron), LinkState::Made)
+            .await
+    }
+
+    /// It did not land, and can land no more: the same create once more, with the same number and PIN.
+    async fn send_again(&self, open: OpenIntent, wanted: &WantedPatron) -> Result<(), EngineError> {
+        self.store
+            .intend_again(&[open.id], self.world.clock.now())
+            .await?;
+        let (planned, attempt) = attempt_of(open);
+        match self.wire_create(&attempt).await? {
+            Outcome::Applied(patron) => {
+                self.made(&planned, wanted, attempt, patron.as_deref(), LinkState::Made)
+                    .await
+            }
+            Outcome::AlreadySo(patron) => {
+                self.made(&planned, wanted, attempt, Some(&patron), LinkState::Made)
+                    .await
+            }
+            Outcome::HandedOver { .. } => {
+                self.made(&planned, wanted, attempt, None, LinkState::Pending)
+                    .await
+            }
+            Outcome::Rejected(rejection) if rejection.kind == RejectionKind::Duplicate => {
+                // It landed after all, between our look and our knock.
+                match self.find(FindKey::Barcode(attempt.barcode.clone())).await? {
+                    Lookup::Found(patron) => {
+                        self.made(&planned, wanted, attempt, Some(&patron), LinkState::Made)
+                            .await
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Outcome::Rejected(_) | Outcome::NotSent(_) => {
+                // Certain not to be there: the next run plans it anew, with what the roster says then.
+                self.result()
+                    .shift(&planned.school.1, Fate::Change(planned.kind), Fate::Pending, 1);
+                self.settle_one(Settlement {
+                    intent: Some((attempt.intent, IntentEnd::NotWritten)),
+                    change: Some((planned.id, ChangeState::Failed)),
+                    ..self.nothing()
+                })
+                .await
+            }
+            Outcome::Unknown(_) => Ok(()),
+        }
+    }
+
+    async fn settle_pin(&self, open: OpenIntent) -> Result<(), EngineError> {
+        let Some(pin) = open.pin else {
+            return Err(EngineError::Internal(
+                "the journal holds a PIN's intent without a PIN",
+            ));
+        };
+        match self.find(FindKey::Barcode(open.barcode.clone())).await? {
+            Lookup::Found(patron) => {
+                self.store
+                    .intend_again(&[open.id], self.world.clock.now())
+                    .await?;
+                self.set_pin(&open.planned, &patron, open.id, pin).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An update either landed, or the next run plans it anew from what the ledger knows.
+    async fn settle_update(&self, open: OpenIntent) -> Result<(), EngineError> {
+        let Lookup::Found(patron) = self.find(FindKey::Barcode(open.barcode.clone())).await? else {
+            return Ok(());
+        };
+        let returns = self.directory.returns();
+        let landed = open
+            .fields
+            .iter()
+            .filter(|field| returns.contains(*field))
+            .all(|field| {
+                self.directory.canonical(field, &open.values).as_deref()
+                    == patron.values.canonical(field).as_deref()
+            });
+        let link = self.store.links(self.partnership, &[open.person]).await?.pop();
+        if let (true, Some(link)) = (landed, link) {
+            let wanted = spool::decode(&open.planned.spool)?;
+            let written = (&open.values, open.fields);
+            return self
+                .changed(&open.planned, &link, &wanted, open.id, Some(&patron), written)
+                .await;
+        }
+        self.result().shift(
+            &open.planned.school.1,
+            Fate::Change(open.planned.kind),
+            Fate::Pending,
+            1,
+        );
+        self.settle_one(Settlement {
+            intent: Some((open.id, IntentEnd::NotWritten)),
+            change: Some((open.planned.id, ChangeState::Failed)),
+            ..self.nothing()
+        })
+        .await
+    }
+}
+
+fn attempt_of(open: OpenIntent) -> (rostercard_store::rows::Change, Attempt) {
+    let OpenIntent {
+        id,
+        barcode,
+        pin,
+        values,
+        planned,
+        ..
+    } = open;
+    let values = PatronValues {
+        barcode: None,
+        ..values
+    };
+    (
+        planned,
+        Attempt {
+            intent: id,
+            barcode,
+            values,
+            pin,
+        },
+    )
+}
