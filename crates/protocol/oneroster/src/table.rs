@@ -117,6 +117,14 @@ impl<'a, C: Columns> Row<'a, C> {
             .trim()
     }
 
+    /// Whether a cell is UTF-8; true where the column is not there. Asked of a damaged row.
+    #[must_use]
+    pub fn is_text(&self, column: C) -> bool {
+        self.layout
+            .position(column)
+            .is_none_or(|at| self.record.get(at).is_some())
+    }
+
     /// A cell of a column outside the specification.
     #[must_use]
     pub fn extra(&self, column: Extra) -> &'a str {

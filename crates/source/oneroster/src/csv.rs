@@ -1,0 +1,148 @@
+//! The port's side of the CSV source: facts first, then pages from a thread that reads ahead by a few.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rostercard_core::field::FieldRules;
+use rostercard_core::finding::Finding;
+use rostercard_core::ports::{ConnectorError, RosterFacts, RosterPage, RosterSource, SourceState};
+use rostercard_oneroster::{Columns, Demographics, Orgs, Roles, Users};
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::spawn_blocking;
+
+use crate::error;
+use crate::open::{self, Opened};
+use crate::read::{self, Sent};
+use crate::settings::Settings;
+use crate::tally::from_protocol;
+
+/// Pages read ahead: enough that reading never waits for a decision that takes a little longer.
+const AHEAD: usize = 3;
+
+/// A bulk OneRoster CSV package as a roster source.
+///
+/// The roster's moment ([`RosterFacts::as_of`]) is the newest modification time of the folder's files, or that of the
+/// zip: the times inside a zip have no time zone, and `dateLastModified` is of rows, not of the export.
+#[derive(Debug)]
+pub struct OneRosterCsv {
+    settings: Arc<Settings>,
+    rules: Arc<FieldRules>,
+    today: Date,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    New,
+    Opened(Box<Opened>),
+    Reading(Receiver<Sent>),
+    Ended,
+}
+
+impl OneRosterCsv {
+    /// A source over the package that `settings` name. Fields that `rules` do not allow are never copied; `today`
+    /// decides which roles of 1.2 are current.
+    #[must_use]
+    pub fn new(settings: Settings, rules: FieldRules, today: Date) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            rules: Arc::new(rules),
+            today,
+            state: State::New,
+        }
+    }
+
+    /// Opens the package, away from the async threads.
+    async fn open(&self) -> Result<Opened, ConnectorError> {
+        let settings = self.settings.clone();
+        let work = move || {
+            let mut opened = open::open(&settings)?;
+            opened.findings.extend(read::check_roles(&opened)?);
+            Ok(opened)
+        };
+        spawn_blocking(work).await.map_err(|_| error::lost())?
+    }
+
+    fn start(&self, opened: Box<Opened>) -> Receiver<Sent> {
+        let (pages, receiver) = channel(AHEAD);
+        let (settings, rules, today) = (self.settings.clone(), self.rules.clone(), self.today);
+        // It ends by itself: at the roster's end, or soon after nobody receives any more.
+        drop(spawn_blocking(move || {
+            read::run(&opened, &settings, &rules, today, &pages);
+        }));
+        receiver
+    }
+}
+
+#[async_trait]
+impl RosterSource for OneRosterCsv {
+    async fn facts(&mut self) -> Result<RosterFacts, ConnectorError> {
+        let opened = self.open().await?;
+        let facts = RosterFacts {
+            as_of: opened
+                .package
+                .modified()
+                .and_then(|time| Timestamp::try_from(time).ok()),
+            state: SourceState::Running,
+            description: description(&opened),
+            endpoint: self.settings.path.display().to_string(),
+            findings: opened.findings.clone(),
+        };
+        self.state = State::Opened(Box::new(opened));
+        Ok(facts)
+    }
+
+    async fn next_page(&mut self) -> Result<RosterPage, ConnectorError> {
+        let mut pages = match std::mem::replace(&mut self.state, State::Ended) {
+            State::New => self.start(Box::new(self.open().await?)),
+            State::Opened(opened) => self.start(opened),
+            State::Reading(pages) => pages,
+            State::Ended => return Err(error::lost()),
+        };
+        let page = pages.recv().await.ok_or_else(error::lost)??;
+        if matches!(page, RosterPage::Records(_)) {
+            self.state = State::Reading(pages);
+        }
+        Ok(page)
+    }
+
+    async fn check(&mut self) -> Result<Vec<Finding>, ConnectorError> {
+        let opened = self.open().await?;
+        let work = move || {
+            let mut findings = opened.findings.clone();
+            header::<Orgs>(&opened, &mut findings)?;
+            header::<Users>(&opened, &mut findings)?;
+            header::<Demographics>(&opened, &mut findings)?;
+            if open::roles_apart(&opened) {
+                header::<Roles>(&opened, &mut findings)?;
+            }
+            Ok(findings)
+        };
+        spawn_blocking(work).await.map_err(|_| error::lost())?
+    }
+}
+
+/// Reads a file's header alone.
+fn header<C: Columns>(opened: &Opened, findings: &mut Vec<Finding>) -> Result<(), ConnectorError> {
+    if !opened.has(C::FILE) {
+        return Ok(());
+    }
+    opened.table::<C, _>(|_, odd| {
+        findings.extend(odd.into_iter().map(from_protocol));
+        Ok(())
+    })
+}
+
+/// What the source says it is: the SIS's name as the manifest gives it, and the form.
+fn description(opened: &Opened) -> String {
+    let form = format!("OneRoster {} CSV", opened.manifest.version.as_str());
+    match &opened.manifest.system_name {
+        Some(name) => {
+            let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+            format!("{name}, {form}")
+        }
+        None => form,
+    }
+}

@@ -1,0 +1,24 @@
+//! The roster source for OneRoster. Today it reads bulk CSV packages of 1.1 and 1.2, from a folder or a zip;
+//! REST and delta packages have room beside [`csv`] and are not here yet.
+//!
+//! The way through the files: `open` judges the package, `read` goes through it on a thread of its own, `map` turns
+//! one row into one person, `repeated` makes one record of the rows that share a student id. `index`, `born`, `roles`
+//! and `schools` are the joins: compact, sorted, without a text a person.
+
+mod born;
+pub mod csv;
+mod error;
+mod index;
+mod map;
+mod open;
+mod read;
+mod repeated;
+mod roles;
+mod schools;
+pub mod settings;
+mod tally;
+
+pub use csv::OneRosterCsv;
+pub use rostercard_intake::Limits;
+pub use rostercard_oneroster::Version;
+pub use settings::{ExtraColumns, Settings, StudentIdFrom};

@@ -1,0 +1,113 @@
+//! What a partnership says about its OneRoster package, checked. Reading it from TOML is the program's business.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use rostercard_intake::Limits;
+use rostercard_oneroster::Version;
+
+/// Settings of the CSV source.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder or zip. A drop folder comes later.
+    pub path: PathBuf,
+    /// Which of a user's ids is the student id: the one that lasts over years, schools and exports.
+    pub student_id: StudentIdFrom,
+    /// Where values lie that OneRoster has no column for.
+    pub columns: ExtraColumns,
+    /// Whether teachers and other school staff are read too. Where they are not, one without an id spoils nothing.
+    pub educators: bool,
+    /// The version of a package that has no manifest; without it such a package is refused.
+    pub without_manifest: Option<Version>,
+    /// The caps of the package.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// The usual settings for a package at `path`: the student id in `identifier`, educators too, a manifest required.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            student_id: StudentIdFrom::Identifier,
+            columns: ExtraColumns::default(),
+            educators: true,
+            without_manifest: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Which of a user's ids is the student id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum StudentIdFrom {
+    /// `identifier`, the number that people know.
+    #[default]
+    Identifier,
+    /// `sourcedId`. Many SISs change it every year or at every school: use it only where the district says it stays.
+    SourcedId,
+    /// `username`.
+    Username,
+    /// `userMasterIdentifier`, which 1.2 alone has.
+    UserMasterIdentifier,
+    /// The id of this kind in `userIds`, whatever the case of its letters.
+    UserIds(String),
+}
+
+impl FromStr for StudentIdFrom {
+    type Err = UnknownStudentId;
+
+    /// Reads `identifier`, `sourcedId`, `username`, `userMasterIdentifier`, or `userIds:KIND`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "identifier" => Ok(Self::Identifier),
+            "sourcedId" => Ok(Self::SourcedId),
+            "username" => Ok(Self::Username),
+            "userMasterIdentifier" => Ok(Self::UserMasterIdentifier),
+            _ => match text.strip_prefix("userIds:").map(str::trim) {
+                Some(kind) if !kind.is_empty() => Ok(Self::UserIds(kind.to_owned())),
+                _ => Err(UnknownStudentId),
+            },
+        }
+    }
+}
+
+/// A word that names none of a user's ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the student id is one of identifier, sourcedId, username, userMasterIdentifier, or userIds:KIND")]
+pub struct UnknownStudentId;
+
+/// Columns of `users.csv` outside the specification, by name, in any case, with or without `metadata.`. What is not
+/// said here is looked for under its own name (`metadata.street`), and nobody is told where it is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExtraColumns {
+    /// House number and street.
+    pub street: Option<String>,
+    /// Apartment, unit.
+    pub street2: Option<String>,
+    /// City.
+    pub city: Option<String>,
+    /// State.
+    pub state: Option<String>,
+    /// ZIP code.
+    pub zip: Option<String>,
+    /// Whether the address is protected. Where this column is named and not there, no address is read at all.
+    pub protected: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_the_student_id() {
+        assert_eq!("identifier".parse(), Ok(StudentIdFrom::Identifier));
+        assert_eq!(
+            "userIds:stateId".parse(),
+            Ok(StudentIdFrom::UserIds("stateId".to_owned()))
+        );
+        for bad in ["", "Identifier", "userIds", "userIds:", "userIds: "] {
+            assert_eq!(bad.parse::<StudentIdFrom>(), Err(UnknownStudentId), "{bad}");
+        }
+    }
+}
