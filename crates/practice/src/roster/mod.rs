@@ -123,6 +123,11 @@ pub fn changes(spec: &Spec, from: u32, to: u32) -> Changes {
     days::between(spec, from.min(to), from.max(to))
 }
 
+/// A seeded throw for others of this crate: true about `percent` times in a hundred.
+pub(crate) fn chance(seed: u64, at: u64, percent: u64) -> bool {
+    dice::Dice::new(seed, at, 0, 0).chance(percent, 100)
+}
+
 /// Why a package could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum RosterError {
