@@ -13,6 +13,7 @@ use rostercard_config::{
 };
 use rostercard_core::field::{Field, Ownership};
 use rostercard_core::guard::GuardAction;
+use rostercard_core::privacy::Secret;
 use rostercard_core::rules::Existing;
 use rostercard_core::rules::expiry::ExpiryRule;
 use rostercard_core::rules::number::NumberRule;
@@ -639,9 +640,132 @@ fn what_can_be_seen_without_a_network_is_seen() {
 }
 
 #[test]
+fn what_can_be_seen_in_the_main_file_is_seen() {
+    use Severity::{Error, Warning};
+    let second = "\n[ils.east]\nid = \"main-2026\"\n[ils.east.ncip]\nurl = \"x\"\n";
+    for (line, replacement, expected) in [
+        (
+            "deadline = \"40s\"\n",
+            second,
+            (Error, Code::Twice, "ils.east.id"),
+        ),
+        (
+            "deadline = \"40s\"",
+            "settle_after = \"30s\"",
+            (Error, Code::Contradiction, "ils.main.limits.settle_after"),
+        ),
+        (
+            "deadline = \"40s\"",
+            "deadline = \"90s\"\nsettle_after = \"2m\"",
+            (Error, Code::Contradiction, "ils.main.limits.settle_after"),
+        ),
+        (
+            "deadline = \"40s\"",
+            "rate = 0",
+            (Error, Code::OutOfRange, "ils.main.limits.rate"),
+        ),
+        (
+            "deadline = \"40s\"",
+            "dedline = \"40s\"",
+            (Error, Code::UnknownKey, "ils.main.limits.dedline"),
+        ),
+        (
+            "id = \"main-2026\"",
+            "",
+            (Warning, Code::MissingKey, "ils.main.id"),
+        ),
+        (
+            "id = \"main-2026\"",
+            "id = \"Main\"",
+            (Error, Code::BadName, "ils.main.id"),
+        ),
+        (
+            "id = \"main-2026\"",
+            "id = \"m\"\nnumber_max = 3",
+            (Error, Code::OutOfRange, "ils.main.number_max"),
+        ),
+        (
+            "deadline = \"40s\"\n",
+            "\n[ils.\"East Side\".ncip]\nurl = \"x\"\n",
+            (Error, Code::BadName, "ils.\"East Side\""),
+        ),
+        (
+            "deadline = \"40s\"\n",
+            "\n[ils.main.sip2]\nhost = \"x\"\n",
+            (Error, Code::Exclusive, "ils.main.sip2"),
+        ),
+        (
+            "key = { credential = \"state-key\" }",
+            "",
+            (Error, Code::MissingKey, "state.key"),
+        ),
+        (
+            "key = { credential = \"state-key\" }",
+            "key = { credential = \"../x\" }",
+            (Error, Code::BadName, "state.key"),
+        ),
+        (
+            "timezone = \"UTC\"",
+            "timezone = \"Woodland\"",
+            (Error, Code::BadValue, "library.timezone"),
+        ),
+        (
+            "timezone = \"UTC\"",
+            "",
+            (Error, Code::MissingKey, "library.timezone"),
+        ),
+        (
+            "name = \"Woodland Public Library\"",
+            "name = \" \"",
+            (Error, Code::OutOfRange, "library.name"),
+        ),
+    ] {
+        assert!(MAIN.contains(line), "{line}");
+        let main = MAIN.replace(line, replacement);
+        let files = Memory::new([
+            ("etc/rostercard.toml", main.as_str()),
+            ("etc/partnerships/w.toml", WOODLAND),
+        ]);
+        let connectors = Connectors {
+            ils: &["ncip", "sip2"],
+            ..CONNECTORS
+        };
+        let loaded = load(
+            &files,
+            Path::new("etc/rostercard.toml"),
+            &BTreeMap::new(),
+            connectors,
+        );
+        let found: Vec<_> = loaded
+            .problems
+            .sorted()
+            .into_iter()
+            .map(|problem| (problem.severity, problem.code, problem.key))
+            .collect();
+        assert_eq!(
+            found,
+            [(expected.0, expected.1, expected.2.to_owned())],
+            "{replacement}"
+        );
+        assert_eq!(loaded.main.is_err(), expected.0 == Error, "{replacement}");
+    }
+}
+
+#[test]
 fn a_pin_for_all_is_never_shown() {
     let loaded = load_partnership(&WOODLAND.replace("pin = \"random\"", "pin = \"8462\""));
     assert!(!told(&loaded).contains("8462"), "{}", told(&loaded));
+}
+
+#[test]
+fn a_secret_under_a_mistyped_name_is_never_shown() {
+    let main = MAIN.replace("key = { credential = \"state-key\" }", "kye = \"hunter2\"");
+    let loaded = load_files(&[("etc/rostercard.toml", &main)], &[]);
+    let told = told(&loaded);
+    assert!(
+        told.contains("did you mean `key`?") && !told.contains("hunter2"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -676,7 +800,7 @@ fn secrets_are_fetched_from_where_they_are() {
             .state
             .key
             .resolve(&store, &loaded.problems);
-        assert_eq!(key.as_ref().map(|key| key.reveal()), expected, "{reference}");
+        assert_eq!(key.as_ref().map(Secret::reveal), expected, "{reference}");
         let codes: Vec<Code> = loaded
             .problems
             .sorted()

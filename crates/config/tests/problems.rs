@@ -269,6 +269,8 @@ fn references_and_rules_are_no_secrets() {
     assert!(told.contains("6 | x = 1"), "{told}");
     let told = rendered("[library]\nname = \"A\"\ntimezone = \"UTC\"\nlogin = { credential = \"koha\" }\n");
     assert!(told.contains("4 | login = { credential"), "{told}");
+    let told = rendered("x = 1 # before\n[ils]\nmain = { pin = \"random\" }\n");
+    assert!(told.contains("3 | main = { pin = \"random\" }"), "{told}");
     let told = rendered("pni = \"random\"\n[library]\nname = \"A\"\ntimezone = \"UTC\"\n");
     assert!(told.contains("pni = \"random\""), "{told}");
 }

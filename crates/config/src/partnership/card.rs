@@ -330,8 +330,6 @@ fn pin(table: &mut TableReader<'_>, fields: &FieldRules) -> Option<PinRule> {
             }
             "none" => return Some(PinRule::None),
             other => {
-                // What stands there may be the PIN that somebody meant to give to all.
-                table.problems().hide(&text.place);
                 let what = "is no rule for making PINs";
                 table
                     .problems()
@@ -460,7 +458,7 @@ fn expires(table: &mut TableReader<'_>) -> Option<ExpiryRule> {
                 ));
                 return None;
             }
-            let rule = if let Some(on) = every_year {
+            if let Some(on) = every_year {
                 yearly(&on, rollover, table)
             } else if let Some(on) = graduation {
                 let last = last_grade
@@ -472,8 +470,7 @@ fn expires(table: &mut TableReader<'_>) -> Option<ExpiryRule> {
                 })
             } else {
                 span(days?, renew_before, table)
-            };
-            rule
+            }
         }
     }
 }
