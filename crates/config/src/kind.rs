@@ -90,17 +90,6 @@ impl Kind for Text {
     }
 }
 
-/// Text that may be empty.
-#[derive(Clone, Copy, Debug)]
-pub struct AnyText;
-
-impl Kind for AnyText {
-    type Out = String;
-    fn read(&self, node: &Node) -> Result<String, Wrong> {
-        string(node, "text", "\"...\"").map(str::to_owned)
-    }
-}
-
 /// A whole number within a range, both ends included.
 #[derive(Clone, Debug)]
 pub struct Integer(pub RangeInclusive<i64>);

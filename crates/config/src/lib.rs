@@ -24,7 +24,7 @@ mod suggest;
 pub use document::{Document, Entry, Node, Table, Value};
 pub use files::{Disk, Files, Memory};
 pub use kind::{
-    AName, AnyText, Bool, Day, Integer, Kind, List, MonthDay, Parsed, Percent, Span, Text, Word, Wrong, words,
+    AName, Bool, Day, Integer, Kind, List, MonthDay, Parsed, Percent, Span, Text, Word, Wrong, words,
 };
 pub use layers::{FixedKey, FixedType, PREFIX, layered};
 pub use load::{Broken, Connectors, Loaded, load};

@@ -56,6 +56,8 @@ pub enum Code {
     SecretMissing,
     /// `secret-readable`: a secret's file that others can read.
     SecretReadable,
+    /// `too-many`: more problems in one file than are told.
+    TooMany,
     /// `unwise`: it works, but those who run such programmes would not do it.
     Unwise,
 }
@@ -83,6 +85,7 @@ impl Code {
             Self::SecretInClear => "secret-in-clear",
             Self::SecretMissing => "secret-missing",
             Self::SecretReadable => "secret-readable",
+            Self::TooMany => "too-many",
             Self::Unwise => "unwise",
         }
     }
@@ -182,7 +185,12 @@ pub(crate) struct SourceFile {
     pub(crate) text: Arc<str>,
     /// Stretches that hold a secret: no line that touches one is ever shown.
     pub(crate) hidden: Vec<Range<usize>>,
+    /// How many problems there were in it, told or not.
+    problems: usize,
 }
+
+/// The most problems that are told of one file.
+const MOST: usize = 300;
 
 /// How far the list of problems had grown; see [`Problems::failed_since`].
 #[derive(Clone, Copy, Debug)]
@@ -198,6 +206,8 @@ pub struct Problems {
 pub(crate) struct Inner {
     pub(crate) files: Vec<SourceFile>,
     pub(crate) problems: Vec<Problem>,
+    /// How many errors there were, told or not.
+    errors: usize,
 }
 
 /// Shows how many there are; the texts of the files are no one's to print.
@@ -220,9 +230,36 @@ impl Problems {
         Self::default()
     }
 
-    /// Adds one.
+    /// Adds one. Past the first few hundred of a file, only that there are more is kept: nobody reads them, and a file
+    /// that is something else altogether must not take the program down.
     pub fn add(&self, problem: Problem) {
-        self.lock().problems.push(problem);
+        let mut inner = self.lock();
+        inner.errors += usize::from(problem.severity == Severity::Error);
+        let source = match &problem.place {
+            Place::File { file, .. } => inner.files.get_mut(file.0).map(|source| (*file, source)),
+            Place::Variable(_) | Place::Path(_) | Place::Default => None,
+        };
+        let mut kept = problem;
+        if let Some((file, source)) = source {
+            source.problems += 1;
+            if source.problems > MOST {
+                return;
+            }
+            if source.problems == MOST {
+                let end = source.text.len();
+                kept = Problem {
+                    severity: kept.severity,
+                    ..Problem::error(
+                        Code::TooMany,
+                        Place::File { file, span: end..end },
+                        "",
+                        "there are more problems in this file than are told here",
+                        "mend the first ones and check again; perhaps it is not the file it should be",
+                    )
+                };
+            }
+        }
+        inner.problems.push(kept);
     }
 
     /// Makes a file known, so that its lines can be shown.
@@ -232,6 +269,7 @@ impl Problems {
             path: path.into(),
             text: text.into(),
             hidden: Vec::new(),
+            problems: 0,
         });
         FileId(inner.files.len() - 1)
     }
@@ -248,17 +286,13 @@ impl Problems {
     /// Remembers how many there are now.
     #[must_use]
     pub fn mark(&self) -> Mark {
-        Mark(self.lock().problems.len())
+        Mark(self.lock().errors)
     }
 
     /// Whether an error (not only warnings) was added since.
     #[must_use]
     pub fn failed_since(&self, mark: &Mark) -> bool {
-        self.lock()
-            .problems
-            .iter()
-            .skip(mark.0)
-            .any(|problem| problem.severity == Severity::Error)
+        self.lock().errors > mark.0
     }
 
     /// Whether there is any error.

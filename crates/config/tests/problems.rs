@@ -306,3 +306,28 @@ fn everything_says_what_to_do() {
         assert!(problems.render(Style::Plain).contains("help: "), "{text}");
     }
 }
+
+#[test]
+fn hostile_shapes_are_told_and_bounded() {
+    let deep_keys = format!("{} = 1\n", vec!["a"; 5_000].join("."));
+    let deep_lists = format!("x = {}", "[".repeat(5_000));
+    let deep_tables = format!("x = {}", "{a=".repeat(5_000));
+    let many_keys: String = (0..5_000).map(|n| format!("k{n} = 1\n")).collect();
+    let many_errors = "x = \n".repeat(5_000);
+    let long_line = format!("x = \"{}\"", "x".repeat(1_000_000));
+    for text in [
+        deep_keys,
+        deep_lists,
+        deep_tables,
+        many_keys,
+        many_errors,
+        long_line,
+    ] {
+        let problems = read(&text);
+        let told = problems.render(Style::Plain);
+        assert!(problems.has_errors());
+        assert!(problems.sorted().len() <= 300, "{}", problems.sorted().len());
+        assert!(told.len() < 3_000_000, "{}", told.len());
+    }
+    assert!(rendered(&"x = \n".repeat(5_000)).contains("more problems in this file"));
+}
