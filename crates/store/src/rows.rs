@@ -203,6 +203,8 @@ pub struct Run {
     pub plan: Option<PlanHead>,
     /// What came of it.
     pub result: RunResult,
+    /// The run whose plan took the place of this one's, where changes of it were still ready or waiting.
+    pub superseded_by: Option<RunId>,
 }
 
 /// What a plan rests on.

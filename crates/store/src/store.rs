@@ -7,9 +7,9 @@ use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 
 use crate::rows::{
-    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, Link, LinkIndex, LinkWrite, Missing, NewChange,
-    NewIntent, NewRun, OpenIntent, Partnership, PartnershipId, PlanDecision, PlanHead, Run, RunId, RunResult,
-    Settlement, StateCount, StoredSchool,
+    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, Link, LinkIndex, LinkWrite, Missing,
+    NewChange, NewIntent, NewRun, OpenIntent, Partnership, PartnershipId, PlanDecision, PlanHead, Run, RunId,
+    RunResult, Settlement, StateCount, StoredSchool,
 };
 
 /// What can go wrong with a store.
@@ -36,7 +36,9 @@ pub enum StoreError {
         what: String,
     },
     /// The store was made by a newer version.
-    #[error("the store at {what} has schema {found}, this program knows {known}: it was written by a newer version")]
+    #[error(
+        "the store at {what} has schema {found}, this program knows {known}: it was written by a newer version"
+    )]
     Newer {
         /// The store.
         what: String,
@@ -50,6 +52,25 @@ pub enum StoreError {
     RangeUsedUp {
         /// The range's name.
         range: String,
+    },
+    /// The store was opened for reading.
+    #[error("the store at {what} was opened for reading only: nothing was written")]
+    ReadOnly {
+        /// The store.
+        what: String,
+    },
+    /// There is no store to read.
+    #[error("there is no store at {what} yet")]
+    NoStore {
+        /// Where it would be.
+        what: String,
+    },
+    /// A step of a change was intended already and its outcome is not known: it is settled first, never drawn a second
+    /// number for.
+    #[error("change {change} has an open intent for the same step: it has to be settled first")]
+    IntentOpen {
+        /// The change's row.
+        change: i64,
     },
     /// Two links would have the same patron.
     #[error("a patron with this number belongs to another person of the ledger already")]
@@ -71,10 +92,23 @@ impl StoreError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "look at the disk, the directory's owner and its permissions",
-            Self::Busy { .. } => "wait until the other one has finished, or stop it; `rostercard status` says what it does",
-            Self::WrongKey { .. } => "give the key the store was made with in [state] key; a lost key is a lost store",
+            Self::Busy { .. } => {
+                "wait until the other one has finished, or stop it; `rostercard status` says what it does"
+            }
+            Self::WrongKey { .. } => {
+                "give the key the store was made with in [state] key; a lost key is a lost store"
+            }
             Self::Newer { .. } => "install that version again, or restore the backup made before the upgrade",
             Self::RangeUsedUp { .. } => "set a further range apart in the ILS and name it in [card] number",
+            Self::ReadOnly { .. } => {
+                "commands that write need the store to themselves: stop the other one first"
+            }
+            Self::NoStore { .. } => {
+                "the first `rostercard plan` or `sync` makes it; is [state] path the right one?"
+            }
+            Self::IntentOpen { .. } => {
+                "run `rostercard sync` again: it settles what is under way before anything else"
+            }
             Self::PatronTaken => "two students have the same card: see `rostercard show` for the run",
             Self::NotFound { .. } => "`rostercard runs` lists what there is",
             Self::Damaged(_) => "restore the last backup; nothing was written",
@@ -92,8 +126,11 @@ pub trait Store: Send + Sync {
     /// The key of this store's digests.
     fn digest_key(&self) -> &DigestKey;
 
-    /// The partnership with a permanent id, made where it is not there yet. `ils` is its ILS's permanent id.
-    async fn partnership(&self, permanent_id: &str, ils: &str, name: &str) -> Result<Partnership, StoreError>;
+    /// The partnership with a permanent id, made where it is not there yet. `ils` is its ILS's permanent id; a
+    /// partnership that is there keeps the one it was made with, for its numbers are known as numbers of that ILS. A store
+    /// that was opened for reading finds it, and makes none.
+    async fn partnership(&self, permanent_id: &str, ils: &str, name: &str)
+    -> Result<Partnership, StoreError>;
 
     /// Every partnership the store knows.
     async fn partnerships(&self) -> Result<Vec<Partnership>, StoreError>;
@@ -108,12 +145,16 @@ pub trait Store: Send + Sync {
     async fn links(&self, partnership: PartnershipId, people: &[Digest]) -> Result<Vec<Link>, StoreError>;
 
     /// Which of these numbers belong to links of an ILS already, each with whose it is. In any partnership of it.
-    async fn numbers_in_use(&self, ils: &str, numbers: &[Personal]) -> Result<Vec<(Personal, Digest)>, StoreError>;
+    async fn numbers_in_use(
+        &self,
+        ils: &str,
+        numbers: &[Personal],
+    ) -> Result<Vec<(Personal, Digest)>, StoreError>;
 
     /// How many links there are by state.
     async fn state_counts(&self, partnership: PartnershipId) -> Result<Vec<StateCount>, StoreError>;
 
-    /// Writes links that no write to the ILS stands behind: rejects, reviews, what waits for a home, notes.
+    /// Writes links that no write to the ILS stands behind: rejects, reviews, what waits for a home, notes. All or none.
     async fn write_links(&self, partnership: PartnershipId, links: Vec<LinkWrite>) -> Result<(), StoreError>;
 
     /// Notes who is missing, and who is there again.
@@ -135,7 +176,9 @@ pub trait Store: Send + Sync {
         finished_at: Option<Timestamp>,
     ) -> Result<(), StoreError>;
 
-    /// After a roster was taken: what the partnership's next run is compared with.
+    /// After a roster was taken: what the partnership's next run is compared with. `let_through` says that changes under
+    /// these rules and from this endpoint were let through, by a person or because no guard stood against them: only then
+    /// are rules and endpoint taken over, so that a change of them waits until it was let through, not only once.
     async fn write_taken(
         &self,
         partnership: PartnershipId,
@@ -181,12 +224,16 @@ pub trait Store: Send + Sync {
     async fn decisions(&self, run: RunId) -> Result<Vec<PlanDecision>, StoreError>;
 
     /// Makes intents durable, with the numbers they draw, all or none. Only then may their writes be sent.
+    ///
+    /// [`StoreError::IntentOpen`] where the same step of a change is under way already; [`StoreError::PatronTaken`] where
+    /// a create's given number is another person's, in the ledger or in a create under way; [`StoreError::RangeUsedUp`].
     async fn intend(&self, intents: Vec<NewIntent>) -> Result<Vec<Intent>, StoreError>;
 
     /// Notes that intents are about to be sent again, with the same numbers.
     async fn intend_again(&self, intents: &[IntentId], at: Timestamp) -> Result<(), StoreError>;
 
-    /// Ends intents and changes, and lets the ledger learn, in one transaction each.
+    /// Ends intents and changes, and lets the ledger learn, all or none. What an intent had sealed is wiped. Ending an
+    /// intent twice in the same way is ending it once. A PIN is the link's, or the intent's person's where there is no link.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), StoreError>;
 
     /// Intents whose outcome is not known, oldest first.

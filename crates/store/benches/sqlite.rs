@@ -1,0 +1,5 @@
+//! The bench of the SQLite store.
+
+fn main() {
+    divan::main();
+}

@@ -1,0 +1,298 @@
+//! The ledger: a narrow row that every run reads of everybody, and a wide one that is read of those who change.
+
+use rostercard_core::digest::Digest;
+use rostercard_core::privacy::Personal;
+use rostercard_core::threeway::FieldDigests;
+use rostercard_core::words::{CardModel, Code, LinkState};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::codes::Coded;
+use super::db::Db;
+use super::fault::{Fault, damaged, not_found};
+use super::partnerships;
+use super::values::{count, days, digest, optional_date};
+use crate::rows::{
+    Link, LinkData, LinkId, LinkIndex, LinkWrite, Missing, PartnershipId, SchoolId, StateCount,
+};
+use crate::seal::{Place, pack, unpack};
+use crate::store::StoreError;
+
+/// The narrow row of every link, in order of the person. The table lies in that order.
+pub(super) fn index(db: &Db<'_>, partnership: PartnershipId) -> Result<Vec<LinkIndex>, Fault> {
+    let mut statement = db.conn.prepare_cached(
+        "select id, person, decided, state, school, expiry, missing_since, feeds_missed
+         from link where partnership = ?1 order by person",
+    )?;
+    let mut rows = statement.query([partnership.0])?;
+    let mut links = Vec::new();
+    while let Some(row) = rows.next()? {
+        links.push(LinkIndex {
+            link: LinkId(row.get(0)?),
+            person: digest(row, 1)?,
+            decided: digest(row, 2)?,
+            state: LinkState::from_code(row.get(3)?)?,
+            school: SchoolId(row.get(4)?),
+            expiry: optional_date(row, 5)?,
+            missing_since: optional_date(row, 6)?,
+            feeds_missed: count(row.get(7)?)?,
+        });
+    }
+    Ok(links)
+}
+
+/// Whole links of people.
+pub(super) fn links(db: &Db<'_>, partnership: PartnershipId, people: &[Digest]) -> Result<Vec<Link>, Fault> {
+    let mut statement = db.conn.prepare_cached(
+        "select l.id, l.decided, l.state, s.key, s.label, l.expiry, l.missing_since, l.feeds_missed,
+                d.reason, d.grade, d.model, d.category, d.branch, d.digests, d.sealed
+         from link l
+         join link_detail d on d.id = l.id
+         join school s on s.id = l.school
+         where l.partnership = ?1 and l.person = ?2",
+    )?;
+    let mut links = Vec::with_capacity(people.len());
+    for person in people {
+        let mut rows = statement.query(params![partnership.0, person.0.as_slice()])?;
+        if let Some(row) = rows.next()? {
+            links.push(link(db, partnership, *person, row)?);
+        }
+    }
+    Ok(links)
+}
+
+fn link(db: &Db<'_>, partnership: PartnershipId, person: Digest, row: &Row<'_>) -> Result<Link, Fault> {
+    let code = |column: usize| -> Result<Option<Code>, Fault> {
+        Ok(row.get::<_, Option<String>>(column)?.map(Code::new))
+    };
+    let digests: Vec<u8> = row.get(13)?;
+    let sealed: Vec<u8> = row.get(14)?;
+    let identity = Identity::open(db, partnership, person, &sealed)?;
+    Ok(Link {
+        id: LinkId(row.get(0)?),
+        person,
+        data: LinkData {
+            state: LinkState::from_code(row.get(2)?)?,
+            decided: digest(row, 1)?,
+            reason: row.get(8)?,
+            school: (row.get(3)?, row.get(4)?),
+            grade: row.get(9)?,
+            model: row
+                .get::<_, Option<i64>>(10)?
+                .map(CardModel::from_code)
+                .transpose()?,
+            category: code(11)?,
+            branch: code(12)?,
+            expiry: optional_date(row, 5)?,
+            digests: FieldDigests::from_bytes(&digests)
+                .ok_or_else(|| damaged("digests of fields that are none"))?,
+            source_ids: identity.source_ids,
+            patron_id: identity.patron_id,
+            barcode: identity.barcode,
+            user_name: identity.user_name,
+        },
+        missing_since: optional_date(row, 6)?,
+        feeds_missed: count(row.get(7)?)?,
+    })
+}
+
+/// Writes a link: new where the person has none in the partnership.
+pub(super) fn write(
+    db: &Db<'_>,
+    partnership: PartnershipId,
+    ils: &str,
+    write: &LinkWrite,
+) -> Result<(), Fault> {
+    let (person, data) = (write.person.0.as_slice(), &write.data);
+    let school = partnerships::school(db, partnership, &data.school)?;
+    let sealed = Identity::seal(db, partnership, write)?;
+    let number = data
+        .barcode
+        .as_ref()
+        .map(|number| db.secrets.number(ils, number.reveal()).0);
+    let (reason, grade) = (data.reason.as_deref(), data.grade);
+    let model = data.model.map(Coded::code);
+    let (category, branch) = (
+        data.category.as_ref().map(Code::as_str),
+        data.branch.as_ref().map(Code::as_str),
+    );
+    let digests = data.digests.to_bytes();
+
+    let id: Option<i64> = db
+        .conn
+        .prepare_cached("select id from link where partnership = ?1 and person = ?2")?
+        .query_row(params![partnership.0, person], |row| row.get(0))
+        .optional()?;
+    let id = match id {
+        Some(id) => {
+            let mut change = db.conn.prepare_cached(
+                "update link_detail set reason = ?2, grade = ?3, model = ?4, category = ?5, branch = ?6,
+                    digests = ?7, sealed = ?8, number_digest = ?9
+                 where id = ?1",
+            )?;
+            change
+                .execute(params![
+                    id, reason, grade, model, category, branch, digests, sealed, number
+                ])
+                .map_err(patron_taken)?;
+            id
+        }
+        None => {
+            let mut make = db.conn.prepare_cached(
+                "insert into link_detail (partnership, person, reason, grade, model, category, branch, digests,
+                    sealed, number_digest)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?;
+            make.insert(params![
+                partnership.0,
+                person,
+                reason,
+                grade,
+                model,
+                category,
+                branch,
+                digests,
+                sealed,
+                number
+            ])
+            .map_err(patron_taken)?
+        }
+    };
+    // Who is written is there: `missing_since` and `feeds_missed` go.
+    let mut narrow = db.conn.prepare_cached(
+        "insert into link (partnership, person, id, decided, state, school, expiry) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         on conflict (partnership, person) do update set decided = excluded.decided, state = excluded.state,
+            school = excluded.school, expiry = excluded.expiry, missing_since = null, feeds_missed = 0",
+    )?;
+    narrow.execute(params![
+        partnership.0,
+        person,
+        id,
+        data.decided.0.as_slice(),
+        data.state.code(),
+        school.0,
+        data.expiry.map(days)
+    ])?;
+    Ok(())
+}
+
+/// The one unique index of `link_detail` is that of numbers.
+fn patron_taken(error: rusqlite::Error) -> Fault {
+    let fault = Fault::from(error);
+    if fault.is_unique() {
+        StoreError::PatronTaken.into()
+    } else {
+        fault
+    }
+}
+
+/// Notes who is missing, and who is there again.
+pub(super) fn write_missing(db: &Db<'_>, missing: &[Missing]) -> Result<(), Fault> {
+    let mut statement = db.conn.prepare_cached(
+        "update link set missing_since = ?2, feeds_missed = ?3
+         where (partnership, person) = (select partnership, person from link_detail where id = ?1)",
+    )?;
+    for note in missing {
+        let changed = statement.execute(params![note.link.0, note.since.map(days), note.feeds])?;
+        if changed == 0 {
+            return Err(not_found(format!("link {}", note.link)));
+        }
+    }
+    Ok(())
+}
+
+/// Who has which of these numbers within an ILS.
+pub(super) fn numbers_in_use(
+    db: &Db<'_>,
+    ils: &str,
+    numbers: Vec<Personal>,
+) -> Result<Vec<(Personal, Digest)>, Fault> {
+    let mut used = Vec::new();
+    for number in numbers {
+        if let Some((_, person)) = holder(db, db.secrets.number(ils, number.reveal()))? {
+            used.push((number, person));
+        }
+    }
+    Ok(used)
+}
+
+/// The link that has a number, by the number's digest.
+pub(super) fn holder(db: &Db<'_>, number: Digest) -> Result<Option<(PartnershipId, Digest)>, Fault> {
+    let mut statement = db
+        .conn
+        .prepare_cached("select partnership, person from link_detail where number_digest = ?1")?;
+    let mut rows = statement.query([number.0.as_slice()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((PartnershipId(row.get(0)?), digest(row, 1)?)))
+}
+
+/// How many links there are by state, in the order of the states.
+pub(super) fn state_counts(db: &Db<'_>, partnership: PartnershipId) -> Result<Vec<StateCount>, Fault> {
+    let mut statement = db.conn.prepare_cached(
+        "select state, count(*) from link where partnership = ?1 group by state order by state",
+    )?;
+    let mut rows = statement.query([partnership.0])?;
+    let mut counts = Vec::new();
+    while let Some(row) = rows.next()? {
+        counts.push(StateCount {
+            state: LinkState::from_code(row.get(0)?)?,
+            count: count(row.get(1)?)?,
+        });
+    }
+    Ok(counts)
+}
+
+/// What of a link is sealed.
+struct Identity {
+    patron_id: Option<Personal>,
+    barcode: Option<Personal>,
+    user_name: Option<Personal>,
+    source_ids: Vec<Personal>,
+}
+
+impl Identity {
+    const COLUMN: &'static str = "link_detail.sealed";
+
+    fn seal(db: &Db<'_>, partnership: PartnershipId, write: &LinkWrite) -> Result<Vec<u8>, Fault> {
+        fn bytes(value: &Personal) -> &[u8] {
+            value.reveal().as_bytes()
+        }
+        let data = &write.data;
+        let mut parts = vec![
+            data.patron_id.as_ref().map(bytes),
+            data.barcode.as_ref().map(bytes),
+            data.user_name.as_ref().map(bytes),
+        ];
+        parts.extend(data.source_ids.iter().map(|id| Some(bytes(id))));
+        let place = Place {
+            column: Self::COLUMN,
+            row: &[&partnership.0.to_le_bytes(), &write.person.0],
+        };
+        Ok(db.secrets.sealer.seal(&place, &pack(&parts))?)
+    }
+
+    fn open(db: &Db<'_>, partnership: PartnershipId, person: Digest, sealed: &[u8]) -> Result<Self, Fault> {
+        let place = Place {
+            column: Self::COLUMN,
+            row: &[&partnership.0.to_le_bytes(), &person.0],
+        };
+        let packed = db.secrets.sealer.open(&place, sealed)?;
+        let wrong = || damaged("a link's sealed values that are none");
+        let parts = unpack(&packed).ok_or_else(wrong)?;
+        let texts = parts
+            .into_iter()
+            .map(|part| {
+                part.map(|bytes| std::str::from_utf8(bytes).map(Personal::new))
+                    .transpose()
+            })
+            .collect::<Result<Vec<Option<Personal>>, _>>()
+            .map_err(|_| wrong())?;
+        let mut texts = texts.into_iter();
+        let mut next = || texts.next().ok_or_else(wrong);
+        Ok(Self {
+            patron_id: next()?,
+            barcode: next()?,
+            user_name: next()?,
+            source_ids: texts.flatten().collect(),
+        })
+    }
+}

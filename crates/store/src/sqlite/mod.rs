@@ -1,0 +1,337 @@
+//! The embedded store: one SQLite file, one writing thread, a few reading ones.
+//!
+//! The file is made with mode 0600, in WAL mode with `synchronous = full`; what a call that writes has answered is on
+//! the disk. One process at a time writes, which an advisory lock on `<path>.lock` sees to; any number may read. Which
+//! subject lies where: partnerships.rs, ledger.rs, runs.rs, plans.rs, journal.rs. Nothing here awaits a runtime: any
+//! executor will do.
+
+mod codes;
+mod db;
+mod fault;
+mod file;
+mod journal;
+mod ledger;
+mod migrations;
+mod partnerships;
+mod plans;
+mod read;
+mod runs;
+mod values;
+mod writer;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rostercard_core::digest::{Digest, DigestKey};
+use rostercard_core::plan::{ChangeState, RunState};
+use rostercard_core::privacy::Personal;
+
+use self::db::{Db, Secrets};
+use self::fault::{Fault, not_found};
+use self::read::Readers;
+use self::writer::Writer;
+use crate::rows::{
+    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, Link, LinkIndex, LinkWrite, Missing,
+    NewChange, NewIntent, NewRun, OpenIntent, Partnership, PartnershipId, PlanDecision, PlanHead, Run, RunId,
+    RunResult, Settlement, StateCount, StoredSchool,
+};
+use crate::seal::{Entropy, StoreKey};
+use crate::store::{Store, StoreError};
+
+/// Connections that read, beside the one that writes.
+const READERS: usize = 2;
+
+/// A store in an SQLite file.
+pub struct SqliteStore {
+    // In this order: readers and writer close the file before the lock is let go.
+    readers: Option<Readers>,
+    writer: Option<Writer>,
+    secrets: Arc<Secrets>,
+    what: Arc<str>,
+    _lock: Option<File>,
+}
+
+impl SqliteStore {
+    /// Opens a store for writing; makes it, and its directory, where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] at once where another process has it, [`StoreError::WrongKey`], [`StoreError::Newer`],
+    /// [`StoreError::Damaged`], or [`StoreError::Unavailable`] with the path and the reason.
+    pub fn open_writer(path: &Path, key: &StoreKey, entropy: Arc<dyn Entropy>) -> Result<Self, StoreError> {
+        let secrets = Arc::new(Secrets::new(key, entropy));
+        let what: Arc<str> = path.display().to_string().into();
+        let (conn, lock) = file::open_writer(path, secrets.digests.id())?;
+        let readers = readers(path, &secrets, &what)?;
+        let writer = started(
+            &what,
+            Writer::start(conn, Arc::clone(&secrets), Arc::clone(&what)),
+        )?;
+        Ok(Self {
+            readers: Some(readers),
+            writer: Some(writer),
+            secrets,
+            what,
+            _lock: Some(lock),
+        })
+    }
+
+    /// Opens a store that is there for reading, also while another process writes. Methods that write answer
+    /// [`StoreError::ReadOnly`].
+    ///
+    /// # Errors
+    /// [`StoreError::NoStore`] where there is none yet; else as [`Self::open_writer`], save that it is never busy.
+    pub fn open_reader(path: &Path, key: &StoreKey) -> Result<Self, StoreError> {
+        // Who reads seals nothing.
+        let none = |_: &mut [u8]| Err(std::io::Error::other("the store was opened for reading"));
+        let secrets = Arc::new(Secrets::new(key, Arc::new(none)));
+        let what: Arc<str> = path.display().to_string().into();
+        let readers = readers(path, &secrets, &what)?;
+        Ok(Self {
+            readers: Some(readers),
+            writer: None,
+            secrets,
+            what,
+            _lock: None,
+        })
+    }
+
+    /// A store in memory, for tests: gone when it is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where no thread could be started.
+    pub fn open_in_memory(key: &StoreKey, entropy: Arc<dyn Entropy>) -> Result<Self, StoreError> {
+        let secrets = Arc::new(Secrets::new(key, entropy));
+        let what: Arc<str> = "memory".into();
+        let conn = file::open_in_memory(secrets.digests.id())?;
+        let writer = started(
+            &what,
+            Writer::start(conn, Arc::clone(&secrets), Arc::clone(&what)),
+        )?;
+        Ok(Self {
+            readers: None,
+            writer: Some(writer),
+            secrets,
+            what,
+            _lock: None,
+        })
+    }
+
+    /// Transactions that were committed since the store was opened: calls that share one count once.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.writer.as_ref().map_or(0, Writer::commits)
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Db<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        match &self.writer {
+            Some(writer) => writer.run(work).await,
+            None => Err(StoreError::ReadOnly {
+                what: self.what.to_string(),
+            }),
+        }
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Db<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        match &self.readers {
+            Some(readers) => readers.run(work).await,
+            // In memory there is one connection.
+            None => self.write(work).await,
+        }
+    }
+}
+
+fn readers(path: &Path, secrets: &Arc<Secrets>, what: &Arc<str>) -> Result<Readers, StoreError> {
+    let conns = (0..READERS)
+        .map(|_| file::open_reader(path, secrets.digests.id()))
+        .collect::<Result<Vec<_>, _>>()?;
+    started(what, Readers::start(conns, secrets, Arc::clone(what)))
+}
+
+fn started<T>(what: &Arc<str>, thread: std::io::Result<T>) -> Result<T, StoreError> {
+    thread.map_err(|error| StoreError::Unavailable {
+        what: what.to_string(),
+        why: error.to_string(),
+    })
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn digest_key(&self) -> &DigestKey {
+        &self.secrets.digests
+    }
+
+    async fn partnership(
+        &self,
+        permanent_id: &str,
+        ils: &str,
+        name: &str,
+    ) -> Result<Partnership, StoreError> {
+        let [permanent_id, ils, name] = [permanent_id, ils, name].map(str::to_owned);
+        if self.writer.is_none() {
+            let find = move |db: &Db<'_>| {
+                let found = partnerships::find(db, &permanent_id)?;
+                found.ok_or_else(|| not_found(format!("partnership `{permanent_id}` in the store")))
+            };
+            return self.read(find).await;
+        }
+        self.write(move |db| partnerships::find_or_make(db, &permanent_id, &ils, &name))
+            .await
+    }
+
+    async fn partnerships(&self) -> Result<Vec<Partnership>, StoreError> {
+        self.read(partnerships::all).await
+    }
+
+    async fn index(&self, partnership: PartnershipId) -> Result<Vec<LinkIndex>, StoreError> {
+        self.read(move |db| ledger::index(db, partnership)).await
+    }
+
+    async fn schools(&self, partnership: PartnershipId) -> Result<Vec<StoredSchool>, StoreError> {
+        self.read(move |db| partnerships::schools(db, partnership)).await
+    }
+
+    async fn links(&self, partnership: PartnershipId, people: &[Digest]) -> Result<Vec<Link>, StoreError> {
+        let people = people.to_vec();
+        self.read(move |db| ledger::links(db, partnership, &people)).await
+    }
+
+    async fn numbers_in_use(
+        &self,
+        ils: &str,
+        numbers: &[Personal],
+    ) -> Result<Vec<(Personal, Digest)>, StoreError> {
+        let (ils, numbers) = (ils.to_owned(), numbers.to_vec());
+        self.read(move |db| ledger::numbers_in_use(db, &ils, numbers))
+            .await
+    }
+
+    async fn state_counts(&self, partnership: PartnershipId) -> Result<Vec<StateCount>, StoreError> {
+        self.read(move |db| ledger::state_counts(db, partnership)).await
+    }
+
+    async fn write_links(&self, partnership: PartnershipId, links: Vec<LinkWrite>) -> Result<(), StoreError> {
+        self.write(move |db| {
+            let ils = partnerships::ils(db, partnership)?;
+            links
+                .iter()
+                .try_for_each(|link| ledger::write(db, partnership, &ils, link))
+        })
+        .await
+    }
+
+    async fn write_missing(&self, missing: Vec<Missing>) -> Result<(), StoreError> {
+        self.write(move |db| ledger::write_missing(db, &missing)).await
+    }
+
+    async fn begin_run(&self, run: NewRun) -> Result<RunId, StoreError> {
+        self.write(move |db| runs::begin(db, &run)).await
+    }
+
+    async fn write_plan(&self, run: RunId, head: PlanHead) -> Result<(), StoreError> {
+        self.write(move |db| plans::write(db, run, &head)).await
+    }
+
+    async fn write_run(
+        &self,
+        run: RunId,
+        state: RunState,
+        result: &RunResult,
+        finished_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let result = runs::to_json(result).map_err(|fault| fault.at(&self.what))?;
+        self.write(move |db| runs::write(db, run, state, &result, finished_at))
+            .await
+    }
+
+    async fn write_taken(
+        &self,
+        partnership: PartnershipId,
+        head: &PlanHead,
+        let_through: bool,
+    ) -> Result<(), StoreError> {
+        let head = head.clone();
+        self.write(move |db| partnerships::taken(db, partnership, &head, let_through))
+            .await
+    }
+
+    async fn run(&self, run: RunId) -> Result<Run, StoreError> {
+        self.read(move |db| runs::one(db, run)).await
+    }
+
+    async fn runs(&self, partnership: Option<PartnershipId>, most: usize) -> Result<Vec<Run>, StoreError> {
+        self.read(move |db| runs::last(db, partnership, most)).await
+    }
+
+    async fn add_changes(&self, run: RunId, changes: Vec<NewChange>) -> Result<Vec<ChangeId>, StoreError> {
+        self.write(move |db| plans::add(db, run, changes)).await
+    }
+
+    async fn changes(
+        &self,
+        run: RunId,
+        state: ChangeState,
+        after: Option<ChangeId>,
+        most: usize,
+    ) -> Result<Vec<Change>, StoreError> {
+        self.read(move |db| plans::page(db, run, state, after, most))
+            .await
+    }
+
+    async fn change_counts(&self, run: RunId) -> Result<Vec<ChangeCount>, StoreError> {
+        self.read(move |db| plans::counts(db, run)).await
+    }
+
+    async fn move_changes(
+        &self,
+        run: RunId,
+        from: ChangeState,
+        to: ChangeState,
+        selection: &ChangeSelection,
+    ) -> Result<u64, StoreError> {
+        let selection = selection.clone();
+        self.write(move |db| plans::shift(db, run, from, to, &selection))
+            .await
+    }
+
+    async fn write_decision(&self, run: RunId, decision: PlanDecision) -> Result<(), StoreError> {
+        self.write(move |db| runs::write_decision(db, run, &decision))
+            .await
+    }
+
+    async fn decisions(&self, run: RunId) -> Result<Vec<PlanDecision>, StoreError> {
+        self.read(move |db| runs::decisions(db, run)).await
+    }
+
+    async fn intend(&self, intents: Vec<NewIntent>) -> Result<Vec<Intent>, StoreError> {
+        self.write(move |db| journal::intend(db, &intents)).await
+    }
+
+    async fn intend_again(&self, intents: &[IntentId], at: Timestamp) -> Result<(), StoreError> {
+        let intents = intents.to_vec();
+        self.write(move |db| journal::intend_again(db, &intents, at))
+            .await
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), StoreError> {
+        self.write(move |db| journal::settle(db, &settlements)).await
+    }
+
+    async fn open_intents(&self, partnership: PartnershipId) -> Result<Vec<OpenIntent>, StoreError> {
+        self.read(move |db| journal::open_intents(db, partnership)).await
+    }
+
+    async fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError> {
+        self.read(move |db| journal::pins_waiting(db, partnership)).await
+    }
+}
