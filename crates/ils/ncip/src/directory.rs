@@ -125,7 +125,9 @@ impl NcipDirectory {
             Ok(answer) => {
                 let service = request.service();
                 let meaning = understand(service, &answer, self.reader, &self.problems, &self.origin());
-                if let Meaning::Refused(ProblemClass::ThisTarget, _) = &meaning {
+                if let Meaning::Refused(ProblemClass::ThisTarget, problems) = &meaning
+                    && problems.iter().any(Problem::denies_service)
+                {
                     self.learn(service, CapabilityState::Absent);
                 }
                 Asked::Answered(meaning)
@@ -377,7 +379,7 @@ impl PatronFinder for NcipDirectory {
                 CapabilityState::Proven => format!("{name} worked, and a look-up showed it"),
                 CapabilityState::Absent => format!("the ILS refused {name} as such; another way must do it"),
                 CapabilityState::Claimed | CapabilityState::Disproven | CapabilityState::Off => {
-                    format!("NCIP has {name}; few systems do, and it was not tried yet")
+                    format!("NCIP has {name}; whether this ILS has it is known once it was tried")
                 }
             };
             Capability::new(state, why)

@@ -744,6 +744,18 @@ async fn an_unsupported_service_is_remembered() {
 }
 
 #[tokio::test]
+async fn a_refused_password_says_nothing_of_the_service() {
+    let server = plain("CreateUser", vec![problem("System Authentication Failed")]).await;
+    let outcome = server.directory.create(&creation()).await;
+    assert!(matches!(&outcome, Outcome::Rejected(r) if r.kind == RejectionKind::Target));
+    assert_eq!(
+        server.directory.capabilities().create.state,
+        CapabilityState::Claimed
+    );
+    server.requests();
+}
+
+#[tokio::test]
 async fn a_library_may_say_what_its_ilss_problems_mean() {
     let server = server("LookupUser", vec![problem("PATRON_NOT_FOUND")], |s| {
         s.problems = vec![("Patron not found".to_owned(), ProblemClass::Missing)];

@@ -72,6 +72,14 @@ const TYPES: &[(&str, ProblemClass)] = &[
     ("Nonexistent Field", ThisRecord),
 ];
 
+/// The types that say that a service is not to be had, by anybody or by us.
+const SERVICE_DENIED: &[&str] = &[
+    "Unsupported Service",
+    "Unknown Service",
+    "Unauthorized Service For Agency",
+    "Unauthorized Service For System",
+];
+
 /// Elements that a refusal may name. Anything else there may be free text and is not printed.
 const ELEMENTS: &[&str] = &[
     "AgencyId",
@@ -149,6 +157,12 @@ impl Problem {
     /// The type as the tables spell it, or `None` where it is not in them.
     pub fn known_kind(&self) -> Option<&'static str> {
         known(&self.kind).map(|&(name, _)| name)
+    }
+
+    /// Whether the responder says that it does not offer the service, rather than that something is wrong with the sender.
+    pub fn denies_service(&self) -> bool {
+        self.known_kind()
+            .is_some_and(|kind| SERVICE_DENIED.contains(&kind))
     }
 
     /// The innermost element named by the refusal, if it is one of the standard's. It may be printed.
@@ -295,6 +309,19 @@ mod tests {
         ];
         for (kind, wanted) in cases {
             assert_eq!(table.class(&problem(kind)), wanted, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_denied_service_is_told_from_a_stranger_at_the_door() {
+        for (kind, wanted) in [
+            ("unsupported service", true),
+            ("Unauthorized Service For Agency", true),
+            ("Unknown Agency", false),
+            ("System Authentication Failed", false),
+            ("Unknown User", false),
+        ] {
+            assert_eq!(problem(kind).denies_service(), wanted, "{kind}");
         }
     }
 
