@@ -122,6 +122,8 @@ pub struct Counts {
     pub unsupported: u64,
     /// Requests that a fault struck.
     pub faults: u64,
+    /// The most NCIP messages that were under way at once.
+    pub most_at_once: u64,
     /// Patrons now.
     pub patrons: u64,
 }
@@ -148,6 +150,7 @@ struct Desk {
     counts: Counts,
     log: VecDeque<Logged>,
     messages: u64,
+    under_way: u64,
 }
 
 impl Desk {
@@ -159,6 +162,8 @@ impl Desk {
             "UpdateUser" => self.counts.updates += 1,
             _ => self.counts.others += 1,
         }
+        self.under_way += 1;
+        self.counts.most_at_once = self.counts.most_at_once.max(self.under_way);
         let struck = self.faults.strike(service);
         self.counts.faults += u64::from(struck != Struck::default());
         struck
@@ -220,6 +225,16 @@ impl Shared {
     }
 }
 
+/// A message under way, until this is dropped: answered, or given up by its client.
+struct UnderWay(Arc<Shared>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut desk = self.0.desk();
+        desk.under_way = desk.under_way.saturating_sub(1);
+    }
+}
+
 /// How much of a body is read.
 #[derive(Debug, Clone, Copy)]
 struct BodyLimit(usize);
@@ -266,6 +281,7 @@ impl Ils {
                 counts: Counts::default(),
                 log: VecDeque::with_capacity(LOG),
                 messages: 0,
+                under_way: 0,
             }),
         });
         let ncip_routes = Router::new()

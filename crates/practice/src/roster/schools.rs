@@ -151,15 +151,17 @@ mod tests {
 
     #[test]
     fn every_area_and_grade_has_a_school_of_the_right_kind_and_every_school_has_an_area() {
-        let schools = Schools::plan(60_000, 1);
-        let mut used = HashSet::new();
-        for area in 0..schools.areas() {
-            for grade in 0..=12 {
-                let at = schools.of(area, grade);
-                assert_eq!(schools.all[at].level, Level::of_grade(grade));
-                used.insert(at);
+        for students in [0, 30, 2_000, 60_000, 1_000_000] {
+            let schools = Schools::plan(students, 1);
+            let mut used = HashSet::new();
+            for area in 0..schools.areas() {
+                for grade in 0..=12 {
+                    let at = schools.of(area, grade);
+                    assert_eq!(schools.all[at].level, Level::of_grade(grade));
+                    used.insert(at);
+                }
             }
+            assert_eq!(used.len(), schools.all.len(), "{students}");
         }
-        assert_eq!(used.len(), schools.all.len());
     }
 }

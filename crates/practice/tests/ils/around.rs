@@ -445,7 +445,12 @@ async fn many_at_once_make_one_patron_each() {
     }
     let answers = tasks.join_all().await;
     assert_eq!(answers.iter().filter(|a| problem(a).is_none()).count(), 100);
-    assert_eq!((ils.patrons().len(), ils.counts().duplicates_refused), (100, 100));
+    assert_eq!(ils.counts().duplicates_refused, 100);
+    assert!((2..=200).contains(&ils.counts().most_at_once));
+    ils.reset_counts();
+    ncip(&ils, &lookup("1")).await;
+    assert_eq!(ils.counts().most_at_once, 1, "all have ended");
+    assert_eq!((ils.patrons().len(), answers.len()), (100, 200));
 }
 
 #[tokio::test]

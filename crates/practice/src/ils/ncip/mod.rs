@@ -22,7 +22,7 @@ use self::request::{Asked, Request};
 use super::faults::{Struck, What};
 use super::patron::Refusal;
 use super::wire::Connection;
-use super::{Desk, Shared};
+use super::{Desk, Shared, UnderWay};
 
 /// What a request led to: the document to send, and how to say so in the log.
 struct Reply {
@@ -44,6 +44,7 @@ pub(super) async fn post(
     let read = request::read(&bytes);
     let service = read.as_ref().map_or("", |r| r.service.as_str());
     let struck = shared.desk().arrived(service);
+    let _under_way = UnderWay(Arc::clone(&shared));
     if shared.is_down() {
         connection.cut();
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
