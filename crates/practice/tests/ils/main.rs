@@ -4,4 +4,5 @@
 
 mod around;
 mod client;
+mod killed;
 mod ncip;
