@@ -58,6 +58,8 @@ pub enum Code {
     SecretReadable,
     /// `too-many`: more problems in one file than are told.
     TooMany,
+    /// `impossible`: something that this version, or this ILS, cannot do.
+    Impossible,
     /// `unwise`: it works, but those who run such programmes would not do it.
     Unwise,
 }
@@ -86,6 +88,7 @@ impl Code {
             Self::SecretMissing => "secret-missing",
             Self::SecretReadable => "secret-readable",
             Self::TooMany => "too-many",
+            Self::Impossible => "impossible",
             Self::Unwise => "unwise",
         }
     }

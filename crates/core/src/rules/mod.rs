@@ -14,6 +14,7 @@ use pin::PinRule;
 
 use crate::field::FieldRules;
 use crate::grade::GradeSet;
+use crate::privacy::Personal;
 use crate::student::{Address, School};
 use crate::words::{CardModel, Code, Role, vocabulary};
 
@@ -288,10 +289,15 @@ pub struct CardRules {
 }
 
 impl CardRules {
-    /// A text that is the same for the same rules, for noticing that rules have changed (S38). Holds nothing about a
-    /// person.
+    /// A text that is the same for the same rules, for noticing that rules have changed (S38): to be digested, not shown.
     #[must_use]
     pub fn written(&self) -> String {
-        format!("{self:?}")
+        // `Debug` hides the fallback address, so it is said apart.
+        let fallback = self.address.fallback.as_ref().map(|address| {
+            let line2 = address.street2.as_ref().map_or("", Personal::reveal);
+            [address.street.reveal(), line2, address.city.reveal(), address.state.reveal(), address.zip.reveal()]
+                .join("\u{1f}")
+        });
+        format!("{self:?}\u{1e}{}", fallback.unwrap_or_default())
     }
 }

@@ -13,6 +13,7 @@ mod directory;
 pub mod map;
 mod repertoire;
 mod settings;
+pub mod table;
 
 pub use directory::NcipDirectory;
 pub use settings::{NcipSettings, PinWay, PrivilegeMap, SettingsError};

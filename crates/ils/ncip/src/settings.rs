@@ -99,14 +99,19 @@ impl NcipSettings {
         from_agency: &str,
         to_agency: &str,
     ) -> Result<Self, SettingsError> {
-        let usual = ClientSettings::default();
         for (key, value) in [("from_agency", from_agency), ("to_agency", to_agency)] {
             if value.trim().is_empty() {
                 return Err(SettingsError::Blank { key });
             }
         }
-        Ok(Self {
-            endpoint: Endpoint::parse(url, allow_http)?,
+        Ok(Self::of(Endpoint::parse(url, allow_http)?, from_agency, to_agency))
+    }
+
+    /// The same, of an address and agencies that were checked.
+    pub(crate) fn of(endpoint: Endpoint, from_agency: &str, to_agency: &str) -> Self {
+        let usual = ClientSettings::default();
+        Self {
+            endpoint,
             from_agency: from_agency.trim().to_owned(),
             to_agency: to_agency.trim().to_owned(),
             from_system: None,
@@ -122,7 +127,7 @@ impl NcipSettings {
             answer_limit: usual.answer_limit,
             ca_file: None,
             problems: Vec::new(),
-        })
+        }
     }
 
     pub(crate) fn header(&self) -> Header {

@@ -82,13 +82,13 @@ impl Born {
 }
 
 /// The birth date of one person, from all rows that the file has of them.
-pub(crate) fn birth_day(index: &Index<Born>, key: Key) -> BirthDay {
+pub(crate) fn birth_day(index: &mut Index<Born>, key: Key) -> BirthDay {
     match index.get(key) {
         [] => BirthDay::None,
-        [(_, only)] => only.read(),
-        [(_, first), rest @ ..] => match rest.iter().find(|(_, other)| other.day != first.day) {
+        [only] => only.read(),
+        [first, rest @ ..] => match rest.iter().find(|other| other.day != first.day) {
             None => first.read(),
-            Some((_, other)) => BirthDay::Odd {
+            Some(other) => BirthDay::Odd {
                 code: "birth_dates_differ",
                 message: "demographics.csv has two birth dates for one person; none is taken",
                 line: u64::from(other.line),
@@ -111,7 +111,7 @@ pub(crate) fn read(
     }
     opened.table::<Demographics, _>(|mut table, findings| {
         tally.add(Demographics::FILE, findings);
-        let mut entries = Vec::new();
+        let (mut keys, mut days) = (Vec::new(), Vec::new());
         let mut rows = 0_u64;
         while let Some(line) = table.next_line().map_err(error::read)? {
             rows += 1;
@@ -155,13 +155,14 @@ pub(crate) fn read(
                 continue;
             }
             let born = Born::new(row.date(Demographics::BirthDate), row.line(), today);
-            entries.push((Key::of(id), born));
+            keys.push(Key::of(id));
+            days.push(born);
         }
         if rows == 0 {
             tally.count_code(Code::TableMissingDataRows, Demographics::FILE, 1, None);
             tally.incomplete(Code::TableMissingDataRows.code());
         }
-        Ok(Index::new(entries))
+        Ok(Index::new(keys, days))
     })
 }
 
@@ -192,12 +193,21 @@ mod tests {
     #[test]
     fn two_birth_dates_for_one_person_are_none() {
         let today = date(2026, 11, 24);
-        let born = |day, line| (Key::of("a"), Born::new(DateCell::Day(day), line, today));
-        let same = Index::new(vec![born(date(2014, 1, 2), 2), born(date(2014, 1, 2), 3)]);
-        assert_eq!(birth_day(&same, Key::of("a")), BirthDay::Day(date(2014, 1, 2)));
-        let other = Index::new(vec![born(date(2014, 1, 2), 2), born(date(2014, 2, 1), 3)]);
+        let born = |days: [Date; 2]| {
+            let days = [2, 3]
+                .into_iter()
+                .zip(days)
+                .map(|(line, day)| Born::new(DateCell::Day(day), line, today));
+            Index::new(vec![Key::of("a"); 2], days.collect())
+        };
+        let mut same = born([date(2014, 1, 2), date(2014, 1, 2)]);
+        assert_eq!(
+            birth_day(&mut same, Key::of("a")),
+            BirthDay::Day(date(2014, 1, 2))
+        );
+        let mut other = born([date(2014, 1, 2), date(2014, 2, 1)]);
         assert!(matches!(
-            birth_day(&other, Key::of("a")),
+            birth_day(&mut other, Key::of("a")),
             BirthDay::Odd {
                 code: "birth_dates_differ",
                 line: 3,

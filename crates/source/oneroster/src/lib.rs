@@ -16,6 +16,7 @@ mod repeated;
 mod roles;
 mod schools;
 pub mod settings;
+pub mod table;
 mod tally;
 
 pub use csv::OneRosterCsv;

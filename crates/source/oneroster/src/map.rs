@@ -286,7 +286,7 @@ impl<'a> Mapper<'a> {
     }
 
     fn standing(&mut self, row: &Row<'_, Users>, key: Key) -> Standing {
-        let Some(parts) = &self.parts else {
+        let Some(parts) = &mut self.parts else {
             let mut place = Position {
                 kind: Kind::of(row.get(Users::Role)),
                 ..Position::default()
@@ -303,7 +303,7 @@ impl<'a> Mapper<'a> {
         if parts.is_empty() {
             return Standing::NoRole;
         }
-        let current = || parts.iter().map(|(_, part)| part).filter(|part| part.current);
+        let current = || parts.iter().filter(|part| part.current);
         // Who is a student anywhere is one; who teaches anywhere else is an educator.
         let kinds = [Kind::Student, Kind::Educator, Kind::Family, Kind::Other];
         let Some(kind) = kinds
@@ -362,7 +362,7 @@ impl<'a> Mapper<'a> {
                 Some(0)
             }
         };
-        let birth_date = self.born.as_ref().and_then(|born| match birth_day(born, key) {
+        let birth_date = self.born.as_mut().and_then(|born| match birth_day(born, key) {
             BirthDay::None => None,
             BirthDay::Day(day) => Some(BirthDate::new(day)),
             BirthDay::Odd { code, message, line } => {

@@ -207,7 +207,7 @@ fn ids_twice(opened: &Opened, settings: &Settings, watch: &Watch<'_>) -> Result<
                 (row.get(Users::SourcedId), &mut source_ids),
             ] {
                 if !id.is_empty() {
-                    keys.push((Key::of(id), ()));
+                    keys.push(Key::of(id));
                 }
             }
         }

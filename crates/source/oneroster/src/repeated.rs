@@ -47,8 +47,8 @@ impl Repeated {
     }
 
     /// How often an id is there, if more than once.
-    pub(crate) fn often(&self, key: Key) -> Option<u32> {
-        self.often.get(key).first().map(|(_, often)| *often)
+    pub(crate) fn often(&mut self, key: Key) -> Option<u32> {
+        self.often.get(key).first().copied()
     }
 
     /// Takes one of the `often` rows of an id; the last of them brings the record of all.

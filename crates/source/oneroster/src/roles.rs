@@ -96,7 +96,7 @@ pub(crate) fn read(
 ) -> Result<Index<Part>, ConnectorError> {
     opened.table::<Roles, _>(|mut table, findings| {
         tally.add(Roles::FILE, findings);
-        let mut entries = Vec::new();
+        let (mut keys, mut parts) = (Vec::new(), Vec::new());
         let mut rows = 0_u64;
         while let Some(line) = table.next_line().map_err(error::read)? {
             rows += 1;
@@ -137,13 +137,14 @@ pub(crate) fn read(
                 primary: row.get(Roles::RoleType).eq_ignore_ascii_case("primary"),
                 current: current(&row, today, tally),
             };
-            entries.push((Key::of(user), part));
+            keys.push(Key::of(user));
+            parts.push(part);
         }
         if rows == 0 {
             tally.count_code(Code::TableMissingDataRows, Roles::FILE, 1, None);
             tally.incomplete(Code::TableMissingDataRows.code());
         }
-        Ok(Index::new(entries))
+        Ok(Index::new(keys, parts))
     })
 }
 

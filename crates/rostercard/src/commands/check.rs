@@ -1,0 +1,106 @@
+//! `check`: every problem in the configuration; with `--online`, every login, permission and package too.
+
+use rostercard_config::{Severity, Style};
+use rostercard_core::finding::Finding;
+use rostercard_core::ports::ConnectorError;
+use serde_json::json;
+
+use crate::cli::{Check, Global};
+use crate::exit::Exit;
+use crate::output::{Out, counted};
+use crate::setup::Setup;
+
+/// What asking one machine or reading one package came to.
+struct Asked {
+    what: String,
+    findings: Vec<Finding>,
+    error: Option<ConnectorError>,
+}
+
+/// Checks.
+pub(crate) async fn check(global: &Global, setup: &Setup, args: &Check) -> Result<Exit, Exit> {
+    let problems = setup.loaded.problems.sorted();
+    let errors = problems.iter().filter(|p| p.severity == Severity::Error).count() as u64;
+    let warnings = problems.len() as u64 - errors;
+    let asked = if args.online { ask(setup).await } else { Vec::new() };
+    let unreachable = asked.iter().filter(|a| a.error.is_some()).count() as u64;
+    if global.json {
+        let online: Vec<_> = asked
+            .iter()
+            .map(|a| {
+                json!({
+                    "what": a.what,
+                    "ok": a.error.is_none(),
+                    "error": a.error.as_ref().map(|e| &e.message),
+                    "hint": a.error.as_ref().map(|e| &e.hint),
+                    "fault": a.error.as_ref().map(|e| e.fault.word()),
+                    "findings": a.findings.iter().map(|f| json!({
+                        "code": f.code, "place": f.place.to_string(), "message": f.message,
+                    })).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        Out::stdout().json(&json!({
+            "errors": errors, "warnings": warnings, "problems": setup.loaded.problems.to_json(), "online": online,
+        }));
+    } else {
+        setup.print_problems(Style::Plain);
+        for one in &asked {
+            match &one.error {
+                None => Out::stdout().line(&format!("{}: reached", one.what)),
+                Some(error) => Out::stdout().line(&format!("{}: {error}\n  hint: {}", one.what, error.hint)),
+            }
+            for finding in &one.findings {
+                Out::stdout().line(&format!("  {finding}"));
+            }
+        }
+        Out::stdout().line(&summary(setup, errors, warnings, unreachable));
+    }
+    Ok(match (errors, unreachable) {
+        (0, 0) => Exit::Done,
+        (0, _) => Exit::Later,
+        _ => Exit::Configuration,
+    })
+}
+
+fn summary(setup: &Setup, errors: u64, warnings: u64, unreachable: u64) -> String {
+    let good = setup.loaded.partnerships.iter().filter(|(_, p)| p.is_ok()).count() as u64;
+    let all = setup.loaded.partnerships.len() as u64;
+    let mut text = match (errors, warnings) {
+        (0, 0) => "The configuration is right.".to_owned(),
+        (0, _) => format!("The configuration can be used; {}.", counted(warnings, "warning", "warnings")),
+        _ => format!(
+            "{} and {} to look at.",
+            counted(errors, "mistake to mend", "mistakes to mend"),
+            counted(warnings, "warning", "warnings")
+        ),
+    };
+    text.push_str(&format!(" {good} of {} can run.", counted(all, "partnership", "partnerships")));
+    if unreachable > 0 {
+        text.push_str(&format!(" {} could not be reached.", counted(unreachable, "system", "systems")));
+    }
+    text
+}
+
+/// Asks every ILS and looks at every roster whose configuration is right.
+async fn ask(setup: &Setup) -> Vec<Asked> {
+    let mut asked = Vec::new();
+    for name in setup.ils.keys() {
+        let Ok((_, directory)) = setup.ils(name) else { continue };
+        let what = format!("ILS {name}");
+        asked.push(match directory.check().await {
+            Ok(findings) => Asked { what, findings, error: None },
+            Err(error) => Asked { what, findings: Vec::new(), error: Some(error) },
+        });
+    }
+    for (name, partnership) in &setup.loaded.partnerships {
+        let Ok(partnership) = partnership else { continue };
+        let Ok(mut source) = setup.source(partnership) else { continue };
+        let what = format!("roster of {name}");
+        asked.push(match source.check().await {
+            Ok(findings) => Asked { what, findings, error: None },
+            Err(error) => Asked { what, findings: Vec::new(), error: Some(error) },
+        });
+    }
+    asked
+}

@@ -1,0 +1,82 @@
+//! `approve` and `discard`: a person's decision about what waits.
+
+use rostercard_core::plan::ChangeKind;
+use rostercard_store::rows::{ChangeSelection, RunId};
+
+use crate::cli::{Approve, Discard, Global};
+use crate::commands::run::{stoppable, tell};
+use crate::exit::Exit;
+use crate::machine::Environment;
+use crate::output::complain;
+use crate::setup::Setup;
+
+/// Lets changes through.
+pub(crate) async fn approve(
+    global: &Global,
+    setup: &Setup,
+    environment: &Environment,
+    args: &Approve,
+) -> Result<Exit, Exit> {
+    let selection = selection(global, args.only_school.as_deref(), args.only_kind.as_deref())?;
+    let who = args.who.clone().unwrap_or_else(|| environment.login());
+    let (engine, world) = engine_of(global, setup, RunId(args.run)).await?;
+    let outcome =
+        stoppable(&world, engine.approve(RunId(args.run), selection, &who, args.digest.as_deref())).await;
+    tell(global, outcome)
+}
+
+/// Drops changes.
+pub(crate) async fn discard(
+    global: &Global,
+    setup: &Setup,
+    environment: &Environment,
+    args: &Discard,
+) -> Result<Exit, Exit> {
+    let selection = selection(global, args.only_school.as_deref(), args.only_kind.as_deref())?;
+    let who = args.who.clone().unwrap_or_else(|| environment.login());
+    let (engine, _) = engine_of(global, setup, RunId(args.run)).await?;
+    tell(global, engine.discard(RunId(args.run), selection, &who).await)
+}
+
+fn selection(global: &Global, school: Option<&str>, kind: Option<&str>) -> Result<ChangeSelection, Exit> {
+    let kind = match kind {
+        None => None,
+        Some(word) => match ChangeKind::from_word(word) {
+            Some(kind) if kind != ChangeKind::Note => Some(kind),
+            _ => {
+                let hint = "kinds are: create, link, update, renew, lapse, restore";
+                complain(global.json, &format!("there is no kind of change `{word}`"), hint);
+                return Err(Exit::Usage);
+            }
+        },
+    };
+    Ok(ChangeSelection { school: school.map(str::to_owned), kind, ids: None })
+}
+
+/// The engine of the partnership that a run belongs to.
+async fn engine_of(
+    global: &Global,
+    setup: &Setup,
+    run: RunId,
+) -> Result<(rostercard_engine::Engine, rostercard_engine::World), Exit> {
+    setup.main()?;
+    let store = setup.store()?;
+    let found = store.run(run).await.map_err(|error| setup.store_error(&error))?;
+    let known = store.partnerships().await.map_err(|error| setup.store_error(&error))?;
+    let permanent_id = known.into_iter().find(|p| p.id == found.partnership).map(|p| p.permanent_id);
+    let name = setup
+        .loaded
+        .partnerships
+        .iter()
+        .filter_map(|(name, p)| Some((name, p.as_ref().ok()?)))
+        .find(|(_, p)| Some(p.id.as_str()) == permanent_id.as_deref())
+        .map(|(name, _)| name.clone());
+    let Some(name) = name else {
+        let id = permanent_id.unwrap_or_default();
+        let hint = "is its file in partnerships/ still there, without mistakes, and with the same `id`?";
+        complain(global.json, &format!("run {run} belongs to partnership id `{id}`, which cannot run"), hint);
+        return Err(Exit::Configuration);
+    };
+    let partnership = setup.partnership(&name)?;
+    setup.engine(partnership, store)
+}

@@ -1,0 +1,40 @@
+//! The commands, one module each.
+
+mod check;
+mod decide;
+mod demo;
+mod ils;
+mod init;
+mod practice;
+mod run;
+mod runs;
+mod source;
+mod status;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+use crate::machine::Environment;
+use crate::setup::Setup;
+
+/// Runs a command.
+pub(crate) async fn run(cli: Cli) -> Exit {
+    let environment = Environment::read();
+    let global = cli.global;
+    let setup = || Setup::read(&global, &environment);
+    let result = match cli.command {
+        Command::Demo(args) => demo::demo(&args).await,
+        Command::Init(args) => init::init(&global, &args),
+        Command::Check(args) => check::check(&global, &setup(), &args).await,
+        Command::Plan(args) => run::run(&global, &setup(), &args.partnership, run::What::Plan).await,
+        Command::Sync(args) => run::run(&global, &setup(), &args.partnership, run::What::Sync).await,
+        Command::Approve(args) => decide::approve(&global, &setup(), &environment, &args).await,
+        Command::Discard(args) => decide::discard(&global, &setup(), &environment, &args).await,
+        Command::Status => status::status(&global, &setup()).await,
+        Command::Runs(args) => runs::runs(&global, &setup(), &args).await,
+        Command::Show(args) => runs::show(&global, &setup(), &args).await,
+        Command::Source { command } => source::source(&global, &setup(), &command).await,
+        Command::Ils { command } => ils::ils(&global, &setup(), &command).await,
+        Command::Practice { command } => practice::practice(&global, &command).await,
+    };
+    result.unwrap_or_else(|exit| exit)
+}

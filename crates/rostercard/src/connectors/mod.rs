@@ -1,0 +1,85 @@
+//! The registry of connectors: what `[source.X]` and `[ils.NAME.X]` may be.
+//!
+//! A new connector is one variant here, one name in the list, and its three arms.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use rostercard_config::{Connectors, Ils, OpaqueTable, Problems, SecretStore};
+use rostercard_core::field::FieldRules;
+use rostercard_core::ports::{PatronDirectory, RosterSource};
+use rostercard_core::rules::Existing;
+use rostercard_ils_ncip::{NcipDirectory, NcipSettings};
+use rostercard_source_oneroster::OneRosterCsv;
+
+/// Every connector's name.
+pub(crate) const CONNECTORS: Connectors<'static> = Connectors { sources: &["oneroster_csv"], ils: &["ncip"] };
+
+/// A roster source, as configured.
+#[derive(Debug, Clone)]
+pub(crate) enum SourceSettings {
+    /// `[source.oneroster_csv]`
+    OneRosterCsv(rostercard_source_oneroster::Settings),
+}
+
+impl SourceSettings {
+    /// Reads a source's table; what is wrong with it goes into `problems`.
+    pub(crate) fn read(name: &str, table: &OpaqueTable, educators: bool, problems: &Problems) -> Option<Self> {
+        match name {
+            "oneroster_csv" => {
+                rostercard_source_oneroster::table::read(table.reader(problems), educators).map(Self::OneRosterCsv)
+            }
+            _ => None,
+        }
+    }
+
+    /// The source, ready to be read once. What `fields` do not allow is never read.
+    pub(crate) fn open(&self, fields: &FieldRules, today: Date) -> Box<dyn RosterSource> {
+        match self {
+            Self::OneRosterCsv(settings) => Box::new(OneRosterCsv::new(settings.clone(), fields.clone(), today)),
+        }
+    }
+}
+
+/// An ILS, as configured.
+#[derive(Debug, Clone)]
+pub(crate) enum IlsSettings {
+    /// `[ils.NAME.ncip]`
+    Ncip(Box<NcipSettings>),
+}
+
+impl IlsSettings {
+    /// Reads an ILS's table; what is wrong with it goes into `problems`.
+    pub(crate) fn read(ils: &Ils, secrets: &dyn SecretStore, problems: &Problems) -> Option<Self> {
+        match ils.connector.as_str() {
+            "ncip" => {
+                let limits = (usize::from(ils.limits.connections), ils.limits.deadline);
+                let settings = rostercard_ils_ncip::table::read(ils.table.reader(problems), limits, secrets)?;
+                Some(Self::Ncip(Box::new(settings)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The directory.
+    ///
+    /// # Errors
+    /// The settings cannot be used after all, in words: a CA file that is none.
+    pub(crate) fn connect(&self) -> Result<Arc<dyn PatronDirectory>, String> {
+        match self {
+            Self::Ncip(settings) => NcipDirectory::new((**settings).clone())
+                .map(|directory| Arc::new(directory) as Arc<dyn PatronDirectory>)
+                .map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Why a choice about existing patrons cannot be kept with this ILS, where it cannot.
+    pub(crate) fn existing_refused(&self, existing: Existing) -> Option<&'static str> {
+        match (self, existing) {
+            (Self::Ncip(_), Existing::Link | Existing::Skip) => Some(
+                "NCIP can find a patron by number only, so a child's existing card cannot be found through it",
+            ),
+            (Self::Ncip(_), Existing::Separate) => None,
+        }
+    }
+}

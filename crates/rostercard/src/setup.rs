@@ -1,0 +1,281 @@
+//! From configuration files to something that runs: read, checked, connected.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rostercard_config::{Code, Disk, Ils, Loaded, Main, Name, OnLeaving, Partnership, Problem, Problems, Style, load};
+use rostercard_core::ports::{PatronDirectory, RosterSource};
+use rostercard_core::privacy::Secret;
+use rostercard_core::rules::number::{NumberRange, NumberRule};
+use rostercard_core::words::{Code as Word, Role};
+use rostercard_engine::{Engine, Grace, IlsLimits, PartnershipSettings, World};
+use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
+
+use crate::cli::Global;
+use crate::connectors::{CONNECTORS, IlsSettings, SourceSettings};
+use crate::exit::Exit;
+use crate::machine::{self, Environment, SystemClock, SystemEntropy};
+use crate::output::{Out, complain};
+use crate::progress::Shown;
+
+/// The store's file in the folder that `[state] path` names.
+pub(crate) const STORE_FILE: &str = "rostercard.db";
+/// How many days a plan waits for approval.
+const WAIT_DAYS: u16 = 7;
+
+/// The configuration, read and checked as far as it can be without asking anybody.
+pub(crate) struct Setup {
+    /// What was read.
+    pub(crate) loaded: Loaded,
+    /// ILSs whose tables are right, by name.
+    pub(crate) ils: BTreeMap<String, IlsSettings>,
+    /// Sources whose tables are right, by partnership.
+    pub(crate) sources: BTreeMap<String, SourceSettings>,
+    /// The store's key, where it could be read.
+    key: Option<Secret>,
+    global: Global,
+}
+
+impl Setup {
+    /// Reads everything.
+    pub(crate) fn read(global: &Global, environment: &Environment) -> Self {
+        let mut loaded = load(&Disk, &global.config, environment.variables(), CONNECTORS);
+        let secrets = environment.secrets(&global.config);
+        let problems = &loaded.problems;
+        let mut ils = BTreeMap::new();
+        let mut key = None;
+        if let Ok(main) = &loaded.main {
+            key = main.state.key.resolve(&secrets, problems);
+            for one in &main.ils {
+                if let Some(settings) = IlsSettings::read(one, &secrets, problems) {
+                    ils.insert(one.name.as_str().to_owned(), settings);
+                }
+            }
+        }
+        let mut sources = BTreeMap::new();
+        let mut broken = Vec::new();
+        for (name, partnership) in &loaded.partnerships {
+            let Ok(partnership) = partnership else { continue };
+            let educators = partnership.rules.eligible.roles.contains(&Role::Educator);
+            let source =
+                SourceSettings::read(&partnership.source, &partnership.source_table, educators, problems);
+            let possible = possible(partnership, &ils, problems);
+            match source {
+                Some(source) if possible => {
+                    sources.insert(name.clone(), source);
+                }
+                _ => broken.push(name.clone()),
+            }
+        }
+        for name in broken {
+            loaded.break_partnership(&name);
+        }
+        Self { loaded, ils, sources, key, global: global.clone() }
+    }
+
+    /// Prints every problem; how many errors and warnings.
+    pub(crate) fn print_problems(&self, style: Style) {
+        if !self.loaded.problems.is_empty() {
+            Out::stderr().line(self.loaded.problems.render(style).trim_end());
+        }
+    }
+
+    /// rostercard.toml; without it the problems are printed.
+    pub(crate) fn main(&self) -> Result<&Main, Exit> {
+        self.loaded.main.as_ref().map_err(|_| {
+            self.print_problems(Style::Plain);
+            Exit::Configuration
+        })
+    }
+
+    /// A partnership that can run; otherwise it is said why not.
+    pub(crate) fn partnership(&self, name: &str) -> Result<&Partnership, Exit> {
+        self.main()?;
+        match self.loaded.partnerships.iter().find(|(n, _)| n == name) {
+            Some((_, Ok(partnership))) => Ok(partnership),
+            Some((_, Err(broken))) => {
+                self.print_problems(Style::Plain);
+                complain(self.global.json, &format!("partnership {name} cannot run: {broken}"), "");
+                Err(Exit::Configuration)
+            }
+            None => {
+                let names: Vec<&str> = self.loaded.partnerships.iter().map(|(n, _)| n.as_str()).collect();
+                let hint = match closest(name, &names) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if names.is_empty() => "there is none yet: `rostercard init` writes a first".to_owned(),
+                    None => format!("there are: {}", names.join(", ")),
+                };
+                complain(self.global.json, &format!("there is no partnership `{name}`"), &hint);
+                Err(Exit::Usage)
+            }
+        }
+    }
+
+    /// An ILS that can be asked; otherwise it is said why not.
+    pub(crate) fn ils(&self, name: &str) -> Result<(&Ils, Arc<dyn PatronDirectory>), Exit> {
+        let main = self.main()?;
+        let found = Name::new(name).and_then(|name| main.ils(&name));
+        let Some(ils) = found else {
+            let names: Vec<&str> = main.ils.iter().map(|ils| ils.name.as_str()).collect();
+            let hint = format!("rostercard.toml has: {}", names.join(", "));
+            complain(self.global.json, &format!("there is no ILS `{name}`"), &hint);
+            return Err(Exit::Usage);
+        };
+        let Some(settings) = self.ils.get(name) else {
+            self.print_problems(Style::Plain);
+            complain(self.global.json, &format!("ILS {name} cannot be asked: its configuration has mistakes"), "");
+            return Err(Exit::Configuration);
+        };
+        let directory = settings.connect().map_err(|why| {
+            complain(self.global.json, &format!("ILS {name} cannot be asked: {why}"), "see [ils] in rostercard.toml");
+            Exit::Configuration
+        })?;
+        Ok((ils, directory))
+    }
+
+    /// A partnership's source.
+    pub(crate) fn source(&self, partnership: &Partnership) -> Result<Box<dyn RosterSource>, Exit> {
+        let today = self.today()?;
+        self.sources
+            .get(partnership.name.as_str())
+            .map(|source| source.open(&partnership.rules.fields, today))
+            .ok_or(Exit::Configuration)
+    }
+
+    fn today(&self) -> Result<jiff::civil::Date, Exit> {
+        Ok(self.main()?.library.timezone.to_datetime(machine::now()).date())
+    }
+
+    /// The store's key.
+    fn store_key(&self) -> Result<StoreKey, Exit> {
+        let key = self.key.as_ref().and_then(|text| parse_key(text.reveal()));
+        key.ok_or_else(|| {
+            self.print_problems(Style::Plain);
+            let hint = "the key is 64 hexadecimal digits: `rostercard init` makes one, `openssl rand -hex 32` does too";
+            complain(self.global.json, "the store has no key that can be used: see [state] key", hint);
+            Exit::Configuration
+        })
+    }
+
+    fn store_path(&self) -> Result<PathBuf, Exit> {
+        Ok(self.main()?.state.path.join(STORE_FILE))
+    }
+
+    /// The store, to write to. One process at a time.
+    pub(crate) fn store(&self) -> Result<Arc<dyn Store>, Exit> {
+        let (path, key) = (self.store_path()?, self.store_key()?);
+        match SqliteStore::open_writer(&path, &key, Arc::new(machine::random)) {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(error) => Err(self.store_error(&error)),
+        }
+    }
+
+    /// The store, to read from, whoever writes to it. `None` where there is none yet.
+    pub(crate) fn store_to_read(&self) -> Result<Option<Arc<dyn Store>>, Exit> {
+        let (path, key) = (self.store_path()?, self.store_key()?);
+        if !path.exists() {
+            return Ok(None);
+        }
+        match SqliteStore::open_reader(&path, &key) {
+            Ok(store) => Ok(Some(Arc::new(store))),
+            Err(error) => Err(self.store_error(&error)),
+        }
+    }
+
+    /// Says what is wrong with the store.
+    pub(crate) fn store_error(&self, error: &StoreError) -> Exit {
+        complain(self.global.json, &error.to_string(), error.hint());
+        match error {
+            StoreError::Busy { .. } => Exit::Later,
+            StoreError::WrongKey { .. } => Exit::Configuration,
+            _ => Exit::Failed,
+        }
+    }
+
+    /// An engine for a partnership.
+    pub(crate) fn engine(&self, partnership: &Partnership, store: Arc<dyn Store>) -> Result<(Engine, World), Exit> {
+        let (ils, directory) = self.ils(partnership.ils.as_str())?;
+        let main = self.main()?;
+        let progress = Arc::new(Shown::fitting(self.global.json));
+        let world = World::new(Arc::new(SystemClock), Arc::new(SystemEntropy), progress);
+        let settings = PartnershipSettings {
+            permanent_id: partnership.id.as_str().to_owned(),
+            name: partnership.name.as_str().to_owned(),
+            ils: ils.id.as_str().to_owned(),
+            rules: partnership.rules.clone(),
+            ranges: ranges(partnership),
+            guards: partnership.guards.clone(),
+            grace: Grace { days: partnership.lapse.grace_days, feeds: partnership.lapse.grace_feeds.into() },
+            timezone: main.library.timezone.clone(),
+            wait_days: WAIT_DAYS,
+            limits: IlsLimits {
+                connections: ils.limits.connections.into(),
+                settle_after: ils.limits.settle_after,
+            },
+        };
+        Ok((Engine::new(store, directory, settings, world.clone()), world))
+    }
+}
+
+/// Whether the ILS can do what a partnership asks; what it cannot is a problem with a place.
+fn possible(partnership: &Partnership, ils: &BTreeMap<String, IlsSettings>, problems: &Problems) -> bool {
+    let mut possible = true;
+    let existing = partnership.rules.existing;
+    if let Some(why) = ils.get(partnership.ils.as_str()).and_then(|ils| ils.existing_refused(existing)) {
+        problems.add(Problem::error(
+            Code::Impossible,
+            partnership.place.clone(),
+            "match.existing",
+            format!("existing = \"{existing}\" cannot be kept: {why}"),
+            "write existing = \"separate\", which makes a card of its own beside any other",
+        ));
+        possible = false;
+    }
+    if partnership.lapse.then != OnLeaving::NotRenewed {
+        problems.add(Problem::error(
+            Code::Impossible,
+            partnership.place.clone(),
+            "lapse.then",
+            "this version lets the cards of those who left run out; it cannot end or block them sooner",
+            "leave `then` out, or write then = \"not_renewed\"",
+        ));
+        possible = false;
+    }
+    possible
+}
+
+/// Every range of numbers that a partnership's rules name.
+fn ranges(partnership: &Partnership) -> BTreeMap<Word, NumberRange> {
+    let rules = &partnership.rules;
+    std::iter::once(&rules.card.number)
+        .chain(rules.card_for.iter().filter_map(|card_for| card_for.patch.number.as_ref()))
+        .filter_map(|number| match number {
+            NumberRule::Range(range) => Some((range.name.clone(), range.clone())),
+            NumberRule::Template(_) => None,
+        })
+        .collect()
+}
+
+/// 64 hexadecimal digits.
+fn parse_key(text: &str) -> Option<StoreKey> {
+    let digits = text.trim();
+    if digits.len() != 64 {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(StoreKey::new(bytes))
+}
+
+/// The name that was most likely meant.
+fn closest<'n>(typed: &str, names: &[&'n str]) -> Option<&'n str> {
+    names
+        .iter()
+        .map(|name| (strsim::jaro_winkler(typed, name), *name))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}

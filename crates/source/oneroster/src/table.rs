@@ -1,0 +1,92 @@
+//! `[source.oneroster_csv]`: how the configuration says what [`Settings`] hold. Every mistake is told with its place.
+
+use std::path::PathBuf;
+
+use rostercard_config::{Parsed, TableReader, Text, Word, Wrong};
+use rostercard_oneroster::Version;
+
+use crate::settings::{ExtraColumns, Settings, StudentIdFrom};
+
+/// The versions that a package without a manifest can be read as.
+const VERSIONS: [(&str, Version); 2] = [("1.1", Version::V1_1), ("1.2", Version::V1_2)];
+
+/// Reads the table; `educators` says whether the partnership wants teachers and other school staff too. `None` where
+/// something is wrong; `table`'s problems then say what.
+pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
+    let path = table.required("path", &Text, "\"/var/lib/rostercard/rosters/district.zip\"");
+    let student_id = Parsed(|text: &str| {
+        text.parse::<StudentIdFrom>().map_err(|_| {
+            Wrong::value(
+                "names none of the ids that a roster has",
+                "write identifier, sourcedId, username, userMasterIdentifier, or userIds:KIND",
+            )
+        })
+    });
+    let student_id = table
+        .or("student_id", &student_id, StudentIdFrom::default())
+        .value;
+    let without_manifest = table
+        .optional("without_manifest", &Word(&VERSIONS))
+        .map(|v| v.value);
+    let columns = table.table("columns").map(columns).unwrap_or_default();
+    if !table.finish() {
+        return None;
+    }
+    Some(Settings {
+        student_id,
+        columns,
+        educators,
+        without_manifest,
+        ..Settings::new(PathBuf::from(path?.value))
+    })
+}
+
+fn columns(mut table: TableReader<'_>) -> ExtraColumns {
+    let mut column = |name: &str| table.optional(name, &Text).map(|t| t.value);
+    let columns = ExtraColumns {
+        street: column("street"),
+        street2: column("street2"),
+        city: column("city"),
+        state: column("state"),
+        zip: column("zip"),
+        protected: column("protected"),
+    };
+    table.finish();
+    columns
+}
+
+#[cfg(test)]
+mod tests {
+    use rostercard_config::{Document, Problems, Style};
+
+    use super::*;
+
+    fn read_text(text: &str) -> (Option<Settings>, String) {
+        let problems = Problems::new();
+        let document = Document::parse("woodland.toml", text.as_bytes().to_vec(), &problems);
+        let settings = TableReader::top(&document, &problems).and_then(|table| read(table, false));
+        (settings, problems.render(Style::Plain))
+    }
+
+    #[test]
+    fn what_can_be_said() {
+        let (settings, problems) = read_text(
+            "path = \"a.zip\"\nstudent_id = \"userIds:stateId\"\nwithout_manifest = \"1.1\"\n\
+             [columns]\nstreet = \"metadata.addr\"\n",
+        );
+        let settings = settings.expect(&problems);
+        assert_eq!(settings.student_id, StudentIdFrom::UserIds("stateId".into()));
+        assert_eq!(settings.columns.street.as_deref(), Some("metadata.addr"));
+        assert!(settings.without_manifest.is_some() && !settings.educators);
+    }
+
+    #[test]
+    fn every_mistake_is_told() {
+        let (settings, problems) =
+            read_text("pfad = \"a.zip\"\nstudent_id = \"number\"\n[columns]\nstret = \"x\"\n");
+        assert!(settings.is_none());
+        for part in ["path", "names none of the ids", "street"] {
+            assert!(problems.contains(part), "{part} is not in\n{problems}");
+        }
+    }
+}
