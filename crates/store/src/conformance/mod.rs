@@ -1,1 +1,96 @@
-//! The suite that every store must pass.
+//! The suite that every store must pass. A case is given a new, empty store and panics at the first thing that is not
+//! as [`Store`](crate::Store) says.
+//!
+//! `store_conformance!(make)` makes a test of every case; `make` is an async function that returns a new store and
+//! whatever has to live as long (a directory, a database). [`every_store_must`] runs them one after the other. What a
+//! store does on its own ground (files, locks, keys, what its bytes show) is not here.
+
+#![expect(clippy::unwrap_used, reason = "a case stops at the first surprise")]
+
+pub mod journal;
+pub mod ledger;
+pub mod partnerships;
+pub mod plans;
+pub mod runs;
+pub mod sample;
+
+/// Names every case once: for the list, for [`every_store_must`] and for `store_conformance!`. `$d` is a dollar sign,
+/// which a macro in a macro cannot write.
+macro_rules! cases {
+    ($d:tt $($module:ident :: $case:ident,)+) => {
+        /// The names of all cases.
+        pub const CASES: &[&str] = &[$(concat!(stringify!($module), "::", stringify!($case))),+];
+
+        /// Runs every case, each on a store of its own.
+        pub async fn every_store_must<S, K, F, Fut>(make: F)
+        where
+            S: crate::Store,
+            F: Fn() -> Fut,
+            Fut: Future<Output = (S, K)>,
+        {
+            $({
+                let (store, _keep) = make().await;
+                $module::$case(&store).await;
+            })+
+        }
+
+        /// Makes a `#[tokio::test]` of every case of the conformance suite.
+        #[macro_export]
+        macro_rules! store_conformance {
+            ($d make:expr) => {
+                $(
+                    #[tokio::test]
+                    async fn $case() {
+                        let (store, _keep) = $d make().await;
+                        $d crate::conformance::$module::$case(&store).await;
+                    }
+                )+
+            };
+        }
+    };
+}
+
+cases! { $
+    partnerships::a_partnership_is_made_once,
+    partnerships::what_was_let_through_stays_until_something_else_is,
+    partnerships::schools_have_the_label_they_had_last,
+    ledger::links_come_back_as_they_were_written,
+    ledger::the_index_is_in_order_of_people,
+    ledger::a_person_has_one_link_in_a_partnership,
+    ledger::missing_people_are_noted_and_come_back,
+    ledger::no_two_people_have_one_number_in_an_ils,
+    ledger::a_batch_of_links_is_written_whole_or_not_at_all,
+    ledger::links_are_counted_by_state,
+    runs::a_run_comes_back_as_it_was_written,
+    runs::the_newest_runs_come_first,
+    runs::decisions_are_kept_in_order,
+    plans::changes_come_in_pages,
+    plans::changes_are_counted,
+    plans::only_what_is_selected_moves,
+    plans::a_change_that_is_over_loses_its_spool,
+    plans::a_newer_plan_supersedes_an_older_one,
+    plans::an_open_intent_keeps_what_settling_needs,
+    journal::an_open_intent_has_everything,
+    journal::a_step_is_never_intended_twice,
+    journal::numbers_are_drawn_once_and_in_order,
+    journal::a_range_that_is_used_up_says_so_and_nothing_is_intended,
+    journal::numbers_of_ledger_and_journal_are_skipped,
+    journal::a_create_with_another_persons_number_is_refused,
+    journal::an_intent_is_sent_again_with_the_same_number,
+    journal::a_settlement_is_one,
+    journal::a_settlement_that_fails_changes_nothing,
+    journal::an_end_is_told_once,
+    journal::a_pin_is_kept_until_it_is_handed_out,
+    journal::two_hundred_at_once_are_all_kept,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_case_has_its_own_name() {
+        let mut names = super::CASES.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), super::CASES.len());
+    }
+}

@@ -1,0 +1,195 @@
+//! Cases about the ledger.
+
+use jiff::civil::date;
+use rostercard_core::words::LinkState;
+
+use super::sample::{DAY, ILS, bare_link, link, number, partnership, person};
+use crate::Store;
+use crate::rows::{LinkId, Missing, PartnershipId};
+use crate::store::StoreError;
+
+/// Everything that a link holds comes back, and everybody else is left out.
+pub async fn links_come_back_as_they_were_written(store: &impl Store) {
+    let id = partnership(store).await.id;
+    store
+        .write_links(id, vec![link(1), bare_link(2), link(3)])
+        .await
+        .unwrap();
+    let links = store
+        .links(id, &[person(2), person(99), person(1)])
+        .await
+        .unwrap();
+    assert_eq!(links.len(), 2);
+    for (found, written) in links.iter().zip([bare_link(2), link(1)]) {
+        assert_eq!(found.person, written.person);
+        assert_eq!(found.data, written.data);
+        assert_eq!((found.missing_since, found.feeds_missed), (None, 0));
+    }
+    let other = store.partnership("district-two", ILS, "two").await.unwrap();
+    assert!(store.links(other.id, &[person(1)]).await.unwrap().is_empty());
+    let nobody = store.write_links(PartnershipId(999), vec![bare_link(1)]).await;
+    assert!(matches!(nobody, Err(StoreError::NotFound { .. })), "{nobody:?}");
+}
+
+/// The narrow rows agree with the whole ones, and come in the order in which a run joins them.
+pub async fn the_index_is_in_order_of_people(store: &impl Store) {
+    let id = partnership(store).await.id;
+    let other = store.partnership("district-two", "ils-two", "two").await.unwrap();
+    let written: Vec<_> = (0..500)
+        .map(|n| if n % 7 == 0 { bare_link(n) } else { link(n) })
+        .collect();
+    store.write_links(id, written.clone()).await.unwrap();
+    store.write_links(other.id, vec![link(1)]).await.unwrap();
+    let index = store.index(id).await.unwrap();
+    assert_eq!(index.len(), 500);
+    assert!(index.is_sorted_by(|a, b| a.person < b.person));
+    for write in &written {
+        let at = index
+            .binary_search_by(|row| row.person.cmp(&write.person))
+            .unwrap();
+        let row = index[at];
+        assert_eq!(
+            (row.decided, row.state, row.expiry),
+            (write.data.decided, write.data.state, write.data.expiry)
+        );
+        assert_eq!((row.missing_since, row.feeds_missed), (None, 0));
+        let whole = store.links(id, &[write.person]).await.unwrap().remove(0);
+        assert_eq!(whole.id, row.link);
+    }
+    assert_eq!(store.index(other.id).await.unwrap().len(), 1);
+}
+
+/// Written again, a link is changed, keeps its row, and is there again.
+pub async fn a_person_has_one_link_in_a_partnership(store: &impl Store) {
+    let id = partnership(store).await.id;
+    store.write_links(id, vec![bare_link(1)]).await.unwrap();
+    let before = store.index(id).await.unwrap()[0];
+    let missing = Missing {
+        link: before.link,
+        since: Some(DAY),
+        feeds: 3,
+    };
+    store.write_missing(vec![missing]).await.unwrap();
+    store.write_links(id, vec![link(1)]).await.unwrap();
+    let links = store.links(id, &[person(1)]).await.unwrap();
+    assert_eq!(links.len(), 1);
+    assert_eq!((links[0].id, &links[0].data), (before.link, &link(1).data));
+    assert_eq!((links[0].missing_since, links[0].feeds_missed), (None, 0));
+    // And in another partnership of another ILS, another one.
+    let other = store.partnership("district-two", "ils-two", "two").await.unwrap();
+    store.write_links(other.id, vec![link(1)]).await.unwrap();
+    assert_ne!(store.index(other.id).await.unwrap()[0].link, before.link);
+}
+
+/// S09: a grace is counted in days and in complete feeds.
+pub async fn missing_people_are_noted_and_come_back(store: &impl Store) {
+    let id = partnership(store).await.id;
+    store.write_links(id, vec![link(1), link(2)]).await.unwrap();
+    let index = store.index(id).await.unwrap();
+    let missing = |link, since, feeds| Missing { link, since, feeds };
+    let notes = vec![
+        missing(index[0].link, Some(DAY), 1),
+        missing(index[1].link, Some(date(1969, 12, 31)), 4_000_000_000),
+    ];
+    store.write_missing(notes).await.unwrap();
+    let noted = store.index(id).await.unwrap();
+    assert_eq!((noted[0].missing_since, noted[0].feeds_missed), (Some(DAY), 1));
+    assert_eq!(
+        (noted[1].missing_since, noted[1].feeds_missed),
+        (Some(date(1969, 12, 31)), 4_000_000_000)
+    );
+    let whole = store.links(id, &[noted[0].person]).await.unwrap();
+    assert_eq!((whole[0].missing_since, whole[0].feeds_missed), (Some(DAY), 1));
+    store
+        .write_missing(vec![missing(index[0].link, None, 0)])
+        .await
+        .unwrap();
+    assert_eq!(store.index(id).await.unwrap()[0], index[0]);
+    // One link that is not there, and none of the batch is written.
+    let batch = vec![
+        missing(index[0].link, Some(DAY), 9),
+        missing(LinkId(999_999), Some(DAY), 9),
+    ];
+    assert!(matches!(
+        store.write_missing(batch).await,
+        Err(StoreError::NotFound { .. })
+    ));
+    assert_eq!(store.index(id).await.unwrap()[0], index[0]);
+}
+
+/// S07: one number is one person's in all partnerships of an ILS, and another's in another ILS.
+pub async fn no_two_people_have_one_number_in_an_ils(store: &impl Store) {
+    let id = partnership(store).await.id;
+    let same_ils = store.partnership("district-two", ILS, "two").await.unwrap().id;
+    let other_ils = store
+        .partnership("district-three", "ils-two", "three")
+        .await
+        .unwrap()
+        .id;
+    store.write_links(id, vec![link(1)]).await.unwrap();
+    let mut thief = link(2);
+    thief.data.barcode = Some(number(1));
+    for partnership in [id, same_ils] {
+        let error = store.write_links(partnership, vec![thief.clone()]).await;
+        assert!(matches!(error, Err(StoreError::PatronTaken)), "{error:?}");
+        assert!(store.links(partnership, &[person(2)]).await.unwrap().is_empty());
+    }
+    store.write_links(other_ils, vec![thief.clone()]).await.unwrap();
+    store.write_links(id, vec![link(2)]).await.unwrap();
+    let error = store.write_links(id, vec![thief]).await;
+    assert!(
+        matches!(error, Err(StoreError::PatronTaken)),
+        "a change to it too: {error:?}"
+    );
+    // Two without a number do not share one.
+    store
+        .write_links(id, vec![bare_link(3), bare_link(4)])
+        .await
+        .unwrap();
+
+    let numbers = [number(1), number(77), number(2)];
+    let used = store.numbers_in_use(ILS, &numbers).await.unwrap();
+    assert_eq!(used, [(number(1), person(1)), (number(2), person(2))]);
+    let used = store.numbers_in_use("ils-two", &numbers).await.unwrap();
+    assert_eq!(used, [(number(1), person(2))]);
+    // A number that was given up is free.
+    let mut renumbered = link(1);
+    renumbered.data.barcode = Some(number(50));
+    store.write_links(id, vec![renumbered]).await.unwrap();
+    assert!(store.numbers_in_use(ILS, &[number(1)]).await.unwrap().is_empty());
+}
+
+/// All of a batch, or none of it.
+pub async fn a_batch_of_links_is_written_whole_or_not_at_all(store: &impl Store) {
+    let id = partnership(store).await.id;
+    let mut thief = link(2);
+    thief.data.barcode = Some(number(1));
+    let error = store.write_links(id, vec![link(1), thief]).await;
+    assert!(matches!(error, Err(StoreError::PatronTaken)), "{error:?}");
+    assert!(store.index(id).await.unwrap().is_empty());
+    store.write_links(id, Vec::new()).await.unwrap();
+}
+
+/// Counts by state.
+pub async fn links_are_counted_by_state(store: &impl Store) {
+    let id = partnership(store).await.id;
+    assert!(store.state_counts(id).await.unwrap().is_empty());
+    for (i, state) in LinkState::ALL.iter().enumerate() {
+        let n = u32::try_from(i).unwrap();
+        let links = (0..=n).map(|k| {
+            let mut link = bare_link(n * 100 + k);
+            link.data.state = *state;
+            link
+        });
+        store.write_links(id, links.collect()).await.unwrap();
+    }
+    let counts = store.state_counts(id).await.unwrap();
+    assert_eq!(counts.len(), LinkState::ALL.len());
+    for count in counts {
+        let at = LinkState::ALL
+            .iter()
+            .position(|state| *state == count.state)
+            .unwrap();
+        assert_eq!(count.count, at as u64 + 1);
+    }
+}
