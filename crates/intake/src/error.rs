@@ -183,19 +183,14 @@ impl PackageError {
     pub fn from_read(file: &str, error: io::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(ours) => ours,
-            Err(source) if source.kind() == io::ErrorKind::UnexpectedEof => Self::Damaged {
-                place: file.to_owned(),
-                what: "it ends too early".to_owned(),
-            },
+            Err(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::Damaged { place: file.to_owned(), what: "it ends too early".to_owned() }
+            }
             // Not the operating system's own, so the unpacker's: a broken stream, a checksum that does not match.
-            Err(source) if source.raw_os_error().is_none() => Self::Damaged {
-                place: file.to_owned(),
-                what: source.to_string(),
-            },
-            Err(source) => Self::Io {
-                place: file.to_owned(),
-                source,
-            },
+            Err(source) if source.raw_os_error().is_none() => {
+                Self::Damaged { place: file.to_owned(), what: source.to_string() }
+            }
+            Err(source) => Self::Io { place: file.to_owned(), source },
         }
     }
 

@@ -17,10 +17,7 @@ pub(crate) fn list(package: &str, root: &Path, limits: &Limits) -> Result<Vec<Fo
     let mut seen = 0_usize;
     let mut waiting = vec![(root.to_path_buf(), String::new(), 0_usize)];
     while let Some((folder, prefix, depth)) = waiting.pop() {
-        let io = |source| PackageError::Io {
-            place: format!("{package}/{prefix}"),
-            source,
-        };
+        let io = |source| PackageError::Io { place: format!("{package}/{prefix}"), source };
         for item in fs::read_dir(&folder).map_err(io)? {
             let item = item.map_err(io)?;
             seen += 1;
@@ -44,35 +41,20 @@ pub(crate) fn list(package: &str, root: &Path, limits: &Limits) -> Result<Vec<Fo
             }
             if let Some(why) = names::unsafe_because(&name) {
                 let name = name.escape_debug().to_string();
-                return Err(PackageError::UnsafeName {
-                    package: package.to_owned(),
-                    name,
-                    why,
-                });
+                return Err(PackageError::UnsafeName { package: package.to_owned(), name, why });
             }
             // `symlink_metadata` looks at the link itself, where `metadata` would follow it.
             let about = fs::symlink_metadata(item.path()).map_err(io)?;
             if about.is_symlink() {
-                return Err(PackageError::Symlink {
-                    package: package.to_owned(),
-                    name,
-                });
+                return Err(PackageError::Symlink { package: package.to_owned(), name });
             } else if about.is_dir() {
                 if depth + 1 < MAX_DEPTH {
                     waiting.push((item.path(), format!("{name}/"), depth + 1));
                 }
             } else if about.is_file() {
-                found.push(Found {
-                    name,
-                    index: found.len(),
-                    stamp: Some(Stamp::of(&about)),
-                    packed: None,
-                });
+                found.push(Found { name, index: found.len(), stamp: Some(Stamp::of(&about)), packed: None });
             } else {
-                return Err(PackageError::Special {
-                    package: package.to_owned(),
-                    name,
-                });
+                return Err(PackageError::Special { package: package.to_owned(), name });
             }
         }
     }

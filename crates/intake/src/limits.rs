@@ -21,11 +21,6 @@ impl Limits {
 impl Default for Limits {
     /// 1,000 entries, 4 GiB a file, 8 GiB in all, 200 times. Real rosters pack at 3 to 20 times.
     fn default() -> Self {
-        Self {
-            entries: 1_000,
-            entry_bytes: 4 << 30,
-            total_bytes: 8 << 30,
-            ratio: 200,
-        }
+        Self { entries: 1_000, entry_bytes: 4 << 30, total_bytes: 8 << 30, ratio: 200 }
     }
 }

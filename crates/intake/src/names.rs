@@ -30,12 +30,8 @@ pub(crate) fn unsafe_because(name: &str) -> Option<&'static str> {
 
 /// Whether a path is an archiver's or a file manager's own, and none of the district's.
 pub(crate) fn is_noise(name: &str) -> bool {
-    name.split('/')
-        .any(|part| NOISE.contains(&part) || (part.starts_with('.') && part != "."))
-        || name
-            .rsplit('/')
-            .next()
-            .is_some_and(|last| NOISE_FILES.contains(&last))
+    name.split('/').any(|part| NOISE.contains(&part) || (part.starts_with('.') && part != "."))
+        || name.rsplit('/').next().is_some_and(|last| NOISE_FILES.contains(&last))
 }
 
 /// The folder, with its final slash, that the package's files lie in: the root, or the only sub-folder where there
@@ -88,26 +84,16 @@ mod tests {
         for name in bad {
             assert!(unsafe_because(name).is_some(), "{name:?} was let through");
         }
-        for name in [
-            "users.csv",
-            "export/users.csv",
-            "a..b/users.csv",
-            "Größe.csv",
-            "12:30/users.csv",
-        ] {
+        for name in ["users.csv", "export/users.csv", "a..b/users.csv", "Größe.csv", "12:30/users.csv"] {
             assert_eq!(unsafe_because(name), None, "{name}");
         }
     }
 
     #[test]
     fn archivers_leave_noise() {
-        for name in [
-            "__MACOSX/._users.csv",
-            ".DS_Store",
-            "export/.hidden",
-            "export/__MACOSX/x",
-            "a/Thumbs.db",
-        ] {
+        for name in
+            ["__MACOSX/._users.csv", ".DS_Store", "export/.hidden", "export/__MACOSX/x", "a/Thumbs.db"]
+        {
             assert!(is_noise(name), "{name}");
         }
         for name in ["users.csv", "export/users.csv", "./users.csv"] {
@@ -120,10 +106,7 @@ mod tests {
         let table: &[(&[&str], &str)] = &[
             (&["manifest.csv", "users.csv"], ""),
             (&["export/manifest.csv", "export/users.csv"], "export/"),
-            (
-                &["export/2026/manifest.csv", "export/2026/users.csv"],
-                "export/2026/",
-            ),
+            (&["export/2026/manifest.csv", "export/2026/users.csv"], "export/2026/"),
             (&["manifest.csv", "old/users.csv"], ""),
             (&["a/manifest.csv", "b/manifest.csv"], ""),
             (&["a/manifest.csv", "a/old/users.csv"], "a/"),
@@ -136,10 +119,7 @@ mod tests {
 
     #[test]
     fn the_same_name_twice_is_seen_whatever_its_case() {
-        assert_eq!(
-            duplicate(["users.csv", "Users.csv"].into_iter()),
-            Some("Users.csv")
-        );
+        assert_eq!(duplicate(["users.csv", "Users.csv"].into_iter()), Some("Users.csv"));
         assert_eq!(duplicate(["users.csv", "orgs.csv"].into_iter()), None);
     }
 }

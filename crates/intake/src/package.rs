@@ -43,10 +43,7 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     pub(crate) fn of(about: &Metadata) -> Self {
-        Self {
-            length: about.len(),
-            modified: about.modified().ok(),
-        }
+        Self { length: about.len(), modified: about.modified().ok() }
     }
 }
 
@@ -86,21 +83,13 @@ impl Package {
     pub fn open(path: &Path, limits: Limits) -> Result<Self, PackageError> {
         let label = path.display().to_string();
         let about = fs::metadata(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => PackageError::NotFound {
-                package: label.clone(),
-            },
-            _ => PackageError::Io {
-                place: label.clone(),
-                source,
-            },
+            std::io::ErrorKind::NotFound => PackageError::NotFound { package: label.clone() },
+            _ => PackageError::Io { place: label.clone(), source },
         })?;
         let (kind, found) = if about.is_dir() {
             (Kind::Folder, folder::list(&label, path, &limits)?)
         } else if about.is_file() {
-            (
-                Kind::Zip,
-                archive::list(&label, &mut archive::open(&label, path)?, &limits)?,
-            )
+            (Kind::Zip, archive::list(&label, &mut archive::open(&label, path)?, &limits)?)
         } else {
             return Err(PackageError::NotAPackage { package: label });
         };
@@ -116,30 +105,12 @@ impl Package {
             }
         }
         if let Some(name) = names::duplicate(inside.iter().map(|file| file.name.as_str())) {
-            return Err(PackageError::Duplicate {
-                package: label,
-                name: name.to_owned(),
-            });
+            return Err(PackageError::Duplicate { package: label, name: name.to_owned() });
         }
-        let entries = inside
-            .iter()
-            .map(|file| Entry {
-                name: file.name.clone(),
-            })
-            .collect();
+        let entries = inside.iter().map(|file| Entry { name: file.name.clone() }).collect();
         let budget = Budget::new(limits, inside.len());
         let stamp = Stamp::of(&about);
-        Ok(Self {
-            path: path.to_owned(),
-            label,
-            kind,
-            root,
-            stamp,
-            found: inside,
-            entries,
-            ignored,
-            budget,
-        })
+        Ok(Self { path: path.to_owned(), label, kind, root, stamp, found: inside, entries, ignored, budget })
     }
 
     /// Folder or zip.
@@ -181,23 +152,14 @@ impl Package {
     /// # Errors
     /// Where there is no such file, it changed since the package was opened, or it cannot be read.
     pub fn open_entry(&self, name: &str) -> Result<Opened<'_>, PackageError> {
-        let missing = || PackageError::Missing {
-            file: name.to_owned(),
-        };
-        let number = self
-            .found
-            .iter()
-            .position(|file| file.name == name)
-            .ok_or_else(missing)?;
+        let missing = || PackageError::Missing { file: name.to_owned() };
+        let number = self.found.iter().position(|file| file.name == name).ok_or_else(missing)?;
         let found = self.found.get(number).ok_or_else(missing)?;
         let inner = match self.kind {
             Kind::Folder => {
                 let path = self.path.join(&self.root).join(&found.name);
                 self.unchanged(&path, found)?;
-                let io = |source| PackageError::Io {
-                    place: found.name.clone(),
-                    source,
-                };
+                let io = |source| PackageError::Io { place: found.name.clone(), source };
                 Inner::Plain(File::open(path).map_err(io)?)
             }
             Kind::Zip => {
@@ -205,12 +167,7 @@ impl Package {
                 Inner::Packed(Box::new(archive::open(&self.label, &self.path)?))
             }
         };
-        Ok(Opened {
-            inner,
-            found,
-            number,
-            budget: &self.budget,
-        })
+        Ok(Opened { inner, found, number, budget: &self.budget })
     }
 
     /// Says that nothing changed since the package was opened: to be asked once everything was read.
@@ -230,18 +187,14 @@ impl Package {
     fn whole_unchanged(&self) -> Result<(), PackageError> {
         match fs::metadata(&self.path) {
             Ok(about) if Stamp::of(&about) == self.stamp => Ok(()),
-            _ => Err(PackageError::Changed {
-                place: self.label.clone(),
-            }),
+            _ => Err(PackageError::Changed { place: self.label.clone() }),
         }
     }
 
     fn unchanged(&self, path: &Path, found: &Found) -> Result<(), PackageError> {
         match fs::symlink_metadata(path) {
             Ok(about) if about.is_file() && Some(Stamp::of(&about)) == found.stamp => Ok(()),
-            _ => Err(PackageError::Changed {
-                place: found.name.clone(),
-            }),
+            _ => Err(PackageError::Changed { place: found.name.clone() }),
         }
     }
 }
@@ -269,26 +222,16 @@ impl Opened<'_> {
         let bytes = match &mut self.inner {
             Inner::Plain(file) => Bytes::Plain(file),
             Inner::Packed(zip) => Bytes::Packed(Box::new(
-                zip.by_index(self.found.index)
-                    .map_err(|error| archive::from_zip(name, error))?,
+                zip.by_index(self.found.index).map_err(|error| archive::from_zip(name, error))?,
             )),
         };
         let packed = self.found.packed;
-        Ok(EntryReader {
-            bytes,
-            budget: self.budget,
-            index: self.number,
-            name,
-            packed,
-            count: 0,
-        })
+        Ok(EntryReader { bytes, budget: self.budget, index: self.number, name, packed, count: 0 })
     }
 }
 
 impl std::fmt::Debug for Opened<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Opened")
-            .field("name", &self.found.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Opened").field("name", &self.found.name).finish_non_exhaustive()
     }
 }

@@ -17,19 +17,12 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn new(limits: Limits, entries: usize) -> Self {
-        Self {
-            limits,
-            total: AtomicU64::new(0),
-            entries: (0..entries).map(|_| AtomicU64::new(0)).collect(),
-        }
+        Self { limits, total: AtomicU64::new(0), entries: (0..entries).map(|_| AtomicU64::new(0)).collect() }
     }
 
     /// Notes that `entry` was read up to `bytes`, and says how much the package has given in all.
     fn note(&self, entry: usize, bytes: u64) -> u64 {
-        let before = self
-            .entries
-            .get(entry)
-            .map_or(0, |seen| seen.fetch_max(bytes, Ordering::Relaxed));
+        let before = self.entries.get(entry).map_or(0, |seen| seen.fetch_max(bytes, Ordering::Relaxed));
         let more = bytes.saturating_sub(before);
         self.total.fetch_add(more, Ordering::Relaxed).saturating_add(more)
     }
@@ -64,24 +57,14 @@ impl EntryReader<'_> {
         let limits = &self.budget.limits;
         let file = || self.name.to_owned();
         if self.count > limits.entry_bytes {
-            return Some(PackageError::EntryTooLarge {
-                file: file(),
-                limit: limits.entry_bytes,
-            });
+            return Some(PackageError::EntryTooLarge { file: file(), limit: limits.entry_bytes });
         }
         if total > limits.total_bytes {
-            return Some(PackageError::PackageTooLarge {
-                file: file(),
-                limit: limits.total_bytes,
-            });
+            return Some(PackageError::PackageTooLarge { file: file(), limit: limits.total_bytes });
         }
         let packed = self.packed?;
-        (self.count > Limits::RATIO_FROM && self.count / limits.ratio.max(1) > packed).then(|| {
-            PackageError::Ratio {
-                file: file(),
-                limit: limits.ratio,
-            }
-        })
+        (self.count > Limits::RATIO_FROM && self.count / limits.ratio.max(1) > packed)
+            .then(|| PackageError::Ratio { file: file(), limit: limits.ratio })
     }
 }
 

@@ -27,16 +27,9 @@ pub type Text<R> = Chain<Cursor<Vec<u8>>, R>;
 pub fn open<R: Read>(file: &str, mut reader: R) -> Result<Text<R>, PackageError> {
     let first = first_bytes(&mut reader).map_err(|error| PackageError::from_read(file, error))?;
     if let Some((_, encoding)) = FOREIGN.iter().find(|(mark, _)| first.starts_with(mark)) {
-        return Err(PackageError::Encoding {
-            file: file.to_owned(),
-            encoding,
-        });
+        return Err(PackageError::Encoding { file: file.to_owned(), encoding });
     }
-    let skip = if first.starts_with(UTF8_MARK) {
-        UTF8_MARK.len()
-    } else {
-        0
-    };
+    let skip = if first.starts_with(UTF8_MARK) { UTF8_MARK.len() } else { 0 };
     let rest = first.get(skip..).unwrap_or_default().to_vec();
     Ok(Cursor::new(rest).chain(reader))
 }
@@ -61,10 +54,7 @@ mod tests {
             (b"n", "n"),
         ] {
             let mut out = String::new();
-            open("users.csv", bytes)
-                .unwrap()
-                .read_to_string(&mut out)
-                .unwrap();
+            open("users.csv", bytes).unwrap().read_to_string(&mut out).unwrap();
             assert_eq!(out, text);
         }
     }

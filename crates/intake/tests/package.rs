@@ -39,10 +39,7 @@ fn refused(bytes: &[u8]) -> String {
 fn text(package: &Package, name: &str) -> Result<String, PackageError> {
     let mut opened = package.open_entry(name)?;
     let mut out = String::new();
-    opened
-        .reader()?
-        .read_to_string(&mut out)
-        .map_err(|error| PackageError::from_read(name, error))?;
+    opened.reader()?.read_to_string(&mut out).map_err(|error| PackageError::from_read(name, error))?;
     Ok(out)
 }
 
@@ -76,21 +73,14 @@ fn a_zip_and_a_folder_say_the_same() {
     for (path, kind) in [(path.as_path(), Kind::Zip), (folder.path(), Kind::Folder)] {
         let package = open(path).unwrap();
         assert_eq!(package.kind(), kind);
-        let names: Vec<&str> = package
-            .entries()
-            .iter()
-            .map(|entry| entry.name.as_str())
-            .collect();
+        let names: Vec<&str> = package.entries().iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["manifest.csv", "users.csv"]);
         // More than once, and in any order.
         for _ in 0..2 {
             assert_eq!(text(&package, "users.csv").unwrap(), "x\n");
             assert_eq!(text(&package, "manifest.csv").unwrap(), "a,b\n");
         }
-        assert!(matches!(
-            text(&package, "orgs.csv"),
-            Err(PackageError::Missing { .. })
-        ));
+        assert!(matches!(text(&package, "orgs.csv"), Err(PackageError::Missing { .. })));
         assert!(package.modified().is_some());
         package.verify_unchanged().unwrap();
     }
@@ -106,11 +96,7 @@ fn a_package_in_one_sub_folder_is_found() {
     let package = open(&path).unwrap();
     assert_eq!(text(&package, "users.csv").unwrap(), "x");
     assert_eq!(
-        package
-            .ignored()
-            .iter()
-            .map(|file| file.name.as_str())
-            .collect::<Vec<_>>(),
+        package.ignored().iter().map(|file| file.name.as_str()).collect::<Vec<_>>(),
         ["export/old/users.csv"]
     );
 }
@@ -124,11 +110,7 @@ fn names_that_lead_out_of_a_zip_are_refused() {
         ("a\\users.csvx", "backslash"),
     ] {
         let plain = "u".repeat(name.len());
-        let bytes = renamed(
-            &zipped(&[(plain.as_str(), b"x"), ("manifest.csv", b"y")]),
-            &plain,
-            name,
-        );
+        let bytes = renamed(&zipped(&[(plain.as_str(), b"x"), ("manifest.csv", b"y")]), &plain, name);
         let error = refused(&bytes);
         assert!(error.contains(word), "{name}: {error}");
     }
@@ -136,11 +118,7 @@ fn names_that_lead_out_of_a_zip_are_refused() {
 
 #[test]
 fn one_name_twice_is_refused() {
-    let twice = renamed(
-        &zipped(&[("users.csv", b"x"), ("other.csv", b"y")]),
-        "other.csv",
-        "users.csv",
-    );
+    let twice = renamed(&zipped(&[("users.csv", b"x"), ("other.csv", b"y")]), "other.csv", "users.csv");
     assert!(refused(&twice).contains("more than once"));
     assert!(refused(&zipped(&[("users.csv", b"x"), ("Users.csv", b"y")])).contains("more than once"));
 }
@@ -148,8 +126,7 @@ fn one_name_twice_is_refused() {
 #[test]
 fn a_link_in_a_zip_is_refused() {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    zip.add_symlink("users.csv", "/etc/passwd", SimpleFileOptions::default())
-        .unwrap();
+    zip.add_symlink("users.csv", "/etc/passwd", SimpleFileOptions::default()).unwrap();
     assert!(refused(&zip.finish().unwrap().into_inner()).contains("symbolic link"));
 }
 
@@ -158,12 +135,7 @@ fn a_link_in_a_zip_is_refused() {
 fn a_link_in_a_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/etc/hostname", folder.path().join("users.csv")).unwrap();
-    assert!(
-        open(folder.path())
-            .unwrap_err()
-            .to_string()
-            .contains("symbolic link")
-    );
+    assert!(open(folder.path()).unwrap_err().to_string().contains("symbolic link"));
 }
 
 #[test]
@@ -175,10 +147,7 @@ fn an_encrypted_file_is_refused_in_words() {
         bytes[start + at] |= 1;
     }
     let error = refused(&bytes);
-    assert!(
-        error.contains("users.csv") && error.contains("encrypted"),
-        "{error}"
-    );
+    assert!(error.contains("users.csv") && error.contains("encrypted"), "{error}");
 }
 
 #[test]
@@ -196,56 +165,27 @@ fn a_half_uploaded_zip_is_said_so() {
 #[test]
 fn nothing_there_is_said_so() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(
-        open(&folder.path().join("none.zip")),
-        Err(PackageError::NotFound { .. })
-    ));
+    assert!(matches!(open(&folder.path().join("none.zip")), Err(PackageError::NotFound { .. })));
 }
 
 #[test]
 fn caps_count_what_comes_out() {
     let big = vec![b'x'; 6 << 20];
     let (_folder, path) = placed(&zipped(&[("users.csv", &big), ("orgs.csv", &big)]));
-    let base = Limits {
-        ratio: u64::MAX,
-        ..Limits::default()
-    };
+    let base = Limits { ratio: u64::MAX, ..Limits::default() };
 
-    let small = Package::open(
-        &path,
-        Limits {
-            entry_bytes: 1 << 20,
-            ..base
-        },
-    )
-    .unwrap();
-    assert!(matches!(
-        text(&small, "users.csv"),
-        Err(PackageError::EntryTooLarge { .. })
-    ));
+    let small = Package::open(&path, Limits { entry_bytes: 1 << 20, ..base }).unwrap();
+    assert!(matches!(text(&small, "users.csv"), Err(PackageError::EntryTooLarge { .. })));
 
-    let total = Package::open(
-        &path,
-        Limits {
-            total_bytes: 8 << 20,
-            ..base
-        },
-    )
-    .unwrap();
+    let total = Package::open(&path, Limits { total_bytes: 8 << 20, ..base }).unwrap();
     // Reading the same file again does not count again; the other file goes over.
     for _ in 0..3 {
         text(&total, "users.csv").unwrap();
     }
-    assert!(matches!(
-        text(&total, "orgs.csv"),
-        Err(PackageError::PackageTooLarge { .. })
-    ));
+    assert!(matches!(text(&total, "orgs.csv"), Err(PackageError::PackageTooLarge { .. })));
 
     let bomb = Package::open(&path, Limits::default()).unwrap();
-    assert!(matches!(
-        text(&bomb, "users.csv"),
-        Err(PackageError::Ratio { .. })
-    ));
+    assert!(matches!(text(&bomb, "users.csv"), Err(PackageError::Ratio { .. })));
 
     let many = Package::open(&path, Limits { entries: 1, ..base });
     assert!(matches!(many, Err(PackageError::TooManyEntries { .. })));
@@ -259,20 +199,15 @@ fn a_header_that_lies_about_its_size_changes_nothing() {
     let start = bytes.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
     bytes[start + 24..start + 28].copy_from_slice(&1_u32.to_le_bytes());
     let (_folder, path) = placed(&bytes);
-    let limits = Limits {
-        entry_bytes: 1 << 20,
-        ratio: u64::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits { entry_bytes: 1 << 20, ratio: u64::MAX, ..Limits::default() };
     let read = Package::open(&path, limits).and_then(|package| text(&package, "users.csv"));
     assert!(read.is_err(), "more than the cap came out");
 }
 
 #[test]
 fn a_flipped_byte_is_found_by_the_checksum() {
-    let noise: Vec<u8> = (0..20_000_u32)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8 & 0x3f | 0x20)
-        .collect();
+    let noise: Vec<u8> =
+        (0..20_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8 & 0x3f | 0x20).collect();
     let mut bytes = zipped(&[("users.csv", &noise)]);
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x10;
@@ -289,14 +224,8 @@ fn a_package_that_changes_under_our_hands_is_noticed() {
     fs::write(&users, "one\n").unwrap();
     let package = open(folder.path()).unwrap();
     fs::write(&users, "one\ntwo\n").unwrap();
-    assert!(matches!(
-        package.open_entry("users.csv"),
-        Err(PackageError::Changed { .. })
-    ));
-    assert!(matches!(
-        package.verify_unchanged(),
-        Err(PackageError::Changed { .. })
-    ));
+    assert!(matches!(package.open_entry("users.csv"), Err(PackageError::Changed { .. })));
+    assert!(matches!(package.verify_unchanged(), Err(PackageError::Changed { .. })));
 }
 
 proptest! {

@@ -31,10 +31,7 @@ impl Versions {
     /// Whether a version is among them.
     #[must_use]
     pub const fn contain(self, version: Version) -> bool {
-        matches!(
-            (self, version),
-            (Self::Both, _) | (Self::V1_1, Version::V1_1) | (Self::V1_2, Version::V1_2)
-        )
+        matches!((self, version), (Self::Both, _) | (Self::V1_1, Version::V1_1) | (Self::V1_2, Version::V1_2))
     }
 }
 

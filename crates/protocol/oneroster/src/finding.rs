@@ -122,13 +122,7 @@ impl Finding {
     /// A finding about a whole file.
     #[must_use]
     pub fn file(code: Code, file: impl Into<String>) -> Self {
-        Self {
-            code,
-            file: file.into(),
-            line: None,
-            column: None,
-            detail: None,
-        }
+        Self { code, file: file.into(), line: None, column: None, detail: None }
     }
 
     /// The same, at a line.
@@ -202,9 +196,7 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for code in Code::ALL {
             assert!(
-                code.code()
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                code.code().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
                 "{code:?}"
             );
             assert!(seen.insert(code.code()), "{code:?}");
@@ -213,13 +205,9 @@ mod tests {
 
     #[test]
     fn a_finding_reads_as_a_sentence_with_its_place() {
-        let finding = Finding::file(Code::RowInvalidDate, "demographics.csv")
-            .line(7)
-            .column("birthDate");
+        let finding = Finding::file(Code::RowInvalidDate, "demographics.csv").line(7).column("birthDate");
         assert!(
-            finding
-                .to_string()
-                .starts_with("demographics.csv:7:birthDate: a date is not written YYYY-MM-DD")
+            finding.to_string().starts_with("demographics.csv:7:birthDate: a date is not written YYYY-MM-DD")
         );
     }
 }

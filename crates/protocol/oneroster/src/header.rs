@@ -45,11 +45,7 @@ impl<C: Columns> Layout<C> {
         let short = wanted.strip_prefix(METADATA).unwrap_or(&wanted);
         let found = self.extras.iter().find(|(extra, _)| *extra == wanted);
         found
-            .or_else(|| {
-                self.extras
-                    .iter()
-                    .find(|(extra, _)| extra.strip_prefix(METADATA) == Some(short))
-            })
+            .or_else(|| self.extras.iter().find(|(extra, _)| extra.strip_prefix(METADATA) == Some(short)))
             .map(|(_, at)| *at)
     }
 
@@ -163,22 +159,12 @@ impl<C: Columns> Resolving<C> {
             self.note(Code::SchemaHeaderOrder);
         }
         let last = present.iter().copied().max().unwrap_or(0);
-        if self
-            .layout
-            .extras
-            .iter()
-            .any(|(name, at)| name.starts_with(METADATA) && at.0 < last)
-        {
+        if self.layout.extras.iter().any(|(name, at)| name.starts_with(METADATA) && at.0 < last) {
             self.note(Code::SchemaMetadataPosition);
         }
         if !self.unknown.is_empty() {
-            let numbers = self
-                .unknown
-                .iter()
-                .take(20)
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", ");
+            let numbers =
+                self.unknown.iter().take(20).map(ToString::to_string).collect::<Vec<_>>().join(", ");
             self.note(Code::SchemaUnknownHeader).detail = Some(format!("column {numbers}"));
         }
     }
@@ -190,11 +176,7 @@ fn find<C: Columns>(name: &str) -> Option<(usize, bool)> {
         return Some((index, true));
     }
     let plain = plain(name);
-    let by_plain = |wanted: &str| {
-        C::ALL
-            .iter()
-            .position(|column| self::plain(column.name) == wanted)
-    };
+    let by_plain = |wanted: &str| C::ALL.iter().position(|column| self::plain(column.name) == wanted);
     let index = by_plain(&plain).or_else(|| {
         // Of a spelling with several meanings, the one that this file has.
         SPELLINGS
@@ -206,8 +188,5 @@ fn find<C: Columns>(name: &str) -> Option<(usize, bool)> {
 }
 
 fn plain(name: &str) -> String {
-    name.chars()
-        .filter(|c| !matches!(c, ' ' | '_' | '-'))
-        .flat_map(char::to_lowercase)
-        .collect()
+    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }

@@ -103,12 +103,8 @@ pub const FILES: &[(&str, &[Version])] = {
 };
 
 /// Properties other than `file.*`.
-const PROPERTIES: &[&str] = &[
-    "manifest.version",
-    "oneroster.version",
-    "source.systemName",
-    "source.systemCode",
-];
+const PROPERTIES: &[&str] =
+    &["manifest.version", "oneroster.version", "source.systemName", "source.systemCode"];
 
 /// What a package declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,19 +126,11 @@ impl Manifest {
     pub fn assumed<'a>(version: Version, files: impl IntoIterator<Item = &'a str>) -> Self {
         let mut modes = vec![Mode::Absent; FILES.len()];
         for file in files {
-            if let Some(at) = FILES
-                .iter()
-                .position(|(name, _)| file.strip_suffix(".csv") == Some(name))
-            {
+            if let Some(at) = FILES.iter().position(|(name, _)| file.strip_suffix(".csv") == Some(name)) {
                 modes[at] = Mode::Bulk;
             }
         }
-        Self {
-            version,
-            system_name: None,
-            system_code: None,
-            modes,
-        }
+        Self { version, system_name: None, system_code: None, modes }
     }
 
     /// What is said of a file, by its name with or without `.csv`. What is not said is absent.
@@ -158,10 +146,7 @@ impl Manifest {
 
     /// The declared files, with `.csv`, in the order of [`FILES`].
     pub fn declared(&self) -> impl Iterator<Item = (String, Mode)> {
-        let declared = FILES
-            .iter()
-            .zip(&self.modes)
-            .filter(|(_, mode)| **mode != Mode::Absent);
+        let declared = FILES.iter().zip(&self.modes).filter(|(_, mode)| **mode != Mode::Absent);
         declared.map(|((name, _), mode)| (format!("{name}.csv"), *mode))
     }
 
@@ -202,9 +187,7 @@ impl Manifest {
         }
         for name in present {
             // Only files that OneRoster knows: a read-me beside them is nobody's business.
-            let known = FILES
-                .iter()
-                .any(|(file, _)| name.strip_suffix(".csv") == Some(file));
+            let known = FILES.iter().any(|(file, _)| name.strip_suffix(".csv") == Some(file));
             if known && self.mode(name) == Mode::Absent {
                 findings.push(Finding::file(Code::ManifestFileUnexpected, name));
             }
@@ -243,32 +226,22 @@ impl Reading {
             self.note(Code::ManifestRowWidthMismatch, line);
             return;
         }
-        let file = name
-            .get(..5)
-            .filter(|start| start.eq_ignore_ascii_case("file."))
-            .and_then(|_| name.get(5..));
+        let file =
+            name.get(..5).filter(|start| start.eq_ignore_ascii_case("file.")).and_then(|_| name.get(5..));
         if let Some(file) = file {
-            let at = FILES
-                .iter()
-                .position(|(known, _)| known.eq_ignore_ascii_case(file));
+            let at = FILES.iter().position(|(known, _)| known.eq_ignore_ascii_case(file));
             let Some((at, (known, _))) = at.and_then(|at| Some((at, FILES.get(at)?))) else {
                 self.note(Code::ManifestUnknownProperty, line);
                 return;
             };
             match (Mode::parse(value), self.modes[at]) {
                 (None, _) => {
-                    self.findings.push(
-                        Finding::file(Code::ManifestInvalidFileMode, FILE)
-                            .line(line)
-                            .column(known),
-                    );
+                    self.findings
+                        .push(Finding::file(Code::ManifestInvalidFileMode, FILE).line(line).column(known));
                 }
                 (Some(mode), Some(before)) if mode != before => {
-                    self.findings.push(
-                        Finding::file(Code::ManifestDuplicateProperty, FILE)
-                            .line(line)
-                            .column(known),
-                    );
+                    self.findings
+                        .push(Finding::file(Code::ManifestDuplicateProperty, FILE).line(line).column(known));
                 }
                 (Some(mode), _) => self.modes[at] = Some(mode),
             }
@@ -302,11 +275,8 @@ impl Reading {
             },
         };
         if differs {
-            self.findings.push(
-                Finding::file(Code::ManifestDuplicateProperty, FILE)
-                    .line(line)
-                    .column(property),
-            );
+            self.findings
+                .push(Finding::file(Code::ManifestDuplicateProperty, FILE).line(line).column(property));
         }
     }
 
@@ -318,8 +288,7 @@ impl Reading {
             self.findings.push(finding);
         }
         if self.manifest_version.as_deref() != Some("1.0") {
-            self.findings
-                .push(Finding::file(Code::ManifestInvalidVersion, FILE).column("manifest.version"));
+            self.findings.push(Finding::file(Code::ManifestInvalidVersion, FILE).column("manifest.version"));
         }
         let version = self.version.unwrap_or(Version::V1_1);
         let missing: Vec<&str> = FILES
@@ -329,13 +298,8 @@ impl Reading {
             .map(|((name, _), _)| *name)
             .collect();
         if !missing.is_empty() {
-            let list = missing
-                .iter()
-                .map(|name| format!("file.{name}"))
-                .collect::<Vec<_>>()
-                .join(", ");
-            self.findings
-                .push(Finding::file(Code::ManifestMissingProperty, FILE).detail(list));
+            let list = missing.iter().map(|name| format!("file.{name}")).collect::<Vec<_>>().join(", ");
+            self.findings.push(Finding::file(Code::ManifestMissingProperty, FILE).detail(list));
         }
         if self.findings.iter().any(|finding| finding.code.refuses()) {
             self.findings.sort_by_key(|finding| !finding.code.refuses());

@@ -14,10 +14,7 @@ pub(crate) fn is_strict(raw: &[u8]) -> bool {
                 None => return false,
             },
             _ => {
-                let end = rest
-                    .iter()
-                    .position(|b| matches!(b, b',' | b'\r' | b'\n'))
-                    .unwrap_or(rest.len());
+                let end = rest.iter().position(|b| matches!(b, b',' | b'\r' | b'\n')).unwrap_or(rest.len());
                 rest.get(end..).unwrap_or_default()
             }
         };
@@ -47,15 +44,7 @@ mod tests {
 
     #[test]
     fn strict_and_not() {
-        for good in [
-            "",
-            "a,b\n",
-            "\"a\nb\",c\r\n",
-            "\"a \"\"b\"\" c\",\"\"\n",
-            "a\"b,c\n",
-            ",,\n",
-            "\"\"",
-        ] {
+        for good in ["", "a,b\n", "\"a\nb\",c\r\n", "\"a \"\"b\"\" c\",\"\"\n", "a\"b,c\n", ",,\n", "\"\""] {
             assert!(is_strict(good.as_bytes()), "{good:?}");
         }
         for bad in ["\"a", "a,\"b\nc", "\"a\"b,c\n", "\"a\n2,\"b\",c\n", "\""] {

@@ -35,12 +35,7 @@ impl<'a> Record<'a> {
         let text = str::from_utf8(data).ok();
         // Cells that are broken in the middle of a character can look whole side by side.
         let text = text.filter(|text| text.is_ascii() || ends.iter().all(|end| text.is_char_boundary(*end)));
-        Self {
-            line,
-            data,
-            ends,
-            text,
-        }
+        Self { line, data, ends, text }
     }
 
     /// How many cells.
@@ -127,13 +122,7 @@ pub struct Records<R> {
 enum Taken {
     /// It is whole: up to this byte of the buffer, with so much data and so many cells, over this many line feeds.
     /// `at_end` where the file ended it, and no line end.
-    Whole {
-        to: usize,
-        data: usize,
-        cells: usize,
-        feeds: u64,
-        at_end: bool,
-    },
+    Whole { to: usize, data: usize, cells: usize, feeds: u64, at_end: bool },
     /// It has too many cells, and was not read to its end.
     TooWide,
     /// It is longer than a record may be.
@@ -182,13 +171,7 @@ impl<R: Read> Records<R> {
         let line = self.line;
         let (to, data, cells, feeds, at_end) = match self.take()? {
             Taken::None => return Ok(None),
-            Taken::Whole {
-                to,
-                data,
-                cells,
-                feeds,
-                at_end,
-            } => (to, data, cells, feeds, at_end),
+            Taken::Whole { to, data, cells, feeds, at_end } => (to, data, cells, feeds, at_end),
             taken @ (Taken::TooWide | Taken::TooLong) => {
                 let short = self.discard_line()?;
                 // A whole line within the limit was not too long itself: something in it ran on over its end.
@@ -197,11 +180,7 @@ impl<R: Read> Records<R> {
                     Taken::TooLong => Code::RowTooLong,
                     _ => Code::RowWidthMismatch,
                 };
-                return Ok(Some(Step::Damaged {
-                    line,
-                    code,
-                    cells: None,
-                }));
+                return Ok(Some(Step::Damaged { line, code, cells: None }));
             }
         };
         let raw = self.buffer.get(self.start..to).unwrap_or_default();
@@ -211,37 +190,21 @@ impl<R: Read> Records<R> {
         let broken_quotes = (spans_lines || at_end) && !quoting::is_strict(raw);
         if spans_lines && (broken_quotes || !right_width) {
             self.discard_line()?;
-            return Ok(Some(Step::Damaged {
-                line,
-                code: Code::RowBrokenQuotes,
-                cells: None,
-            }));
+            return Ok(Some(Step::Damaged { line, code: Code::RowBrokenQuotes, cells: None }));
         }
         self.after_cr = raw.last() == Some(&b'\r');
         self.start = to;
         self.line += feeds;
         if broken_quotes {
-            return Ok(Some(Step::Damaged {
-                line,
-                code: Code::RowBrokenQuotes,
-                cells: None,
-            }));
+            return Ok(Some(Step::Damaged { line, code: Code::RowBrokenQuotes, cells: None }));
         }
         if !right_width {
-            return Ok(Some(Step::Damaged {
-                line,
-                code: Code::RowWidthMismatch,
-                cells: None,
-            }));
+            return Ok(Some(Step::Damaged { line, code: Code::RowWidthMismatch, cells: None }));
         }
         let record = Record::new(line, &self.data[..data], &self.ends[..cells]);
         Ok(Some(match record.is_text() {
             true => Step::Record(record),
-            false => Step::Damaged {
-                line,
-                code: Code::RowInvalidUtf8,
-                cells: Some(record),
-            },
+            false => Step::Damaged { line, code: Code::RowInvalidUtf8, cells: Some(record) },
         }))
     }
 
@@ -260,8 +223,7 @@ impl<R: Read> Records<R> {
             let input = &self.buffer[at..self.filled];
             let input_is_empty = input.is_empty();
             let (result, read, wrote, ended) =
-                self.core
-                    .read_record(input, &mut self.data[data..], &mut self.ends[cells..]);
+                self.core.read_record(input, &mut self.data[data..], &mut self.ends[cells..]);
             at += read;
             data += wrote;
             cells += ended;
@@ -276,13 +238,7 @@ impl<R: Read> Records<R> {
                 ReadRecordResult::Record => {
                     let at_end = input_is_empty;
                     let feeds = self.core.line() - line;
-                    return Ok(Taken::Whole {
-                        to: at,
-                        data,
-                        cells,
-                        feeds,
-                        at_end,
-                    });
+                    return Ok(Taken::Whole { to: at, data, cells, feeds, at_end });
                 }
                 ReadRecordResult::End => return Ok(Taken::None),
             }

@@ -47,10 +47,7 @@ pub fn boolean(text: &str) -> Option<bool> {
         ("t", true),
         ("f", false),
     ];
-    WORDS
-        .iter()
-        .find(|(word, _)| word.eq_ignore_ascii_case(text.trim()))
-        .map(|(_, value)| *value)
+    WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text.trim())).map(|(_, value)| *value)
 }
 
 /// What a cell for a date says.
@@ -78,14 +75,8 @@ impl DateCell {
 }
 
 /// Days that stand for "not known".
-const PLACEHOLDERS: &[(i16, i8, i8)] = &[
-    (1, 1, 1),
-    (1753, 1, 1),
-    (1899, 12, 30),
-    (1899, 12, 31),
-    (1900, 1, 1),
-    (9999, 12, 31),
-];
+const PLACEHOLDERS: &[(i16, i8, i8)] =
+    &[(1, 1, 1), (1753, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 1), (9999, 12, 31)];
 
 /// Reads a date: `YYYY-MM-DD`, `YYYYMMDD`, `YYYY/MM/DD`, each alone or with a time behind it, which is dropped: a
 /// birth date with a time zone is still that day.
@@ -120,16 +111,13 @@ fn parts(text: &[u8]) -> Option<(i16, i8, i8)> {
 
 fn digits(text: &[u8]) -> Option<i16> {
     text.iter().try_fold(0_i16, |sum, byte| {
-        byte.is_ascii_digit()
-            .then(|| sum.checked_mul(10)?.checked_add(i16::from(byte - b'0')))?
+        byte.is_ascii_digit().then(|| sum.checked_mul(10)?.checked_add(i16::from(byte - b'0')))?
     })
 }
 
 /// The elements of a list cell, without the spaces around them and without empty ones.
 pub fn list(cell: &str) -> impl Iterator<Item = &str> + Clone {
-    cell.split(',')
-        .map(str::trim)
-        .filter(|element| !element.is_empty())
+    cell.split(',').map(str::trim).filter(|element| !element.is_empty())
 }
 
 #[cfg(test)]
@@ -195,13 +183,7 @@ mod tests {
         ] {
             assert_eq!(date(text), DateCell::Invalid, "{text}");
         }
-        for text in [
-            "0001-01-01",
-            "1900-01-01",
-            "1900-01-01T00:00:00Z",
-            "0000-00-00",
-            "9999-12-31",
-        ] {
+        for text in ["0001-01-01", "1900-01-01", "1900-01-01T00:00:00Z", "0000-00-00", "9999-12-31"] {
             assert_eq!(date(text), DateCell::Placeholder, "{text}");
         }
         assert_eq!(date("  "), DateCell::Blank);

@@ -50,17 +50,12 @@ impl<C: Columns, R: Read> Table<C, R> {
     /// [`ReadError::Unusable`] where the header is missing or lacks a column that is needed; [`ReadError::Io`].
     pub fn open(version: Version, input: R) -> Result<(Self, Vec<Finding>), ReadError> {
         let mut records = Records::new(input);
-        let io = |source| ReadError::Io {
-            file: C::FILE.to_owned(),
-            line: 1,
-            source,
-        };
+        let io = |source| ReadError::Io { file: C::FILE.to_owned(), line: 1, source };
         let (layout, findings) = match records.next_step().map_err(io)? {
             None => (None, vec![Finding::file(Code::TableEmpty, C::FILE)]),
-            Some(Step::Damaged { line, .. }) => (
-                None,
-                vec![Finding::file(Code::TableBrokenHeader, C::FILE).line(line)],
-            ),
+            Some(Step::Damaged { line, .. }) => {
+                (None, vec![Finding::file(Code::TableBrokenHeader, C::FILE).line(line)])
+            }
             Some(Step::Record(header)) => Layout::resolve(&header, version),
         };
         let Some(layout) = layout else {
@@ -84,11 +79,7 @@ impl<C: Columns, R: Read> Table<C, R> {
         let layout = &self.layout;
         let line = self.records.line();
         let step = self.records.next_step();
-        match step.map_err(|source| ReadError::Io {
-            file: C::FILE.to_owned(),
-            line,
-            source,
-        })? {
+        match step.map_err(|source| ReadError::Io { file: C::FILE.to_owned(), line, source })? {
             None => Ok(None),
             Some(Step::Record(record)) => Ok(Some(Line::Row(Row { record, layout }))),
             Some(Step::Damaged { line, code, cells }) => {
@@ -110,19 +101,13 @@ impl<'a, C: Columns> Row<'a, C> {
     /// letters' case stay.
     #[must_use]
     pub fn get(&self, column: C) -> &'a str {
-        self.layout
-            .position(column)
-            .and_then(|at| self.record.get(at))
-            .unwrap_or_default()
-            .trim()
+        self.layout.position(column).and_then(|at| self.record.get(at)).unwrap_or_default().trim()
     }
 
     /// Whether a cell is UTF-8; true where the column is not there. Asked of a damaged row.
     #[must_use]
     pub fn is_text(&self, column: C) -> bool {
-        self.layout
-            .position(column)
-            .is_none_or(|at| self.record.get(at).is_some())
+        self.layout.position(column).is_none_or(|at| self.record.get(at).is_some())
     }
 
     /// A cell of a column outside the specification.

@@ -12,9 +12,7 @@ pub struct UserId<'a> {
 impl std::fmt::Debug for UserId<'_> {
     /// The kind alone: the id is a person's.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UserId")
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
+        f.debug_struct("UserId").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -32,11 +30,8 @@ pub fn user_ids(cell: &str) -> impl Iterator<Item = Option<UserId<'_>>> {
         let inside = rest.strip_prefix('{').and_then(|inside| inside.split_once('}'));
         let Some((inside, after)) = inside else {
             // No way to know where the next one begins, other than at its brace.
-            let next = rest
-                .char_indices()
-                .skip(1)
-                .find(|(_, c)| *c == '{')
-                .and_then(|(at, _)| rest.get(at..));
+            let next =
+                rest.char_indices().skip(1).find(|(_, c)| *c == '{').and_then(|(at, _)| rest.get(at..));
             rest = next.unwrap_or_default();
             return Some(None);
         };
@@ -65,14 +60,8 @@ mod tests {
 
     #[test]
     fn the_grammar_good_and_bad() {
-        assert_eq!(
-            read("{LDAP:12},{LTI:15}"),
-            (vec![("LDAP", "12"), ("LTI", "15")], 0)
-        );
-        assert_eq!(
-            read(" { stateId : 00123 } , {a:b:c}"),
-            (vec![("stateId", "00123"), ("a", "b:c")], 0)
-        );
+        assert_eq!(read("{LDAP:12},{LTI:15}"), (vec![("LDAP", "12"), ("LTI", "15")], 0));
+        assert_eq!(read(" { stateId : 00123 } , {a:b:c}"), (vec![("stateId", "00123"), ("a", "b:c")], 0));
         assert_eq!(read("{a:1,2},{b:3}"), (vec![("a", "1,2"), ("b", "3")], 0));
         assert_eq!(read(""), (vec![], 0));
         assert_eq!(read("12345"), (vec![], 1));

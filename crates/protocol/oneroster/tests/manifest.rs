@@ -1,10 +1,6 @@
 //! Manifests as exports write them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use proptest::prelude::*;
 use rostercard_oneroster::{Code, Finding, Manifest, Mode, ReadError, Version};
@@ -28,9 +24,7 @@ fn refused(text: &str) -> Vec<Finding> {
 
 #[test]
 fn modes_are_per_file() {
-    let (manifest, findings) = read(&format!(
-        "{START}file.users,bulk\nfile.orgs,delta\nfile.roles,absent\n"
-    ));
+    let (manifest, findings) = read(&format!("{START}file.users,bulk\nfile.orgs,delta\nfile.roles,absent\n"));
     assert_eq!(manifest.version, Version::V1_2);
     assert_eq!(manifest.mode("users"), Mode::Bulk);
     assert_eq!(manifest.mode("orgs.csv"), Mode::Delta);
@@ -76,11 +70,7 @@ fn a_whole_1_1_manifest_has_nothing_odd() {
 #[test]
 fn every_oddity_has_its_code_and_line() {
     let table: &[(&str, Code, Option<u64>)] = &[
-        (
-            "property,val\nmanifest.version,1.0\noneroster.version,1.1\n",
-            Code::ManifestInvalidHeader,
-            Some(1),
-        ),
+        ("property,val\nmanifest.version,1.0\noneroster.version,1.1\n", Code::ManifestInvalidHeader, Some(1)),
         (
             "propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\nfile.users\n",
             Code::ManifestRowWidthMismatch,
@@ -115,11 +105,7 @@ fn every_oddity_has_its_code_and_line() {
     for (text, code, line) in table {
         let (_, findings) = read(text);
         let found = findings.iter().find(|finding| finding.code == *code);
-        assert_eq!(
-            found.map(|finding| finding.line),
-            Some(*line),
-            "{text}: {findings:?}"
-        );
+        assert_eq!(found.map(|finding| finding.line), Some(*line), "{text}: {findings:?}");
     }
 }
 
@@ -127,18 +113,9 @@ fn every_oddity_has_its_code_and_line() {
 fn what_cannot_be_used_is_refused_with_everything_else_beside_it() {
     let table: &[(&str, Code)] = &[
         ("", Code::ManifestInvalidOneRosterVersion),
-        (
-            "propertyName,value\nmanifest.version,1.0\n",
-            Code::ManifestInvalidOneRosterVersion,
-        ),
-        (
-            "propertyName,value\noneroster.version,2.0\n",
-            Code::ManifestInvalidOneRosterVersion,
-        ),
-        (
-            "propertyName,value\noneroster.version,1.1\nfile.users,whole\n",
-            Code::ManifestInvalidFileMode,
-        ),
+        ("propertyName,value\nmanifest.version,1.0\n", Code::ManifestInvalidOneRosterVersion),
+        ("propertyName,value\noneroster.version,2.0\n", Code::ManifestInvalidOneRosterVersion),
+        ("propertyName,value\noneroster.version,1.1\nfile.users,whole\n", Code::ManifestInvalidFileMode),
         (
             "propertyName,value\noneroster.version,1.1\nfile.users,bulk\nfile.users,delta\n",
             Code::ManifestDuplicateProperty,
@@ -183,16 +160,10 @@ fn versions() {
 fn declared_and_present_are_compared() {
     let (manifest, _) = read(&format!("{START}file.users,bulk\nfile.orgs,bulk\n"));
     let findings = manifest.compare(["users.csv", "classes.csv", "readme.csv", "Orgs.csv"]);
-    let said: Vec<_> = findings
-        .iter()
-        .map(|finding| (finding.code, finding.file.as_str()))
-        .collect();
+    let said: Vec<_> = findings.iter().map(|finding| (finding.code, finding.file.as_str())).collect();
     assert_eq!(
         said,
-        [
-            (Code::ManifestFileMissing, "orgs.csv"),
-            (Code::ManifestFileUnexpected, "classes.csv")
-        ]
+        [(Code::ManifestFileMissing, "orgs.csv"), (Code::ManifestFileUnexpected, "classes.csv")]
     );
 }
 
@@ -200,10 +171,7 @@ fn declared_and_present_are_compared() {
 fn no_finding_repeats_a_cell() {
     // Another file under the manifest's name: its cells are children's.
     let text = "sourcedId,givenName\n4711,Zelda\nZelda,Quux\noneroster.version,Zelda\nfile.Zelda,bulk\nfile.users,Zelda\n";
-    let shown = refused(text)
-        .iter()
-        .map(|finding| format!("{finding} {finding:?}"))
-        .collect::<String>();
+    let shown = refused(text).iter().map(|finding| format!("{finding} {finding:?}")).collect::<String>();
     assert!(!shown.contains("Zelda") && !shown.contains("4711"), "{shown}");
 }
 

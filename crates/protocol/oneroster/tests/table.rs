@@ -1,10 +1,6 @@
 //! Headers and rows as exports write them, and as they should not.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use std::io::Read;
 
@@ -35,9 +31,9 @@ fn all(bytes: &[u8], width: Option<usize>, piece: usize) -> Vec<Result<Vec<Strin
     let mut out = Vec::new();
     while let Some(step) = records.next_step().unwrap() {
         out.push(match step {
-            Step::Record(record) => Ok((0..record.len())
-                .map(|at| record.get(at).unwrap().to_owned())
-                .collect()),
+            Step::Record(record) => {
+                Ok((0..record.len()).map(|at| record.get(at).unwrap().to_owned()).collect())
+            }
             Step::Damaged { line, code, .. } => Err((line, code)),
         });
     }
@@ -59,11 +55,7 @@ fn cells(cells: &[&str]) -> Result<Vec<String>, (u64, Code)> {
 
 #[test]
 fn line_ends_quotes_and_marks() {
-    let wanted = vec![
-        cells(&["a", "b"]),
-        cells(&["1", "x,\"y\""]),
-        cells(&["2", "two\nlines"]),
-    ];
+    let wanted = vec![cells(&["a", "b"]), cells(&["1", "x,\"y\""]), cells(&["2", "two\nlines"])];
     for text in [
         "a,b\n1,\"x,\"\"y\"\"\"\n2,\"two\nlines\"\n",
         "a,b\r\n1,\"x,\"\"y\"\"\"\r\n2,\"two\nlines\"",
@@ -71,11 +63,7 @@ fn line_ends_quotes_and_marks() {
         "\n\na,b\n\r\n1,\"x,\"\"y\"\"\"\n\n\n2,\"two\nlines\"\n\n",
     ] {
         for piece in [4, 5, 7, 4096] {
-            assert_eq!(
-                all(text.as_bytes(), Some(2), piece),
-                wanted,
-                "{text:?} in pieces of {piece}"
-            );
+            assert_eq!(all(text.as_bytes(), Some(2), piece), wanted, "{text:?} in pieces of {piece}");
         }
     }
 }
@@ -100,11 +88,7 @@ fn lines_are_counted_over_every_kind_of_end() {
 #[test]
 fn a_row_of_wrong_width_costs_itself() {
     assert_eq!(
-        all(
-            b"a,b,c\n1,2\n1,2,3\n1,2,3,4\n1,2,3,4,5,6,7,8\n4,5,6\n",
-            Some(3),
-            9
-        ),
+        all(b"a,b,c\n1,2\n1,2,3\n1,2,3,4\n1,2,3,4,5,6,7,8\n4,5,6\n", Some(3), 9),
         [
             cells(&["a", "b", "c"]),
             Err((2, Code::RowWidthMismatch)),
@@ -128,11 +112,7 @@ fn a_quote_that_is_never_closed_costs_its_row() {
         for piece in [3, 1000] {
             assert_eq!(
                 all(text.as_bytes(), Some(3), piece),
-                [
-                    Err((1, Code::RowBrokenQuotes)),
-                    cells(&["2", "Bo", "y"]),
-                    cells(&["3", "Cy", "z"])
-                ],
+                [Err((1, Code::RowBrokenQuotes)), cells(&["2", "Bo", "y"]), cells(&["3", "Cy", "z"])],
                 "{text:?}"
             );
         }
@@ -145,11 +125,7 @@ fn a_quote_that_is_never_closed_costs_its_row() {
     );
     // A file that breaks off in a quoted cell ends in a damaged row, not in a short name.
     for text in ["1,2,\"Al", "1,2,\"Al\n"] {
-        assert_eq!(
-            all(text.as_bytes(), Some(3), 1000),
-            [Err((1, Code::RowBrokenQuotes))],
-            "{text:?}"
-        );
+        assert_eq!(all(text.as_bytes(), Some(3), 1000), [Err((1, Code::RowBrokenQuotes))], "{text:?}");
     }
 }
 
@@ -189,31 +165,20 @@ fn bytes_that_are_no_utf8_cost_their_row_and_leave_its_other_cells() {
     let mut bytes = b"sourcedId,name,identifier\norg1,M\xfcller,77\norg2,Good,78\n".to_vec();
     bytes.extend_from_slice("org3,Größe,79\n".as_bytes());
     let (mut table, _) = Table::<Orgs, _>::open(Version::V1_1, bytes.as_slice()).unwrap();
-    let Some(Line::Damaged(damaged)) = table.next_line().unwrap() else {
-        panic!("not damaged")
-    };
+    let Some(Line::Damaged(damaged)) = table.next_line().unwrap() else { panic!("not damaged") };
     assert_eq!((damaged.line, damaged.code), (2, Code::RowInvalidUtf8));
     let cells = damaged.cells.unwrap();
     assert_eq!(
-        (
-            cells.get(Orgs::SourcedId),
-            cells.get(Orgs::Name),
-            cells.get(Orgs::Identifier)
-        ),
+        (cells.get(Orgs::SourcedId), cells.get(Orgs::Name), cells.get(Orgs::Identifier)),
         ("org1", "", "77")
     );
     for name in ["Good", "Größe"] {
-        let Some(Line::Row(row)) = table.next_line().unwrap() else {
-            panic!("no row")
-        };
+        let Some(Line::Row(row)) = table.next_line().unwrap() else { panic!("no row") };
         assert_eq!(row.get(Orgs::Name), name);
     }
     assert!(table.next_line().unwrap().is_none());
     // Two cells that would be one character side by side.
-    assert_eq!(
-        all(b"a,b\n\xc3,\xa9\n", Some(2), 99)[1],
-        Err((2, Code::RowInvalidUtf8))
-    );
+    assert_eq!(all(b"a,b\n\xc3,\xa9\n", Some(2), 99)[1], Err((2, Code::RowInvalidUtf8)));
 }
 
 #[test]
@@ -234,10 +199,7 @@ fn headers_are_found_by_name() {
             &[Code::SchemaHeaderSpelling; 2],
         ),
         ("sourcedId,name", &[Code::SchemaMissingHeader]),
-        (
-            "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId,metadata.x",
-            &[],
-        ),
+        ("sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId,metadata.x", &[]),
         (
             "sourcedId,metadata.x,status,dateLastModified,name,type,identifier,parentSourcedId",
             &[Code::SchemaMetadataPosition],
@@ -277,11 +239,8 @@ fn a_file_without_its_header_shows_no_child() {
         panic!("not refused");
     };
     assert_eq!(findings[0].code, Code::SchemaMissingNeeded);
-    let shown = findings
-        .iter()
-        .map(|finding| format!("{finding} {finding:?}"))
-        .collect::<String>()
-        .to_lowercase();
+    let shown =
+        findings.iter().map(|finding| format!("{finding} {finding:?}")).collect::<String>().to_lowercase();
     assert!(!shown.contains("zelda") && !shown.contains("4711"), "{shown}");
 }
 
@@ -306,16 +265,11 @@ fn cells_are_typed_by_who_asks() {
     let street = table.layout().extra("street").unwrap();
     assert_eq!(table.layout().extra("METADATA.street"), Some(street));
     assert_eq!(table.layout().extra("city"), None);
-    let Some(Line::Row(row)) = table.next_line().unwrap() else {
-        panic!("no row")
-    };
+    let Some(Line::Row(row)) = table.next_line().unwrap() else { panic!("no row") };
     assert_eq!(row.get(Users::SourcedId), "0012");
     assert_eq!(row.status(Users::Status), Status::Active);
     assert_eq!(row.boolean(Users::EnabledUser), Some(true));
-    assert_eq!(
-        row.list(Users::OrgSourcedIds).collect::<Vec<_>>(),
-        ["s1", "s2", "s3"]
-    );
+    assert_eq!(row.list(Users::OrgSourcedIds).collect::<Vec<_>>(), ["s1", "s2", "s3"]);
     assert_eq!(row.list(Users::Grades).collect::<Vec<_>>(), ["09", "10"]);
     assert_eq!(row.extra(street), "12 Oak");
     assert_eq!(row.get(Users::Username), "");
@@ -351,10 +305,7 @@ fn specifications() -> Option<std::path::PathBuf> {
     if folder.join("oneroster").is_dir() {
         return Some(folder);
     }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "no specifications here"
-    );
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "no specifications here");
     #[expect(clippy::print_stdout, reason = "a skipped test says so")]
     {
         println!("skipped: no specifications here");
@@ -363,13 +314,7 @@ fn specifications() -> Option<std::path::PathBuf> {
 }
 
 fn check<C: Columns>(part: &str, version: Version) {
-    let list = part
-        .split(&format!("\"{}\": [", C::FILE))
-        .nth(1)
-        .unwrap()
-        .split(']')
-        .next()
-        .unwrap();
+    let list = part.split(&format!("\"{}\": [", C::FILE)).nth(1).unwrap().split(']').next().unwrap();
     let wanted: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
     let ours = C::ALL
         .iter()

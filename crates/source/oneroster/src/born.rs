@@ -31,11 +31,7 @@ pub(crate) enum BirthDay {
     /// A day.
     Day(Date),
     /// Something that is no birth date, at this line.
-    Odd {
-        code: &'static str,
-        message: &'static str,
-        line: u64,
-    },
+    Odd { code: &'static str, message: &'static str, line: u64 },
 }
 
 impl Born {
@@ -49,29 +45,16 @@ impl Born {
                 i32::from(day.year()) * 10_000 + i32::from(day.month()) * 100 + i32::from(day.day())
             }
         };
-        Self {
-            day,
-            line: u32::try_from(line).unwrap_or(u32::MAX),
-        }
+        Self { day, line: u32::try_from(line).unwrap_or(u32::MAX) }
     }
 
     fn read(self) -> BirthDay {
-        let odd = |code: &'static str, message| BirthDay::Odd {
-            code,
-            message,
-            line: u64::from(self.line),
-        };
+        let odd = |code: &'static str, message| BirthDay::Odd { code, message, line: u64::from(self.line) };
         match self.day {
             BLANK => BirthDay::None,
             INVALID => odd(Code::RowInvalidDate.code(), Code::RowInvalidDate.sentence()),
-            PLACEHOLDER => odd(
-                Code::RowPlaceholderDate.code(),
-                Code::RowPlaceholderDate.sentence(),
-            ),
-            FUTURE => odd(
-                "birth_date_in_future",
-                "the birth date is in the future; it counts as unknown",
-            ),
+            PLACEHOLDER => odd(Code::RowPlaceholderDate.code(), Code::RowPlaceholderDate.sentence()),
+            FUTURE => odd("birth_date_in_future", "the birth date is in the future; it counts as unknown"),
             day => {
                 let part = |value: i32| i8::try_from(value % 100).unwrap_or(0);
                 let year = i16::try_from(day / 10_000).unwrap_or(0);
@@ -180,39 +163,23 @@ mod tests {
         }
         assert_eq!(Born::new(DateCell::Blank, 7, today).read(), BirthDay::None);
         let odd = Born::new(DateCell::Day(date(2026, 11, 25)), 7, today).read();
-        assert!(matches!(
-            odd,
-            BirthDay::Odd {
-                code: "birth_date_in_future",
-                line: 7,
-                ..
-            }
-        ));
+        assert!(matches!(odd, BirthDay::Odd { code: "birth_date_in_future", line: 7, .. }));
     }
 
     #[test]
     fn two_birth_dates_for_one_person_are_none() {
         let today = date(2026, 11, 24);
         let born = |days: [Date; 2]| {
-            let days = [2, 3]
-                .into_iter()
-                .zip(days)
-                .map(|(line, day)| Born::new(DateCell::Day(day), line, today));
+            let days =
+                [2, 3].into_iter().zip(days).map(|(line, day)| Born::new(DateCell::Day(day), line, today));
             Index::new(vec![Key::of("a"); 2], days.collect())
         };
         let mut same = born([date(2014, 1, 2), date(2014, 1, 2)]);
-        assert_eq!(
-            birth_day(&mut same, Key::of("a")),
-            BirthDay::Day(date(2014, 1, 2))
-        );
+        assert_eq!(birth_day(&mut same, Key::of("a")), BirthDay::Day(date(2014, 1, 2)));
         let mut other = born([date(2014, 1, 2), date(2014, 2, 1)]);
         assert!(matches!(
             birth_day(&mut other, Key::of("a")),
-            BirthDay::Odd {
-                code: "birth_dates_differ",
-                line: 3,
-                ..
-            }
+            BirthDay::Odd { code: "birth_dates_differ", line: 3, .. }
         ));
     }
 }

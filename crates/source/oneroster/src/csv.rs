@@ -46,12 +46,7 @@ impl OneRosterCsv {
     /// decides which roles of 1.2 are current.
     #[must_use]
     pub fn new(settings: Settings, rules: FieldRules, today: Date) -> Self {
-        Self {
-            settings: Arc::new(settings),
-            rules: Arc::new(rules),
-            today,
-            state: State::New,
-        }
+        Self { settings: Arc::new(settings), rules: Arc::new(rules), today, state: State::New }
     }
 
     /// Opens the package, away from the async threads.
@@ -81,10 +76,7 @@ impl RosterSource for OneRosterCsv {
     async fn facts(&mut self) -> Result<RosterFacts, ConnectorError> {
         let opened = self.open().await?;
         let facts = RosterFacts {
-            as_of: opened
-                .package
-                .modified()
-                .and_then(|time| Timestamp::try_from(time).ok()),
+            as_of: opened.package.modified().and_then(|time| Timestamp::try_from(time).ok()),
             state: SourceState::Running,
             description: description(&opened),
             endpoint: self.settings.path.display().to_string(),

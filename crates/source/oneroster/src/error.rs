@@ -16,11 +16,7 @@ pub(crate) fn package(error: PackageError) -> ConnectorError {
         | PackageError::Special { .. } => Fault::Operator,
         _ => Fault::District,
     };
-    let retry = if error.may_be_unfinished() {
-        Retry::Later
-    } else {
-        Retry::NotThisTarget
-    };
+    let retry = if error.may_be_unfinished() { Retry::Later } else { Retry::NotThisTarget };
     ConnectorError::new(fault, retry, error.to_string(), error.hint())
 }
 

@@ -1,6 +1,6 @@
 //! Joins by id without keeping ids: hashes in the order of their file, with a table of places beside them.
 //!
-//! A million students cost 32 bytes each. Files are usually in the same order as the users they belong to, so the
+//! A million students cost 36 bytes each. Files are usually in the same order as the users they belong to, so the
 //! entry after the last one found is tried first; that touches no memory at random, and was worth a fifth of the whole
 //! reading. Two different ids of one hash are not thought of: among ten million ids the chance is below 10^-20.
 
@@ -12,6 +12,9 @@ pub(crate) struct Key([u64; 2]);
 
 /// The bit of a key that is not hash: whether its entry is one of several.
 const SEVERAL: u64 = 1;
+
+/// The most values of one key that are looked at; the last ones, where there are more.
+const MOST: usize = 1_000;
 
 impl Key {
     /// Half of it is `SipHash`, the other half a quick mixture that has nothing in common with it.
@@ -35,8 +38,11 @@ pub(crate) struct Index<T> {
     /// In the order they came in.
     keys: Vec<Key>,
     values: Vec<T>,
-    /// By the keys' first bits, the place of an entry plus one; zero where there is none. Never more than half full.
+    /// By the keys' last bits, the place of the last entry of a key plus one; zero where there is none. Never more
+    /// than half full.
     table: Vec<u32>,
+    /// For each entry, the place of the entry of the same key before it plus one.
+    before: Vec<u32>,
     /// The place after the one found last.
     next: usize,
     /// The values of a key that has several.
@@ -46,20 +52,18 @@ pub(crate) struct Index<T> {
 impl<T: Copy> Index<T> {
     pub(crate) fn new(keys: Vec<Key>, values: Vec<T>) -> Self {
         let size = (keys.len() * 2).next_power_of_two().max(2);
-        let mut index = Self {
-            keys,
-            values,
-            table: vec![0; size],
-            next: 0,
-            found: Vec::new(),
-        };
+        let before = vec![0; keys.len()];
+        let mut index = Self { keys, values, table: vec![0; size], before, next: 0, found: Vec::new() };
         for at in 0..index.keys.len() {
             let key = index.keys[at];
             let mut slot = index.slot(key);
-            while let Some(other) = index.at(slot) {
+            while let Some(other) = place(index.table[slot]) {
                 if index.is(other, key) {
+                    // In the other's stead, so that a million entries of one key are no million steps each.
                     index.keys[other].0[1] |= SEVERAL;
                     index.keys[at].0[1] |= SEVERAL;
+                    index.before[at] = index.table[slot];
+                    break;
                 }
                 slot = (slot + 1) & (size - 1);
             }
@@ -85,13 +89,13 @@ impl<T: Copy> Index<T> {
             return &[];
         }
         let mut slot = self.slot(key);
-        while let Some(other) = self.at(slot) {
+        while let Some(other) = place(self.table[slot]) {
             if self.is(other, key) {
                 self.next = other + 1;
-                self.found.push(self.values[other]);
-                if self.keys[other].0[1] & SEVERAL == 0 {
-                    break;
-                }
+                let chain = std::iter::successors(Some(other), |at| place(self.before[*at])).take(MOST);
+                self.found.extend(chain.map(|at| self.values[at]));
+                self.found.reverse();
+                break;
             }
             slot = (slot + 1) & (self.table.len() - 1);
         }
@@ -102,14 +106,15 @@ impl<T: Copy> Index<T> {
         key.0[0] as usize & (self.table.len() - 1)
     }
 
-    fn at(&self, slot: usize) -> Option<usize> {
-        (self.table[slot] as usize).checked_sub(1)
-    }
-
     fn is(&self, at: usize, key: Key) -> bool {
         let other = self.keys[at].0;
         other[0] == key.0[0] && other[1] & !SEVERAL == key.0[1]
     }
+}
+
+/// The place that a number in the tables stands for.
+fn place(number: u32) -> Option<usize> {
+    (number as usize).checked_sub(1)
 }
 
 /// The keys that are there more than once, with how often.
@@ -121,10 +126,7 @@ pub(crate) fn repeated(keys: Vec<Key>) -> Index<u32> {
     drop(all);
     several.sort_unstable();
     let often = |run: &[Key]| u32::try_from(run.len()).unwrap_or(u32::MAX);
-    let (keys, often) = several
-        .chunk_by(|a, b| a == b)
-        .map(|run| (run[0], often(run)))
-        .unzip();
+    let (keys, often) = several.chunk_by(|a, b| a == b).map(|run| (run[0], often(run))).unzip();
     Index::new(keys, often)
 }
 

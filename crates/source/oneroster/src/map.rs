@@ -188,8 +188,7 @@ impl<'a> Mapper<'a> {
             }
             Standing::NoRole if student_id.is_empty() => {
                 let message = "a user has no role and no student id; the row was left out";
-                self.tally
-                    .count("user_without_role_and_id", FILE, row.line(), message);
+                self.tally.count("user_without_role_and_id", FILE, row.line(), message);
                 return Mapped::Left;
             }
             Standing::NoRole => {
@@ -205,10 +204,7 @@ impl<'a> Mapper<'a> {
         let Some(role) = place.kind.role() else {
             let (code, message) = match place.kind {
                 Kind::Family => ("family_skipped", "parents, guardians and relatives get no card"),
-                _ => (
-                    "role_unknown",
-                    "the role is none that Rostercard knows; the user was left out",
-                ),
+                _ => ("role_unknown", "the role is none that Rostercard knows; the user was left out"),
             };
             self.tally.count(code, FILE, row.line(), message);
             return Mapped::Left;
@@ -231,25 +227,18 @@ impl<'a> Mapper<'a> {
                 "the user has no student id",
             );
         }
-        Mapped::Person(Box::new(
-            self.person(row, key, role, &place, source_id, student_id),
-        ))
+        Mapped::Person(Box::new(self.person(row, key, role, &place, source_id, student_id)))
     }
 
     /// A row that cannot be used.
     pub(crate) fn damaged_row(&mut self, damaged: &DamagedRow<'_, Users>) -> Mapped {
-        let id = damaged
-            .cells
-            .as_ref()
-            .map_or("", |row| student_id(self.student_id, row));
+        let id = damaged.cells.as_ref().map_or("", |row| student_id(self.student_id, row));
         self.damaged(damaged.line, damaged.code.code(), "", id, damaged.code.sentence())
     }
 
     /// Rows of `roles.csv` that no user claimed.
     pub(crate) fn unclaimed_roles(&self) -> usize {
-        self.parts
-            .as_ref()
-            .map_or(0, |parts| parts.len().saturating_sub(self.parts_used))
+        self.parts.as_ref().map_or(0, |parts| parts.len().saturating_sub(self.parts_used))
     }
 
     fn note(&mut self, code: Code, row: &Row<'_, Users>, column: Users) {
@@ -273,11 +262,7 @@ impl<'a> Mapper<'a> {
             self.tally.incomplete(code);
         }
         let place = Place::line(FILE, line);
-        let place = if column.is_empty() {
-            place
-        } else {
-            place.at(column)
-        };
+        let place = if column.is_empty() { place } else { place.at(column) };
         Mapped::Damaged(Box::new(Damaged {
             student_id,
             school: None,
@@ -287,10 +272,7 @@ impl<'a> Mapper<'a> {
 
     fn standing(&mut self, row: &Row<'_, Users>, key: Key) -> Standing {
         let Some(parts) = &mut self.parts else {
-            let mut place = Position {
-                kind: Kind::of(row.get(Users::Role)),
-                ..Position::default()
-            };
+            let mut place = Position { kind: Kind::of(row.get(Users::Role)), ..Position::default() };
             if place.kind.role().is_some() {
                 for org in row.list(Users::OrgSourcedIds) {
                     add(&mut place.schools, self.schools.number(org));
@@ -306,16 +288,10 @@ impl<'a> Mapper<'a> {
         let current = || parts.iter().filter(|part| part.current);
         // Who is a student anywhere is one; who teaches anywhere else is an educator.
         let kinds = [Kind::Student, Kind::Educator, Kind::Family, Kind::Other];
-        let Some(kind) = kinds
-            .into_iter()
-            .find(|kind| current().any(|part| part.kind == *kind))
-        else {
+        let Some(kind) = kinds.into_iter().find(|kind| current().any(|part| part.kind == *kind)) else {
             return Standing::NotCurrent;
         };
-        let mut place = Position {
-            kind,
-            ..Position::default()
-        };
+        let mut place = Position { kind, ..Position::default() };
         let mut primaries = Vec::new();
         for part in current().filter(|part| part.kind == kind) {
             add(&mut place.schools, part.org);
@@ -349,9 +325,8 @@ impl<'a> Mapper<'a> {
             numbers.iter().for_each(|number| self.schools.count(*number));
         }
         let own = row.get(Users::PrimaryOrgSourcedId);
-        let by_user = (!own.is_empty())
-            .then(|| schools.iter().position(|school| school.source_id == own))
-            .flatten();
+        let by_user =
+            (!own.is_empty()).then(|| schools.iter().position(|school| school.source_id == own)).flatten();
         let by_role = || numbers.iter().position(|number| place.primary == Some(*number));
         let primary_school = match (by_user.or_else(by_role), schools.len()) {
             (Some(at), _) => Some(at),
@@ -394,25 +369,14 @@ impl<'a> Mapper<'a> {
             user_name: text(allowed.user_name, Users::Username),
             email: text(allowed.email, Users::Email),
             phone: text(allowed.phone, Users::Phone).or_else(|| text(allowed.phone, Users::Sms)),
-            address: if allowed.address {
-                self.address.read(row)
-            } else {
-                GivenAddress::None
-            },
+            address: if allowed.address { self.address.read(row) } else { GivenAddress::None },
             findings,
-            row: Some(SourceRow {
-                file: self.file.clone(),
-                line: row.line(),
-            }),
+            row: Some(SourceRow { file: self.file.clone(), line: row.line() }),
         }
     }
 
     fn school_column(&self) -> &'static str {
-        if self.parts.is_some() {
-            "primaryOrgSourcedId"
-        } else {
-            "orgSourcedIds"
-        }
+        if self.parts.is_some() { "primaryOrgSourcedId" } else { "orgSourcedIds" }
     }
 }
 

@@ -63,11 +63,7 @@ pub(crate) fn open(settings: &Settings) -> Result<Opened, ConnectorError> {
         ));
     };
     let compared = manifest.compare(names().collect::<Vec<_>>());
-    let missing: Vec<_> = compared
-        .iter()
-        .filter(|finding| finding.code.refuses())
-        .cloned()
-        .collect();
+    let missing: Vec<_> = compared.iter().filter(|finding| finding.code.refuses()).cloned().collect();
     if !missing.is_empty() {
         return Err(error::read(ReadError::Unusable(missing)));
     }
@@ -80,11 +76,7 @@ pub(crate) fn open(settings: &Settings) -> Result<Opened, ConnectorError> {
         ));
     }
     let findings = findings.into_iter().map(from_protocol).collect();
-    Ok(Opened {
-        package,
-        manifest,
-        findings,
-    })
+    Ok(Opened { package, manifest, findings })
 }
 
 fn refuse_deltas(manifest: &Manifest) -> Result<(), ConnectorError> {

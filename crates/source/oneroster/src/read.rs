@@ -71,10 +71,7 @@ fn whole(
     pages: &Sender<Sent>,
 ) -> Result<Option<RosterPage>, ConnectorError> {
     let failed = AtomicBool::new(false);
-    let watch = Watch {
-        pages,
-        failed: &failed,
-    };
+    let watch = Watch { pages, failed: &failed };
     let mut tally = Tally::default();
     let mut schools = Schools::read(opened, &mut tally)?;
 
@@ -96,11 +93,8 @@ fn whole(
     opened.table::<Users, _>(|mut table, findings| {
         tally.add(Users::FILE, findings);
         let mapper = Mapper::new(settings, rules, table.layout(), born, parts, schools, tally);
-        let mut people = People {
-            mapper,
-            student_ids: Repeated::new(twice.student_ids),
-            source_ids: twice.source_ids,
-        };
+        let mut people =
+            People { mapper, student_ids: Repeated::new(twice.student_ids), source_ids: twice.source_ids };
         let mut page = Vec::with_capacity(PAGE);
         let mut rows = 0_u64;
         while let Some(line) = table.next_line().map_err(error::read)? {
@@ -128,31 +122,21 @@ fn whole(
 /// The end of the stream, with what it was.
 fn end(mut mapper: Mapper<'_>, rows: u64) -> RosterPage {
     if rows == 0 {
-        mapper
-            .tally
-            .count_code(Code::TableMissingDataRows, Users::FILE, 1, None);
+        mapper.tally.count_code(Code::TableMissingDataRows, Users::FILE, 1, None);
         mapper.tally.incomplete(Code::TableMissingDataRows.code());
     }
     let unclaimed = mapper.unclaimed_roles();
     let mut findings = mapper.schools.findings();
     if unclaimed > 0 {
         let message = format!("{unclaimed} rows of roles.csv are of users that users.csv does not have");
-        findings.push(Finding::new(
-            "role_of_unknown_user",
-            Place::file(Roles::FILE),
-            message,
-        ));
+        findings.push(Finding::new("role_of_unknown_user", Place::file(Roles::FILE), message));
     }
     let completeness = match mapper.tally.is_incomplete() {
         true => Completeness::Incomplete,
         false => Completeness::Snapshot,
     };
     findings.extend(mapper.tally.into_findings());
-    RosterPage::End {
-        completeness,
-        cursor: None,
-        findings,
-    }
+    RosterPage::End { completeness, cursor: None, findings }
 }
 
 /// The files that are joined to the users.
@@ -211,10 +195,7 @@ fn ids_twice(opened: &Opened, settings: &Settings, watch: &Watch<'_>) -> Result<
                 }
             }
         }
-        Ok(Twice {
-            student_ids: index::repeated(student_ids),
-            source_ids: index::repeated(source_ids),
-        })
+        Ok(Twice { student_ids: index::repeated(student_ids), source_ids: index::repeated(source_ids) })
     })
 }
 
@@ -257,18 +238,10 @@ fn shared_source_id(mapped: Mapped) -> Mapped {
     let Mapped::Person(student) = mapped else {
         return mapped;
     };
-    let place = student
-        .row
-        .as_ref()
-        .map_or_else(Place::default, Place::from)
-        .at("sourcedId");
+    let place = student.row.as_ref().map_or_else(Place::default, Place::from).at("sourcedId");
     let message = "another user has the same sourcedId, so that roles and birth date could be either's";
     let finding = Finding::new("duplicate_sourced_id", place, message);
-    Mapped::Damaged(Box::new(Damaged {
-        student_id: Some(student.student_id),
-        school: None,
-        finding,
-    }))
+    Mapped::Damaged(Box::new(Damaged { student_id: Some(student.student_id), school: None, finding }))
 }
 
 /// Whether a package can say what people are: 1.2 has it in `roles.csv`, and some exports still in `users.csv`.
@@ -282,11 +255,7 @@ pub(crate) fn check_roles(opened: &Opened) -> Result<Option<Finding>, ConnectorE
     if has_roles {
         let message =
             "the package says 1.2 and has no roles.csv; roles and schools are read from users.csv as in 1.1";
-        return Ok(Some(Finding::new(
-            "roles_absent",
-            Place::file(Roles::FILE),
-            message,
-        )));
+        return Ok(Some(Finding::new("roles_absent", Place::file(Roles::FILE), message)));
     }
     Err(error::declared(
         "roles.csv: not in the package, and without it nobody's role and school is known",

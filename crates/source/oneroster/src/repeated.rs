@@ -35,10 +35,7 @@ struct Group {
 
 impl Repeated {
     pub(crate) fn new(often: Index<u32>) -> Self {
-        Self {
-            often,
-            waiting: HashMap::new(),
-        }
+        Self { often, waiting: HashMap::new() }
     }
 
     /// Whether no id is there more than once.
@@ -74,9 +71,7 @@ impl Repeated {
 
     /// What is left when the file ended; nothing, unless the file changed between the passes.
     pub(crate) fn rest(&mut self) -> impl Iterator<Item = Record> {
-        std::mem::take(&mut self.waiting)
-            .into_values()
-            .filter_map(Group::record)
+        std::mem::take(&mut self.waiting).into_values().filter_map(Group::record)
     }
 }
 
@@ -102,12 +97,7 @@ fn line(student: &Student) -> Option<u64> {
 
 /// Different people under one number: nobody can tell whose it is.
 fn different(first: &Student, rest: &[Student]) -> Damaged {
-    let lines: Vec<String> = rest
-        .iter()
-        .filter_map(line)
-        .take(5)
-        .map(|line| line.to_string())
-        .collect();
+    let lines: Vec<String> = rest.iter().filter_map(line).take(5).map(|line| line.to_string()).collect();
     let more = if rest.len() > 5 { ", ..." } else { "" };
     let message = format!(
         "one student id for people with different names or birth dates (also at line {}{more}); the district should say whose it is",
@@ -125,10 +115,7 @@ fn different(first: &Student, rest: &[Student]) -> Damaged {
 fn same_person(a: &Student, b: &Student) -> bool {
     let key = |student: &Student| {
         let plain = |text: &str| text.nfc().flat_map(char::to_lowercase).collect::<String>();
-        (
-            plain(student.given_name.reveal()),
-            plain(student.family_name.reveal()),
-        )
+        (plain(student.given_name.reveal()), plain(student.family_name.reveal()))
     };
     let names = key(a);
     let born = match (a.birth_date, b.birth_date) {
@@ -144,10 +131,7 @@ fn same_person(a: &Student, b: &Student) -> bool {
 fn merge(first: &mut Student, other: Student) {
     let own = |student: &Student| student.school().map(|school| school.source_id.clone());
     let marked = |student: &Student| {
-        let unsure = student
-            .findings
-            .iter()
-            .any(|finding| finding.code == "several_schools_none_primary");
+        let unsure = student.findings.iter().any(|finding| finding.code == "several_schools_none_primary");
         student.schools.len() > 1 && !unsure
     };
     let (first_marked, other_marked, other_own) = (marked(first), marked(&other), own(&other));
@@ -163,20 +147,13 @@ fn merge(first: &mut Student, other: Student) {
         }
     }
     if !first_marked && other_marked {
-        first.primary_school = first
-            .schools
-            .iter()
-            .position(|school| Some(&school.source_id) == other_own.as_ref());
+        first.primary_school =
+            first.schools.iter().position(|school| Some(&school.source_id) == other_own.as_ref());
     } else if first.primary_school.is_none() && !first.schools.is_empty() {
         first.primary_school = Some(0);
     }
     let unsure = first.schools.len() > before && before > 0 && !first_marked && !other_marked;
-    if unsure
-        && !first
-            .findings
-            .iter()
-            .any(|finding| finding.code == "several_schools_none_primary")
-    {
+    if unsure && !first.findings.iter().any(|finding| finding.code == "several_schools_none_primary") {
         let place = first.row.as_ref().map_or_else(Place::default, Place::from);
         first.findings.push(several_schools(place));
     }

@@ -116,12 +116,7 @@ pub(crate) fn read(
                 Status::ToBeDeleted => continue,
                 Status::Blank => {}
                 Status::Active | Status::Unknown => {
-                    tally.count_code(
-                        Code::RowFieldForbiddenInBulk,
-                        Roles::FILE,
-                        row.line(),
-                        Some("status"),
-                    );
+                    tally.count_code(Code::RowFieldForbiddenInBulk, Roles::FILE, row.line(), Some("status"));
                 }
             }
             let (user, org) = (row.get(Roles::UserSourcedId), row.get(Roles::OrgSourcedId));

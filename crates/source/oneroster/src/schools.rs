@@ -39,32 +39,20 @@ impl Schools {
         if let Some(number) = self.by_id.get(id) {
             return *number;
         }
-        let school = School {
-            source_id: id.to_owned(),
-            code: None,
-            name: String::new(),
-        };
+        let school = School { source_id: id.to_owned(), code: None, name: String::new() };
         self.add(school, true, false)
     }
 
     fn add(&mut self, school: School, is_school: bool, listed: bool) -> u32 {
         let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
         self.by_id.insert(school.source_id.clone(), number);
-        self.list.push(Org {
-            school: Arc::new(school),
-            is_school,
-            listed,
-            students: 0,
-        });
+        self.list.push(Org { school: Arc::new(school), is_school, listed, students: 0 });
         number
     }
 
     /// The school of a number, if it is one.
     pub(crate) fn school(&self, number: u32) -> Option<&Arc<School>> {
-        self.list
-            .get(number as usize)
-            .filter(|org| org.is_school)
-            .map(|org| &org.school)
+        self.list.get(number as usize).filter(|org| org.is_school).map(|org| &org.school)
     }
 
     /// Counts a student.
@@ -84,29 +72,13 @@ impl Schools {
                 .filter(|org| org.is_school && which(org))
                 .map(|org| org.school.label())
                 .collect();
-            let shown = all
-                .iter()
-                .take(20)
-                .map(String::as_str)
-                .collect::<Vec<_>>()
-                .join("; ");
-            (
-                all.len(),
-                if all.len() > 20 {
-                    format!("{shown}; ...")
-                } else {
-                    shown
-                },
-            )
+            let shown = all.iter().take(20).map(String::as_str).collect::<Vec<_>>().join("; ");
+            (all.len(), if all.len() > 20 { format!("{shown}; ...") } else { shown })
         };
         let (count, empty) = names(&|org| org.listed && org.students == 0);
         if count > 0 {
             let message = format!("{count} schools have no student in this roster: {empty}");
-            findings.push(Finding::new(
-                "school_without_students",
-                Place::file(Orgs::FILE),
-                message,
-            ));
+            findings.push(Finding::new("school_without_students", Place::file(Orgs::FILE), message));
         }
         let (count, unlisted) = names(&|org| !org.listed);
         if count > 0 {
@@ -138,12 +110,7 @@ impl Schools {
                 };
                 let id = row.get(Orgs::SourcedId);
                 if id.is_empty() {
-                    tally.count(
-                        "org_without_id",
-                        Orgs::FILE,
-                        row.line(),
-                        "an organisation has no sourcedId",
-                    );
+                    tally.count("org_without_id", Orgs::FILE, row.line(), "an organisation has no sourcedId");
                 } else if schools.by_id.contains_key(id) {
                     let message = "an organisation is there twice; the first counts";
                     tally.count("org_twice", Orgs::FILE, row.line(), message);
@@ -165,12 +132,7 @@ impl Schools {
                 }
             }
             if rows == 0 {
-                tally.count_code(
-                    rostercard_oneroster::Code::TableMissingDataRows,
-                    Orgs::FILE,
-                    1,
-                    None,
-                );
+                tally.count_code(rostercard_oneroster::Code::TableMissingDataRows, Orgs::FILE, 1, None);
                 tally.incomplete(rostercard_oneroster::Code::TableMissingDataRows.code());
             }
             Ok(schools)

@@ -102,10 +102,7 @@ mod tests {
     #[test]
     fn words_for_the_student_id() {
         assert_eq!("identifier".parse(), Ok(StudentIdFrom::Identifier));
-        assert_eq!(
-            "userIds:stateId".parse(),
-            Ok(StudentIdFrom::UserIds("stateId".to_owned()))
-        );
+        assert_eq!("userIds:stateId".parse(), Ok(StudentIdFrom::UserIds("stateId".to_owned())));
         for bad in ["", "Identifier", "userIds", "userIds:", "userIds: "] {
             assert_eq!(bad.parse::<StudentIdFrom>(), Err(UnknownStudentId), "{bad}");
         }

@@ -22,12 +22,8 @@ pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
             )
         })
     });
-    let student_id = table
-        .or("student_id", &student_id, StudentIdFrom::default())
-        .value;
-    let without_manifest = table
-        .optional("without_manifest", &Word(&VERSIONS))
-        .map(|v| v.value);
+    let student_id = table.or("student_id", &student_id, StudentIdFrom::default()).value;
+    let without_manifest = table.optional("without_manifest", &Word(&VERSIONS)).map(|v| v.value);
     let columns = table.table("columns").map(columns).unwrap_or_default();
     if !table.finish() {
         return None;

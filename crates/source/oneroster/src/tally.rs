@@ -24,11 +24,7 @@ impl Tally {
     /// Counts one occurrence at a line of a file; line 0 is the file as a whole.
     pub(crate) fn count(&mut self, code: &'static str, file: &'static str, line: u64, message: &str) {
         self.count_with(code, file, || {
-            let place = if line == 0 {
-                Place::file(file)
-            } else {
-                Place::line(file, line)
-            };
+            let place = if line == 0 { Place::file(file) } else { Place::line(file, line) };
             Finding::new(code, place, message)
         });
     }
@@ -42,9 +38,7 @@ impl Tally {
         column: Option<&str>,
     ) {
         self.count_with(code.code(), file, || {
-            let place = column
-                .iter()
-                .fold(Place::line(file, line), |place, column| place.at(*column));
+            let place = column.iter().fold(Place::line(file, line), |place, column| place.at(*column));
             Finding::new(code.code(), place, code.sentence())
         });
     }
@@ -60,13 +54,7 @@ impl Tally {
         match self.counted.get_mut(&(code, file)) {
             Some(counted) => counted.count += 1,
             None => {
-                self.counted.insert(
-                    (code, file),
-                    Counted {
-                        count: 1,
-                        first: first(),
-                    },
-                );
+                self.counted.insert((code, file), Counted { count: 1, first: first() });
             }
         }
     }
@@ -104,10 +92,7 @@ impl Tally {
 /// A finding of the protocol in the core's type.
 pub(crate) fn from_protocol(finding: oneroster::Finding) -> Finding {
     let message = finding.message();
-    let place = Place {
-        file: Some(finding.file),
-        line: finding.line,
-        column: finding.column.map(str::to_owned),
-    };
+    let place =
+        Place { file: Some(finding.file), line: finding.line, column: finding.column.map(str::to_owned) };
     Finding::new(finding.code.code(), place, message)
 }

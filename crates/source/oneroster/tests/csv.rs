@@ -1,13 +1,12 @@
 //! Packages as districts send them, from file to record.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 mod support;
 
 use jiff::civil::date;
 use proptest::prelude::*;
 use rostercard_core::field::{Field, FieldRules, Ownership};
 use rostercard_core::ports::{Completeness, Fault, Retry, RosterPage, RosterSource};
+use rostercard_core::privacy::Personal;
 use rostercard_core::student::GivenAddress;
 use rostercard_core::words::Role;
 use rostercard_source_oneroster::{OneRosterCsv, Settings, StudentIdFrom, Version};
@@ -28,10 +27,8 @@ fn a_1_1_package_becomes_students_and_educators() {
          p1,,,true,s1,guardian,gua.rd,,Gua,Rd,,,g@example.org,,,u1,,secret\n"
     );
     let demographics = format!("{DEMOGRAPHICS}\nu1,,,2015-03-04,female\nu2,,,2019-10-11T00:00:00Z,male\n");
-    let package = Package::new("1.1")
-        .file("orgs", ORGS)
-        .file("users", &users)
-        .file("demographics", &demographics);
+    let package =
+        Package::new("1.1").file("orgs", ORGS).file("users", &users).file("demographics", &demographics);
     let (_keep, zip) = package.zip();
     for roster in [package.read(), read_path(&zip).unwrap()] {
         assert_eq!(roster.description, "Practice SIS, OneRoster 1.1 CSV");
@@ -54,22 +51,14 @@ fn a_1_1_package_becomes_students_and_educators() {
         assert_eq!(bo.birth_date.unwrap().reveal(), date(2019, 10, 11));
         assert_eq!(bo.phone.as_ref().unwrap().reveal(), "555-0199");
         assert_eq!(
-            bo.schools
-                .iter()
-                .map(|school| school.name.as_str())
-                .collect::<Vec<_>>(),
+            bo.schools.iter().map(|school| school.name.as_str()).collect::<Vec<_>>(),
             ["Lee Middle", "Douglass Middle"]
         );
         assert_eq!(bo.primary_school, Some(0));
         assert_eq!(bo.findings[0].code, "several_schools_none_primary");
         assert_eq!(roster.student("E77").role, Role::Educator);
         assert_eq!(roster.finding("family_skipped").place.line, Some(5));
-        assert!(
-            roster
-                .finding("school_without_students")
-                .message
-                .contains("Empty High")
-        );
+        assert!(roster.finding("school_without_students").message.contains("Empty High"));
     }
 }
 
@@ -95,41 +84,20 @@ fn a_1_2_package_has_its_roles_apart() {
          r7,,,t1,secondary,parent,,,s2,\n\
          r8,,,u9,primary,student,,,s1,\n"
     );
-    let roster = Package::new("1.2")
-        .file("orgs", ORGS)
-        .file("users", &users)
-        .file("roles", &roles)
-        .read();
+    let roster = Package::new("1.2").file("orgs", ORGS).file("users", &users).file("roles", &roles).read();
     // u3's role ended today (the last day does not count); u5 has neither role nor number; u4 has no role at all.
     assert_eq!(roster.ids(), ["1", "2", "T1"]);
-    assert_eq!(
-        roster.damages(),
-        [(Some("4"), "user_without_role", "users.csv:5:sourcedId".to_owned())]
-    );
+    assert_eq!(roster.damages(), [(Some("4"), "user_without_role", "users.csv:5:sourcedId".to_owned())]);
     assert_eq!(roster.completeness, Completeness::Snapshot);
     let ana = roster.student("1");
-    assert_eq!(
-        ana.school().unwrap().name,
-        "Lee Middle",
-        "primaryOrgSourcedId decides"
-    );
-    assert_eq!(
-        ana.preferred.as_ref().unwrap().given.as_ref().unwrap().reveal(),
-        "Annie"
-    );
+    assert_eq!(ana.school().unwrap().name, "Lee Middle", "primaryOrgSourcedId decides");
+    assert_eq!(ana.preferred.as_ref().unwrap().given.as_ref().unwrap().reveal(), "Annie");
     let bo = roster.student("2");
-    assert_eq!(
-        (bo.schools.len(), bo.school().unwrap().name.as_str()),
-        (2, "Lee Middle")
-    );
+    assert_eq!((bo.schools.len(), bo.school().unwrap().name.as_str()), (2, "Lee Middle"));
     assert!(bo.findings.is_empty(), "the one primary role decides");
     let tea = roster.student("T1");
     assert_eq!((tea.role, tea.schools.len()), (Role::Educator, 1));
-    for code in [
-        "roles_not_current",
-        "user_without_role_and_id",
-        "role_of_unknown_user",
-    ] {
+    for code in ["roles_not_current", "user_without_role_and_id", "role_of_unknown_user"] {
         assert!(roster.codes().contains(&code), "{code}: {:?}", roster.findings);
     }
 }
@@ -139,18 +107,9 @@ fn c20_1_2_without_roles() {
     let old = format!("{USERS_1_1}\n{}", row("u1", "1", "Ana", "Ng", "s1"));
     let roster = Package::new("1.2").file("orgs", ORGS).file("users", &old).read();
     assert_eq!(roster.ids(), ["1"]);
-    assert!(
-        roster
-            .opening
-            .iter()
-            .any(|finding| finding.code == "roles_absent")
-    );
+    assert!(roster.opening.iter().any(|finding| finding.code == "roles_absent"));
     let new = format!("{USERS_1_2}\nu1,,,true,ana,,Ana,Ng,,1,,,,,05,x,m1,,,,,\n");
-    let error = Package::new("1.2")
-        .file("orgs", ORGS)
-        .file("users", &new)
-        .try_read(|_| {})
-        .unwrap_err();
+    let error = Package::new("1.2").file("orgs", ORGS).file("users", &new).try_read(|_| {}).unwrap_err();
     assert!(error.message.starts_with("roles.csv"), "{error}");
 }
 
@@ -159,10 +118,7 @@ fn the_student_id_comes_from_where_the_district_says() {
     let users =
         format!("{USERS_1_2}\nu1,,,true,ana,\"{{LDAP:x}},{{stateId: 009 }}\",Ana,Ng,,1,,,,,05,x,m1,,,,,\n");
     let roles = format!("{ROLES}\nr1,,,u1,primary,student,,,s1,\n");
-    let package = Package::new("1.2")
-        .file("orgs", ORGS)
-        .file("users", &users)
-        .file("roles", &roles);
+    let package = Package::new("1.2").file("orgs", ORGS).file("users", &users).file("roles", &roles);
     for (from, id) in [
         (StudentIdFrom::Identifier, "1"),
         (StudentIdFrom::SourcedId, "u1"),
@@ -170,10 +126,7 @@ fn the_student_id_comes_from_where_the_district_says() {
         (StudentIdFrom::UserMasterIdentifier, "m1"),
         (StudentIdFrom::UserIds("STATEID".to_owned()), "009"),
     ] {
-        assert_eq!(
-            package.read_with(|settings| settings.student_id = from).ids(),
-            [id]
-        );
+        assert_eq!(package.read_with(|settings| settings.student_id = from).ids(), [id]);
     }
 }
 
@@ -186,25 +139,17 @@ fn i1_one_person_in_two_schools_is_one_record() {
         row("x", "8", "Other", "Child", "s1"),
         row("b", "7", "ZOE\u{308}", "ng", "s2"),
     );
-    let package = Package::new("1.1")
-        .file("orgs", ORGS)
-        .file("users", &users)
-        .file("demographics", &demographics);
+    let package =
+        Package::new("1.1").file("orgs", ORGS).file("users", &users).file("demographics", &demographics);
     let roster = package.read();
     assert_eq!(roster.completeness, Completeness::Snapshot);
     assert_eq!(roster.students.len(), 2);
     let zoe = roster.student("7");
-    assert_eq!(
-        zoe.source_ids.iter().map(|id| id.reveal()).collect::<Vec<_>>(),
-        ["a", "b"]
-    );
+    assert_eq!(zoe.source_ids.iter().map(Personal::reveal).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(zoe.schools.len(), 2);
     assert_eq!(zoe.school().unwrap().source_id, "s1");
     assert_eq!(
-        zoe.findings
-            .iter()
-            .map(|finding| finding.code)
-            .collect::<Vec<_>>(),
+        zoe.findings.iter().map(|finding| finding.code).collect::<Vec<_>>(),
         ["several_schools_none_primary"]
     );
 }
@@ -223,10 +168,8 @@ fn s06_different_people_under_one_number_are_never_crossed() {
         row("d", "8", "Cy", "Ko", "s2"),
         row("e", "9", "Good", "Child", "s2"),
     );
-    let package = Package::new("1.1")
-        .file("orgs", ORGS)
-        .file("users", &users)
-        .file("demographics", &demographics);
+    let package =
+        Package::new("1.1").file("orgs", ORGS).file("users", &users).file("demographics", &demographics);
     let roster = package.read();
     assert_eq!(roster.ids(), ["9"]);
     assert_eq!(
@@ -252,49 +195,33 @@ fn i4_one_sourced_id_for_two_students() {
     assert_eq!(roster.ids(), ["3"]);
     let damages = roster.damages();
     assert_eq!(
-        damages
-            .iter()
-            .map(|(id, code, _)| (id.unwrap(), *code))
-            .collect::<Vec<_>>(),
+        damages.iter().map(|(id, code, _)| (id.unwrap(), *code)).collect::<Vec<_>>(),
         [("1", "duplicate_sourced_id"), ("2", "duplicate_sourced_id")]
     );
 }
 
 #[test]
 fn a_constant_in_the_id_column_is_one_damaged_record() {
-    let users: String = (0..5_000)
-        .map(|n| row(&format!("u{n}"), "0", "Ana", "Ng", "s1"))
-        .collect();
+    // So many that work which grows with their square would be noticed.
+    let users: String = (0..60_000).map(|n| row(&format!("u{n}"), "0", "Ana", "Ng", "s1")).collect();
     let roster = Package::of_users(&users).read();
     assert!(roster.students.is_empty());
-    assert_eq!(
-        roster.damages(),
-        [(Some("0"), "duplicate_student_id", "users.csv:2".to_owned())]
-    );
+    assert_eq!(roster.damages(), [(Some("0"), "duplicate_student_id", "users.csv:2".to_owned())]);
 }
 
 #[test]
 fn every_id_comes_once_over_many_pages() {
     // Every tenth person is in two schools, far apart in the file.
-    let first: String = (0..9_000)
-        .map(|n| row(&format!("u{n}"), &n.to_string(), "Ana", "Ng", "s1"))
-        .collect();
-    let second: String = (0..900)
-        .map(|n| row(&format!("v{n}"), &(n * 10).to_string(), "Ana", "Ng", "s2"))
-        .collect();
+    let first: String =
+        (0..9_000).map(|n| row(&format!("u{n}"), &n.to_string(), "Ana", "Ng", "s1")).collect();
+    let second: String =
+        (0..900).map(|n| row(&format!("v{n}"), &(n * 10).to_string(), "Ana", "Ng", "s2")).collect();
     let roster = Package::of_users(&(first + &second)).read();
     assert_eq!(roster.students.len(), 9_000);
     let mut ids: Vec<u32> = roster.ids().iter().map(|id| id.parse().unwrap()).collect();
     ids.sort_unstable();
     assert!(ids.iter().copied().eq(0..9_000));
-    assert_eq!(
-        roster
-            .students
-            .iter()
-            .filter(|student| student.schools.len() == 2)
-            .count(),
-        900
-    );
+    assert_eq!(roster.students.iter().filter(|student| student.schools.len() == 2).count(), 900);
     assert_eq!(roster.completeness, Completeness::Snapshot);
 }
 
@@ -302,53 +229,31 @@ fn every_id_comes_once_over_many_pages() {
 fn s02_a_header_alone_is_no_roster() {
     let roster = Package::of_users("").read();
     assert_eq!(roster.completeness, Completeness::Incomplete);
-    assert_eq!(
-        roster.finding("table_missing_data_rows").place.file.as_deref(),
-        Some("users.csv")
-    );
-    assert!(
-        roster
-            .finding("roster_incomplete")
-            .message
-            .contains("table_missing_data_rows")
-    );
+    assert_eq!(roster.finding("table_missing_data_rows").place.file.as_deref(), Some("users.csv"));
+    assert!(roster.finding("roster_incomplete").message.contains("table_missing_data_rows"));
 }
 
 #[test]
 fn s02_an_empty_file_is_refused() {
-    let error = Package::new("1.1")
-        .file("orgs", ORGS)
-        .file("users", "")
-        .try_read(|_| {})
-        .unwrap_err();
-    assert!(
-        error.message.contains("users.csv") && error.message.contains("empty"),
-        "{error}"
-    );
+    let error = Package::new("1.1").file("orgs", ORGS).file("users", "").try_read(|_| {}).unwrap_err();
+    assert!(error.message.contains("users.csv") && error.message.contains("empty"), "{error}");
     assert_eq!(error.fault, Fault::District);
 }
 
 #[test]
 fn s02_a_transfer_that_broke_off_is_no_roster() {
-    let package = Package::of_users(&row("u1", "1", "Ana", "Ng", "s1").repeat(1));
+    let package = Package::of_users(&row("u1", "1", "Ana", "Ng", "s1"));
     let (_keep, path) = package.zip();
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 30]).unwrap();
     let error = read_path(&path).unwrap_err();
-    assert_eq!(
-        (error.fault, error.retry),
-        (Fault::District, Retry::Later),
-        "{error}"
-    );
+    assert_eq!((error.fault, error.retry), (Fault::District, Retry::Later), "{error}");
     assert!(error.message.contains("not finished"), "{error}");
     // A folder's file cut within a row: what is left of the row could be anybody's.
     let users = row("u1", "1", "Ana", "Ng", "s1") + "u2,,,true,s1,student,u2,,Bo,";
     let roster = Package::of_users(&users).read();
     assert_eq!(roster.ids(), ["1"]);
-    assert_eq!(
-        roster.damages(),
-        [(None, "row_width_mismatch", "users.csv:3".to_owned())]
-    );
+    assert_eq!(roster.damages(), [(None, "row_width_mismatch", "users.csv:3".to_owned())]);
     assert_eq!(roster.completeness, Completeness::Incomplete);
 }
 
@@ -358,13 +263,7 @@ fn s02_a_declared_file_that_is_missing_stops_everything() {
     let error = package.try_read(|_| {}).unwrap_err();
     assert!(error.message.starts_with("enrollments.csv"), "{error}");
     let package = Package::new("1.1").file("orgs", ORGS);
-    assert!(
-        package
-            .try_read(|_| {})
-            .unwrap_err()
-            .message
-            .starts_with("users.csv")
-    );
+    assert!(package.try_read(|_| {}).unwrap_err().message.starts_with("users.csv"));
 }
 
 #[test]
@@ -374,10 +273,7 @@ fn c3_deltas_are_refused_and_named() {
             .file("demographics", &format!("{DEMOGRAPHICS}\n"))
             .declare(file, "delta");
         let error = package.try_read(|_| {}).unwrap_err();
-        assert!(
-            error.message.contains(&format!("{file}.csv: its mode is delta")),
-            "{error}"
-        );
+        assert!(error.message.contains(&format!("{file}.csv: its mode is delta")), "{error}");
         assert!(error.message.contains("nothing was read"));
     }
     // What is not read may be a delta.
@@ -392,12 +288,7 @@ fn c4_a_package_without_a_manifest() {
     let package = Package::of_users(&row("u1", "1", "Ana", "Ng", "s1"));
     let folder = package.folder();
     std::fs::remove_file(folder.path().join("manifest.csv")).unwrap();
-    assert!(
-        read_path(folder.path())
-            .unwrap_err()
-            .message
-            .starts_with("manifest.csv")
-    );
+    assert!(read_path(folder.path()).unwrap_err().message.starts_with("manifest.csv"));
     let mut settings = Settings::new(folder.path());
     settings.without_manifest = Some(Version::V1_1);
     assert_eq!(read(settings, everything()).unwrap().ids(), ["1"]);
@@ -411,12 +302,7 @@ fn c5_a_file_that_is_present_and_absent_is_ignored() {
         .declare("demographics", "absent");
     let roster = package.read();
     assert_eq!(roster.student("1").birth_date, None);
-    assert!(
-        roster
-            .opening
-            .iter()
-            .any(|finding| finding.code == "manifest_file_unexpected")
-    );
+    assert!(roster.opening.iter().any(|finding| finding.code == "manifest_file_unexpected"));
     assert!(roster.codes().contains(&"demographics_absent"));
 }
 
@@ -425,26 +311,13 @@ fn c18_a_row_that_is_not_utf8_is_damaged_and_seen() {
     let mut bytes = format!("{USERS_1_1}\n").into_bytes();
     bytes.extend_from_slice(b"u1,,,true,s1,student,u1,,Mar\xeda,Ng,,1,,,,,05,\n");
     bytes.extend_from_slice(row("u2", "2", "Bo", "Li", "s1").as_bytes());
-    let roster = Package::new("1.1")
-        .file("orgs", ORGS)
-        .bytes("users", &bytes)
-        .read();
+    let roster = Package::new("1.1").file("orgs", ORGS).bytes("users", &bytes).read();
     assert_eq!(roster.ids(), ["2"]);
-    assert_eq!(
-        roster.damages(),
-        [(Some("1"), "row_invalid_utf8", "users.csv:2".to_owned())]
-    );
+    assert_eq!(roster.damages(), [(Some("1"), "row_invalid_utf8", "users.csv:2".to_owned())]);
     assert_eq!(roster.completeness, Completeness::Snapshot, "the person was seen");
     // A file in UTF-16 is said to be one.
-    let wide: Vec<u8> = "\u{feff}sourcedId"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
-    let error = Package::new("1.1")
-        .file("orgs", ORGS)
-        .bytes("users", &wide)
-        .try_read(|_| {})
-        .unwrap_err();
+    let wide: Vec<u8> = "\u{feff}sourcedId".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let error = Package::new("1.1").file("orgs", ORGS).bytes("users", &wide).try_read(|_| {}).unwrap_err();
     assert!(error.message.contains("UTF-16"), "{error}");
 }
 
@@ -466,10 +339,7 @@ fn somebody_without_an_id_could_be_anybody() {
     let users = row("u1", "1", "Ana", "Ng", "s1");
     let roster = Package::of_users(&(users.clone() + &row("u2", "", "Bo", "Li", "s1"))).read();
     assert_eq!(roster.completeness, Completeness::Incomplete);
-    assert_eq!(
-        roster.damages(),
-        [(None, "missing_student_id", "users.csv:3:identifier".to_owned())]
-    );
+    assert_eq!(roster.damages(), [(None, "missing_student_id", "users.csv:3:identifier".to_owned())]);
     let package = Package::of_users(&(users + educator));
     assert_eq!(package.read().completeness, Completeness::Incomplete);
     let students_only = package.read_with(|settings| settings.educators = false);
@@ -481,25 +351,16 @@ fn somebody_without_an_id_could_be_anybody() {
 fn a_broken_row_of_roles_withdraws_nobody() {
     let users = format!("{USERS_1_2}\nu1,,,true,ana,,Ana,Ng,,1,,,,,05,x,m1,,,,,\n");
     let roles = format!("{ROLES}\nr1,,,u1,primary,student,,,s1,\nr2,,,u2,primary\n");
-    let roster = Package::new("1.2")
-        .file("orgs", ORGS)
-        .file("users", &users)
-        .file("roles", &roles)
-        .read();
+    let roster = Package::new("1.2").file("orgs", ORGS).file("users", &users).file("roles", &roles).read();
     assert_eq!(roster.ids(), ["1"]);
     assert_eq!(roster.completeness, Completeness::Incomplete);
-    assert_eq!(
-        roster.finding("row_width_mismatch").place.to_string(),
-        "roles.csv:3"
-    );
+    assert_eq!(roster.finding("row_width_mismatch").place.to_string(), "roles.csv:3");
 }
 
 #[test]
 fn dates_that_are_none_are_named_and_unknown() {
-    let users: String = ["1", "2", "3", "4"]
-        .iter()
-        .map(|n| row(&format!("u{n}"), n, "Ana", "Ng", "s1"))
-        .collect();
+    let users: String =
+        ["1", "2", "3", "4"].iter().map(|n| row(&format!("u{n}"), n, "Ana", "Ng", "s1")).collect();
     let demographics =
         format!("{DEMOGRAPHICS}\nu1,,,03/04/2015,\nu2,,,1900-01-01,\nu3,,,2031-01-01,\nu4,,,,\n");
     let package = Package::new("1.1")
@@ -507,17 +368,12 @@ fn dates_that_are_none_are_named_and_unknown() {
         .file("users", &format!("{USERS_1_1}\n{users}"))
         .file("demographics", &demographics);
     let roster = package.read();
-    for (id, code, line) in [
-        ("1", "row_invalid_date", 2),
-        ("2", "row_placeholder_date", 3),
-        ("3", "birth_date_in_future", 4),
-    ] {
+    for (id, code, line) in
+        [("1", "row_invalid_date", 2), ("2", "row_placeholder_date", 3), ("3", "birth_date_in_future", 4)]
+    {
         let student = roster.student(id);
         assert_eq!(student.birth_date, None);
-        assert_eq!(
-            (student.findings[0].code, student.findings[0].place.line),
-            (code, Some(line))
-        );
+        assert_eq!((student.findings[0].code, student.findings[0].place.line), (code, Some(line)));
     }
     assert!(roster.student("4").findings.is_empty());
     assert_eq!(roster.completeness, Completeness::Snapshot);
@@ -540,15 +396,9 @@ fn s13_addresses_come_from_extension_columns() {
     );
     let package = Package::new("1.1").file("orgs", ORGS).file("users", &users);
     let roster = package.read();
-    let GivenAddress::Given(address) = &roster.student("1").address else {
-        unreachable!("an address")
-    };
+    let GivenAddress::Given(address) = &roster.student("1").address else { unreachable!("an address") };
     assert_eq!(
-        (
-            address.street.reveal(),
-            address.city.reveal(),
-            address.zip.reveal()
-        ),
+        (address.street.reveal(), address.city.reveal(), address.zip.reveal()),
         ("12 Oak St", "Woodland", "95695")
     );
     assert_eq!(address.street2.as_ref().unwrap().reveal(), "Apt 4");
@@ -562,12 +412,7 @@ fn s13_addresses_come_from_extension_columns() {
     // The mark's column is named, and not there: no address at all.
     let unmarked =
         package.read_with(|settings| settings.columns.protected = Some("metadata.confidential".to_owned()));
-    assert!(
-        unmarked
-            .students
-            .iter()
-            .all(|student| student.address == GivenAddress::None)
-    );
+    assert!(unmarked.students.iter().all(|student| student.address == GivenAddress::None));
     assert!(unmarked.codes().contains(&"protected_column_missing"));
 }
 
@@ -591,18 +436,10 @@ fn what_is_not_allowed_is_never_copied() {
     let student = roster.student("1");
     assert_eq!(student.given_name.reveal(), "Ana");
     assert_eq!(
-        (
-            &student.middle_name,
-            &student.email,
-            &student.phone,
-            &student.user_name
-        ),
+        (&student.middle_name, &student.email, &student.phone, &student.user_name),
         (&None, &None, &None, &None)
     );
-    assert_eq!(
-        (student.birth_date, &student.address),
-        (None, &GivenAddress::None)
-    );
+    assert_eq!((student.birth_date, &student.address), (None, &GivenAddress::None));
 }
 
 #[test]
@@ -617,13 +454,7 @@ fn s15_a_school_that_is_not_listed_keeps_its_students() {
 
 #[test]
 fn s12_names_are_kept_whole() {
-    let names = [
-        "O'Brien-N\u{fa}\u{f1}ez",
-        "\u{5f20}",
-        "Nguy\u{1ec5}n",
-        "van der Berg",
-        "Zo\u{eb}",
-    ];
+    let names = ["O'Brien-N\u{fa}\u{f1}ez", "\u{5f20}", "Nguy\u{1ec5}n", "van der Berg", "Zo\u{eb}"];
     let users: String = names
         .iter()
         .enumerate()
@@ -651,25 +482,18 @@ fn nothing_personal_in_any_finding() {
     let roster = package.read();
     let shown = format!("{roster:?}").to_lowercase();
     assert!(roster.findings.len() > 3 && roster.damaged.len() > 2);
-    assert!(
-        !shown.contains("zelda") && !shown.contains("zelma") && !shown.contains("quux"),
-        "{shown}"
-    );
+    assert!(!shown.contains("zelda") && !shown.contains("zelma") && !shown.contains("quux"), "{shown}");
 }
 
 #[test]
 fn a_reader_that_is_gone_stops_the_reading() {
-    let users: String = (0..40_000)
-        .map(|n| row(&format!("u{n}"), &n.to_string(), "Ana", "Ng", "s1"))
-        .collect();
+    let users: String =
+        (0..40_000).map(|n| row(&format!("u{n}"), &n.to_string(), "Ana", "Ng", "s1")).collect();
     let folder = Package::of_users(&users).folder();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let mut source = OneRosterCsv::new(Settings::new(folder.path()), everything(), TODAY);
-        assert!(matches!(
-            source.next_page().await.unwrap(),
-            RosterPage::Records(_)
-        ));
+        assert!(matches!(source.next_page().await.unwrap(), RosterPage::Records(_)));
     });
     // Waits for the blocking thread: it would never end if it did not notice.
     drop(runtime);
@@ -698,20 +522,14 @@ fn check_reads_headers_alone() {
 }
 
 /// The folder of specifications and samples, where there is one. CI must have it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests are told by the environment where the samples are"
-)]
+#[expect(clippy::disallowed_methods, reason = "tests are told by the environment where the samples are")]
 fn samples() -> Option<std::path::PathBuf> {
     let beside = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/data");
     let folder = std::env::var_os("ROSTERCARD_SPECS").map_or(beside, std::path::PathBuf::from);
     if folder.join("oneroster").is_dir() {
         return Some(folder.join("oneroster/csv/gospelnerd-v1p1-school-small"));
     }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "no specifications here"
-    );
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "no specifications here");
     #[expect(clippy::print_stdout, reason = "a skipped test says so")]
     {
         println!("skipped: no specifications here");
@@ -725,35 +543,15 @@ fn a_package_of_another_maker_as_folder_and_as_zip() {
     let zip = folder.join("oneroster-school-small.zip");
     let both = [read_path(&folder).unwrap(), read_path(&zip).unwrap()];
     for roster in &both {
-        let count = |role| {
-            roster
-                .students
-                .iter()
-                .filter(|student| student.role == role)
-                .count()
-        };
-        assert_eq!(
-            (count(Role::Student), count(Role::Educator), roster.damaged.len()),
-            (72, 7, 0)
-        );
+        let count = |role| roster.students.iter().filter(|student| student.role == role).count();
+        assert_eq!((count(Role::Student), count(Role::Educator), roster.damaged.len()), (72, 7, 0));
         assert_eq!(roster.completeness, Completeness::Snapshot);
         assert!(
-            roster
-                .students
-                .iter()
-                .all(|student| student.school().unwrap().code.as_deref() == Some("1000"))
+            roster.students.iter().all(|student| student.school().unwrap().code.as_deref() == Some("1000"))
         );
-        let students = || {
-            roster
-                .students
-                .iter()
-                .filter(|student| student.role == Role::Student)
-        };
+        let students = || roster.students.iter().filter(|student| student.role == Role::Student);
         assert!(students().all(|student| student.birth_date.is_some() && student.grade.is_some()));
-        assert!(
-            roster.codes().contains(&"row_field_forbidden_in_bulk"),
-            "it fills status in a bulk file"
-        );
+        assert!(roster.codes().contains(&"row_field_forbidden_in_bulk"), "it fills status in a bulk file");
     }
     assert_eq!(both[0].students, both[1].students);
 }

@@ -10,6 +10,7 @@ use jiff::civil::{Date, date};
 use rostercard_core::field::{Field, FieldRules, Ownership};
 use rostercard_core::finding::Finding;
 use rostercard_core::ports::{Completeness, ConnectorError, Record, RosterPage, RosterSource};
+use rostercard_core::privacy::Personal;
 use rostercard_core::student::{Damaged, Student};
 use rostercard_source_oneroster::{OneRosterCsv, Settings};
 
@@ -44,18 +45,12 @@ pub(crate) struct Package {
 
 impl Package {
     pub(crate) fn new(version: &'static str) -> Self {
-        Self {
-            version,
-            modes: Vec::new(),
-            files: Vec::new(),
-        }
+        Self { version, modes: Vec::new(), files: Vec::new() }
     }
 
     /// 1.1 with two schools and these rows of users, without demographics.
     pub(crate) fn of_users(rows: &str) -> Self {
-        Self::new("1.1")
-            .file("orgs", ORGS)
-            .file("users", &format!("{USERS_1_1}\n{rows}"))
+        Self::new("1.1").file("orgs", ORGS).file("users", &format!("{USERS_1_1}\n{rows}"))
     }
 
     pub(crate) fn file(self, name: &'static str, text: &str) -> Self {
@@ -75,20 +70,14 @@ impl Package {
     }
 
     fn all(&self) -> Vec<(String, Vec<u8>)> {
-        let mut manifest = format!(
-            "propertyName,value\nmanifest.version,1.0\noneroster.version,{}\n",
-            self.version
-        );
+        let mut manifest =
+            format!("propertyName,value\nmanifest.version,1.0\noneroster.version,{}\n", self.version);
         for (name, mode) in &self.modes {
             manifest += &format!("file.{name},{mode}\n");
         }
         manifest += "source.systemName,Practice SIS\n";
         let mut files = vec![("manifest.csv".to_owned(), manifest.into_bytes())];
-        files.extend(
-            self.files
-                .iter()
-                .map(|(name, bytes)| (format!("{name}.csv"), bytes.clone())),
-        );
+        files.extend(self.files.iter().map(|(name, bytes)| (format!("{name}.csv"), bytes.clone())));
         files
     }
 
@@ -105,8 +94,7 @@ impl Package {
         let path = folder.path().join("roster.zip");
         let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
         for (name, bytes) in self.all() {
-            zip.start_file(name, zip::write::SimpleFileOptions::default())
-                .unwrap();
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
             zip.write_all(&bytes).unwrap();
         }
         zip.finish().unwrap();
@@ -153,20 +141,14 @@ pub(crate) struct Roster {
 
 impl Roster {
     pub(crate) fn student(&self, id: &str) -> &Student {
-        let mut found = self
-            .students
-            .iter()
-            .filter(|student| student.student_id.reveal() == id);
+        let mut found = self.students.iter().filter(|student| student.student_id.reveal() == id);
         let first = found.next().unwrap();
         assert!(found.next().is_none(), "one id twice");
         first
     }
 
     pub(crate) fn ids(&self) -> Vec<&str> {
-        self.students
-            .iter()
-            .map(|student| student.student_id.reveal())
-            .collect()
+        self.students.iter().map(|student| student.student_id.reveal()).collect()
     }
 
     pub(crate) fn codes(&self) -> Vec<&'static str> {
@@ -179,12 +161,10 @@ impl Roster {
 
     /// Each damaged record's id, code and place.
     pub(crate) fn damages(&self) -> Vec<(Option<&str>, &'static str, String)> {
-        let id = |damaged: &'_ Damaged| damaged.student_id.is_some();
         self.damaged
             .iter()
             .map(|damaged| {
-                assert_eq!(id(damaged), damaged.student_id.is_some());
-                let id = damaged.student_id.as_ref().map(|id| id.reveal());
+                let id = damaged.student_id.as_ref().map(Personal::reveal);
                 (id, damaged.finding.code, damaged.finding.place.to_string())
             })
             .collect()
@@ -214,21 +194,10 @@ pub(crate) fn read(settings: Settings, rules: FieldRules) -> Result<Roster, Conn
                         }
                     }
                 }
-                RosterPage::End {
-                    completeness,
-                    cursor,
-                    findings,
-                } => {
+                RosterPage::End { completeness, cursor, findings } => {
                     assert_eq!(cursor, None);
                     let (description, opening) = (facts.description, facts.findings);
-                    return Ok(Roster {
-                        description,
-                        opening,
-                        students,
-                        damaged,
-                        completeness,
-                        findings,
-                    });
+                    return Ok(Roster { description, opening, students, damaged, completeness, findings });
                 }
             }
         }
