@@ -71,10 +71,29 @@ pub(crate) struct Applier<'a> {
 
 /// A create that is about to be sent.
 pub(crate) struct Attempt {
+    /// The run whose plan holds the change: this one, or an earlier one that was cut short.
+    pub(crate) run: RunId,
     pub(crate) intent: IntentId,
     pub(crate) barcode: Personal,
     pub(crate) values: PatronValues,
     pub(crate) pin: Option<Secret>,
+    /// Whether the intent that sets the PIN is in the journal already, and is settled after this one.
+    pub(crate) pin_follows: bool,
+}
+
+/// What is about to be sent for a change.
+struct Step {
+    kind: IntentKind,
+    number: NumberDraw,
+    values: PatronValues,
+    before: Option<PatronValues>,
+    pin: Option<Secret>,
+}
+
+impl Step {
+    fn new(kind: IntentKind, number: NumberDraw) -> Self {
+        Self { kind, number, values: PatronValues::default(), before: None, pin: None }
+    }
 }
 
 /// What is left to try after a create was refused.
@@ -119,10 +138,7 @@ impl<'a> Applier<'a> {
             if self.halted() {
                 return Ok(None);
             }
-            let page = self
-                .store
-                .changes(self.run, ChangeState::Ready, after, PAGE)
-                .await?;
+            let page = self.store.changes(self.run, ChangeState::Ready, after, PAGE).await?;
             let Some(last) = page.last().map(|change| change.id) else {
                 return Ok(None);
             };
@@ -162,10 +178,7 @@ impl<'a> Applier<'a> {
         let mut result = self.result.into_inner().unwrap_or_else(PoisonError::into_inner);
         result.lookups += self.lookups.into_inner();
         result.writes += self.writes.into_inner();
-        (
-            result,
-            self.halt.into_inner().unwrap_or_else(PoisonError::into_inner),
-        )
+        (result, self.halt.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn result(&self) -> MutexGuard<'_, RunResult> {
@@ -177,11 +190,23 @@ impl<'a> Applier<'a> {
         self.world.asked_to_stop() || self.halt.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
+    /// Why no further message is to be sent, where that is so.
+    fn halted_by(&self) -> Option<ConnectorError> {
+        if let Some(error) = &*self.halt.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Some(error.clone());
+        }
+        self.world.asked_to_stop().then(|| {
+            ConnectorError::new(
+                Fault::Operator,
+                Retry::Later,
+                "the run was asked to stop before this was sent",
+                "start it again: it goes on where it stopped",
+            )
+        })
+    }
+
     pub(crate) fn halt(&self, error: ConnectorError) {
-        self.halt
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(error);
+        self.halt.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
 
     async fn change(&self, change: Change, link: Option<Link>) -> Result<(), EngineError> {
@@ -189,16 +214,20 @@ impl<'a> Applier<'a> {
             ChangeKind::Create => self.create(change, link).await,
             ChangeKind::Update | ChangeKind::Renew | ChangeKind::Restore => self.update(change, link).await,
             ChangeKind::Lapse => self.lapse(change, link).await,
-            ChangeKind::Link | ChangeKind::Note => Err(EngineError::Internal(
-                "a plan holds a kind of change that is never planned",
-            )),
+            ChangeKind::Link | ChangeKind::Note => {
+                Err(EngineError::Internal("a plan holds a kind of change that is never planned"))
+            }
         }
     }
 
     // ---- look-ups and failures ----
 
+    /// Looks up, once the wire is free. Where the run was halted meanwhile, nothing is asked and nobody can tell.
     pub(crate) async fn find(&self, key: FindKey) -> Result<Lookup, EngineError> {
         let _permit = self.permit().await?;
+        if let Some(error) = self.halted_by() {
+            return Ok(Lookup::Unknown(error));
+        }
         self.lookups.fetch_add(1, Ordering::Relaxed);
         let lookup = self.directory.find(&key).await;
         match &lookup {
@@ -209,10 +238,7 @@ impl<'a> Applier<'a> {
     }
 
     async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, EngineError> {
-        self.wire
-            .acquire()
-            .await
-            .map_err(|_| EngineError::Internal("the wire was closed"))
+        self.wire.acquire().await.map_err(|_| EngineError::Internal("the wire was closed"))
     }
 
     fn success(&self) {
@@ -276,15 +302,9 @@ impl<'a> Applier<'a> {
         let wanted = spool::decode(&change.spool)?;
         if link.is_some_and(|link| link.data.state.has_patron()) {
             // Made since the plan, by another one.
-            self.result()
-                .shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
+            self.result().shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
             let change = Some((change.id, ChangeState::Dropped));
-            return self
-                .settle_one(Settlement {
-                    change,
-                    ..self.nothing()
-                })
-                .await;
+            return self.settle_one(Settlement { change, ..self.nothing() }).await;
         }
         self.creates.fetch_add(1, Ordering::Relaxed);
         let mut values = wanted.values.clone();
@@ -325,14 +345,9 @@ impl<'a> Applier<'a> {
         pin: Option<Secret>,
     ) -> Result<Option<Attempt>, EngineError> {
         let intend = |number| {
-            self.intend(
-                change,
-                IntentKind::Create,
-                number,
-                values.clone(),
-                None,
-                pin.clone(),
-            )
+            let step =
+                Step { values: values.clone(), pin: pin.clone(), ..Step::new(IntentKind::Create, number) };
+            self.intend(self.run, change, step)
         };
         match &wanted.number {
             Number::Given(number) => {
@@ -342,10 +357,12 @@ impl<'a> Applier<'a> {
                 }
                 let (intent, barcode) = intend(NumberDraw::Given(number.clone())).await?;
                 Ok(Some(Attempt {
+                    run: self.run,
                     intent,
                     barcode,
                     values: values.clone(),
                     pin,
+                    pin_follows: false,
                 }))
             }
             Number::Issued { range } => {
@@ -359,24 +376,21 @@ impl<'a> Applier<'a> {
                         // Somebody else used a number of the range: the next one, and a word about it.
                         let message =
                             "a number of the range is in use in the ILS already: was the range set apart?";
-                        self.result()
-                            .note("range_number_taken", message, &Place::default());
+                        self.result().note("range_number_taken", message, &Place::default());
                         let intent = Some((intent, IntentEnd::NotWritten));
-                        self.settle_one(Settlement {
-                            intent,
-                            ..self.nothing()
-                        })
-                        .await?;
+                        self.settle_one(Settlement { intent, ..self.nothing() }).await?;
                         continue;
                     }
                     if !self.free(change, wanted, lookup, Some(intent)).await? {
                         return Ok(None);
                     }
                     return Ok(Some(Attempt {
+                        run: self.run,
                         intent,
                         barcode,
                         values: values.clone(),
                         pin,
+                        pin_follows: false,
                     }));
                 }
                 let error = ConnectorError::new(
@@ -413,13 +427,7 @@ impl<'a> Applier<'a> {
             Lookup::Many => Review::SeveralPatrons,
             Lookup::NotVisible => Review::NotVisible,
         };
-        self.number_taken(
-            change,
-            wanted,
-            review,
-            intent.map(|id| (id, IntentEnd::NotWritten)),
-        )
-        .await?;
+        self.number_taken(change, wanted, review, intent.map(|id| (id, IntentEnd::NotWritten))).await?;
         Ok(false)
     }
 
@@ -452,46 +460,35 @@ impl<'a> Applier<'a> {
         self.settle_one(Settlement {
             intent,
             change: Some((change.id, ChangeState::Settled)),
-            link: Some(LinkWrite {
-                person: change.person,
-                data,
-            }),
+            link: Some(LinkWrite { person: change.person, data }),
             ..self.nothing()
         })
         .await
     }
 
+    /// Makes a step's intent durable; its row, and the number, drawn if it was to be.
     async fn intend(
         &self,
+        run: RunId,
         change: &Change,
-        kind: IntentKind,
-        number: NumberDraw,
-        values: PatronValues,
-        before: Option<PatronValues>,
-        pin: Option<Secret>,
+        step: Step,
     ) -> Result<(IntentId, Personal), EngineError> {
-        let fields = if kind == IntentKind::Update {
-            values.present()
-        } else {
-            change.fields
-        };
+        let fields = if step.kind == IntentKind::Update { step.values.present() } else { change.fields };
         let intent = NewIntent {
-            run: self.run,
+            run,
             change: change.id,
             partnership: self.partnership,
             person: change.person,
-            kind,
-            number,
-            pin,
+            kind: step.kind,
+            number: step.number,
+            pin: step.pin,
             fields,
-            values,
-            before,
+            values: step.values,
+            before: step.before,
             at: self.world.clock.now(),
         };
         let mut intents = self.store.intend(vec![intent]).await?;
-        let intent = intents
-            .pop()
-            .ok_or(EngineError::Internal("the store kept no intent"))?;
+        let intent = intents.pop().ok_or(EngineError::Internal("the store kept no intent"))?;
         Ok((intent.id, intent.barcode))
     }
 
@@ -511,6 +508,9 @@ impl<'a> Applier<'a> {
         values.barcode = Some(attempt.barcode.clone());
         let pin = attempt.pin.clone().filter(|_| self.directory.pin_with_create());
         let _permit = self.permit().await?;
+        if let Some(error) = self.halted_by() {
+            return Ok(Outcome::NotSent(error));
+        }
         self.writes.fetch_add(1, Ordering::Relaxed);
         Ok(self.directory.create(&Creation { values, pin }).await)
     }
@@ -526,23 +526,18 @@ impl<'a> Applier<'a> {
         match outcome {
             Outcome::Applied(patron) => {
                 self.success();
-                self.made(change, wanted, attempt, patron.as_deref(), LinkState::Made)
-                    .await?;
+                self.made(change, wanted, attempt, patron.as_deref(), LinkState::Made).await?;
             }
             Outcome::AlreadySo(patron) => {
                 self.success();
-                self.made(change, wanted, attempt, Some(&patron), LinkState::Made)
-                    .await?;
+                self.made(change, wanted, attempt, Some(&patron), LinkState::Made).await?;
             }
             Outcome::HandedOver { .. } => {
-                self.made(change, wanted, attempt, None, LinkState::Pending)
-                    .await?;
+                self.made(change, wanted, attempt, None, LinkState::Pending).await?;
             }
             Outcome::Rejected(rejection) => {
                 self.success();
-                return self
-                    .create_refused(change, wanted, attempt.intent, rejection)
-                    .await;
+                return self.create_refused(change, wanted, attempt.intent, rejection).await;
             }
             Outcome::NotSent(error) => {
                 self.failure(&error);
@@ -551,8 +546,7 @@ impl<'a> Applier<'a> {
             Outcome::Unknown(error) => {
                 // The intent stays open; it is settled by look-up at the end of the run, or by the next run.
                 self.failure(&error);
-                self.result()
-                    .note("answer_lost", &error.message, &Place::default());
+                self.result().note("answer_lost", &error.message, &Place::default());
             }
         }
         Ok(Again::No)
@@ -571,11 +565,7 @@ impl<'a> Applier<'a> {
                 if let PinWish::Given { fallback_digits, .. } = &wanted.pin {
                     let message = "the ILS refused a PIN made by the rule: a random one takes its place";
                     self.result().note("pin_refused", message, &Place::default());
-                    self.settle_one(Settlement {
-                        intent: ended,
-                        ..self.nothing()
-                    })
-                    .await?;
+                    self.settle_one(Settlement { intent: ended, ..self.nothing() }).await?;
                     return Ok(Again::WithRandomPin((*fallback_digits).max(4)));
                 }
                 self.refused(change, ended, rejection).await?;
@@ -583,16 +573,11 @@ impl<'a> Applier<'a> {
             (RejectionKind::Field, Some(Field::Address)) if wanted.fallback_address.is_some() => {
                 let message = "the ILS refused the address: the fallback address takes its place";
                 self.result().note("address_refused", message, &Place::default());
-                self.settle_one(Settlement {
-                    intent: ended,
-                    ..self.nothing()
-                })
-                .await?;
+                self.settle_one(Settlement { intent: ended, ..self.nothing() }).await?;
                 return Ok(Again::WithFallbackAddress);
             }
             (RejectionKind::Duplicate, _) => {
-                self.number_taken(change, wanted, Review::NumberTaken, ended)
-                    .await?;
+                self.number_taken(change, wanted, Review::NumberTaken, ended).await?;
             }
             (RejectionKind::Target, _) => {
                 self.halt(rejection.error.clone());
@@ -623,25 +608,17 @@ impl<'a> Applier<'a> {
         }
         let link = self.store.links(self.partnership, &[change.person]).await?.pop();
         let data = match link {
-            Some(link) if link.data.state.has_patron() => LinkData {
-                decided: change.decided,
-                reason: Some(reason.code().to_owned()),
-                ..link.data
-            },
-            _ => without_card(
-                LinkState::Rejected,
-                change.decided,
-                Some(reason.code()),
-                change.school.clone(),
-            ),
+            Some(link) if link.data.state.has_patron() => {
+                LinkData { decided: change.decided, reason: Some(reason.code().to_owned()), ..link.data }
+            }
+            _ => {
+                without_card(LinkState::Rejected, change.decided, Some(reason.code()), change.school.clone())
+            }
         };
         self.settle_one(Settlement {
             intent,
             change: Some((change.id, ChangeState::Settled)),
-            link: Some(LinkWrite {
-                person: change.person,
-                data,
-            }),
+            link: Some(LinkWrite { person: change.person, data }),
             ..self.nothing()
         })
         .await
@@ -656,38 +633,20 @@ impl<'a> Applier<'a> {
         patron: Option<&Patron>,
         state: LinkState,
     ) -> Result<(), EngineError> {
-        let Attempt {
-            intent,
-            barcode,
-            values,
-            pin,
-        } = attempt;
-        let own_step = pin.is_some() && !self.directory.pin_with_create() && state == LinkState::Made;
+        let Attempt { run, intent, barcode, values, pin, pin_follows } = attempt;
+        let apart = pin.is_some() && !self.directory.pin_with_create() && state == LinkState::Made;
+        let own_step = apart && !pin_follows;
         let pin_intent = if own_step {
             // Durable before the create is settled: whenever the program is killed, one of the two is still open.
             let number = NumberDraw::Given(barcode.clone());
-            let intent = self.intend(
-                change,
-                IntentKind::SetPin,
-                number,
-                PatronValues::default(),
-                None,
-                pin.clone(),
-            );
-            Some(intent.await?.0)
+            let step = Step { pin: pin.clone(), ..Step::new(IntentKind::SetPin, number) };
+            Some(self.intend(run, change, step).await?.0)
         } else {
             None
         };
         let data = self.made_data(change, wanted, &values, &barcode, patron, state);
-        let link = Some(LinkWrite {
-            person: change.person,
-            data,
-        });
-        let (done, kept_pin) = if own_step {
-            (None, None)
-        } else {
-            (Some(ChangeState::Done), pin.clone())
-        };
+        let link = Some(LinkWrite { person: change.person, data });
+        let (done, kept_pin) = if apart { (None, None) } else { (Some(ChangeState::Done), pin.clone()) };
         self.settle_one(Settlement {
             intent: Some((intent, IntentEnd::Applied)),
             change: done.map(|state| (change.id, state)),
@@ -701,15 +660,8 @@ impl<'a> Applier<'a> {
             let patron = match patron {
                 Some(patron) => patron,
                 None => {
-                    let values = PatronValues {
-                        barcode: Some(barcode.clone()),
-                        ..values
-                    };
-                    made = Patron {
-                        id: barcode,
-                        values,
-                        blocked: None,
-                    };
+                    let values = PatronValues { barcode: Some(barcode.clone()), ..values };
+                    made = Patron { id: barcode, values, blocked: None };
                     &made
                 }
             };
@@ -740,13 +692,7 @@ impl<'a> Applier<'a> {
             category: wanted.values.category.clone(),
             branch: wanted.values.home_branch.clone(),
             expiry: patron.and_then(|p| p.values.expiry).or(wanted.values.expiry),
-            digests: digests_after(
-                &FieldDigests::default(),
-                &wanted.values,
-                Some(&held),
-                FieldSet::ALL,
-                key,
-            ),
+            digests: digests_after(&FieldDigests::default(), &wanted.values, Some(&held), FieldSet::ALL, key),
             source_ids: wanted.source_ids.clone(),
             patron_id: Some(patron.map_or_else(|| barcode.clone(), |p| p.id.clone())),
             barcode: Some(barcode.clone()),
@@ -772,10 +718,7 @@ impl<'a> Applier<'a> {
         let Some(patron) = patron else { return };
         let returns = self.directory.returns();
         for field in fields.iter().filter(|field| returns.contains(*field)) {
-            let (asked, held) = (
-                self.directory.canonical(field, sent),
-                patron.values.canonical(field),
-            );
+            let (asked, held) = (self.directory.canonical(field, sent), patron.values.canonical(field));
             if asked.as_deref() != held.as_deref() {
                 let code = format!("not_kept_{field}");
                 let message =
@@ -803,33 +746,19 @@ impl<'a> Applier<'a> {
             Outcome::Applied(_) | Outcome::AlreadySo(_) | Outcome::HandedOver { .. } => {
                 self.success();
                 let intent = Some((intent, IntentEnd::Applied));
-                self.settle_one(Settlement {
-                    intent,
-                    change: done,
-                    pin: Some(pin),
-                    ..self.nothing()
-                })
-                .await
+                self.settle_one(Settlement { intent, change: done, pin: Some(pin), ..self.nothing() }).await
             }
             Outcome::Rejected(rejection) => {
-                let message = format!(
-                    "a card was made, but the ILS refused its PIN: {}",
-                    rejection.error.message
-                );
+                let message =
+                    format!("a card was made, but the ILS refused its PIN: {}", rejection.error.message);
                 self.result().note("pin_not_set", &message, &Place::default());
                 let intent = Some((intent, IntentEnd::Rejected));
-                self.settle_one(Settlement {
-                    intent,
-                    change: done,
-                    ..self.nothing()
-                })
-                .await
+                self.settle_one(Settlement { intent, change: done, ..self.nothing() }).await
             }
             // Setting the same PIN once more does no harm, so both wait for the next settling.
             Outcome::NotSent(error) | Outcome::Unknown(error) => {
                 self.failure(&error);
-                self.result()
-                    .note("answer_lost", &error.message, &Place::default());
+                self.result().note("answer_lost", &error.message, &Place::default());
                 Ok(())
             }
         }
@@ -841,23 +770,14 @@ impl<'a> Applier<'a> {
         let wanted = spool::decode(&change.spool)?;
         let target = link.and_then(|link| Some((link.data.barcode.clone()?, link)));
         let Some((barcode, link)) = target.filter(|(_, link)| link.data.state.has_patron()) else {
-            self.result()
-                .shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
+            self.result().shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
             let change = Some((change.id, ChangeState::Dropped));
-            return self
-                .settle_one(Settlement {
-                    change,
-                    ..self.nothing()
-                })
-                .await;
+            return self.settle_one(Settlement { change, ..self.nothing() }).await;
         };
         let patron = match self.find(FindKey::Barcode(barcode.clone())).await? {
             Lookup::Found(patron) => patron,
             Lookup::NotFound => {
-                self.gone
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push((change, link));
+                self.gone.lock().unwrap_or_else(PoisonError::into_inner).push((change, link));
                 return Ok(());
             }
             Lookup::Unknown(error) => return self.failed(&change, None, &error).await,
@@ -877,36 +797,20 @@ impl<'a> Applier<'a> {
         }
         let key = self.store.digest_key();
         let fields = &self.settings.rules.fields;
-        let result = compare(
-            &wanted.values,
-            &patron.values,
-            &link.data.digests,
-            fields,
-            self.directory,
-            key,
-        );
+        let result = compare(&wanted.values, &patron.values, &link.data.digests, fields, self.directory, key);
         self.note_staff(result.staff_won);
         if result.write.fields.is_empty() {
-            let digests = digests_after(
-                &link.data.digests,
-                &wanted.values,
-                Some(&patron.values),
-                result.already,
-                key,
-            );
+            let digests =
+                digests_after(&link.data.digests, &wanted.values, Some(&patron.values), result.already, key);
             if matches!(change.kind, ChangeKind::Update | ChangeKind::Renew) {
-                self.result()
-                    .shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
+                self.result().shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
             }
             let expiry = patron.values.expiry.or(link.data.expiry);
             let data = updated(&link, &change, &wanted, digests, expiry);
             return self
                 .settle_one(Settlement {
                     change: Some((change.id, ChangeState::Done)),
-                    link: Some(LinkWrite {
-                        person: change.person,
-                        data,
-                    }),
+                    link: Some(LinkWrite { person: change.person, data }),
                     ..self.nothing()
                 })
                 .await;
@@ -918,18 +822,24 @@ impl<'a> Applier<'a> {
         let number = NumberDraw::Given(barcode);
         let (intent, _) = self
             .intend(
+                self.run,
                 &change,
-                IntentKind::Update,
-                number,
-                result.write.values.clone(),
-                Some(before),
-                None,
+                Step {
+                    values: result.write.values.clone(),
+                    before: Some(before),
+                    ..Step::new(IntentKind::Update, number)
+                },
             )
             .await?;
         let outcome = {
             let _permit = self.permit().await?;
-            self.writes.fetch_add(1, Ordering::Relaxed);
-            self.directory.update(&patron, &result.write).await
+            match self.halted_by() {
+                Some(error) => Outcome::NotSent(error),
+                None => {
+                    self.writes.fetch_add(1, Ordering::Relaxed);
+                    self.directory.update(&patron, &result.write).await
+                }
+            }
         };
         let fresh: FieldSet = result.write.fields.iter().chain(result.already.iter()).collect();
         match outcome {
@@ -947,26 +857,11 @@ impl<'a> Applier<'a> {
             }
             Outcome::AlreadySo(patron) => {
                 self.success();
-                self.changed(
-                    &change,
-                    &link,
-                    &wanted,
-                    intent,
-                    Some(&patron),
-                    (&result.write.values, fresh),
-                )
-                .await
+                self.changed(&change, &link, &wanted, intent, Some(&patron), (&result.write.values, fresh))
+                    .await
             }
             Outcome::HandedOver { .. } => {
-                self.changed(
-                    &change,
-                    &link,
-                    &wanted,
-                    intent,
-                    None,
-                    (&result.write.values, fresh),
-                )
-                .await
+                self.changed(&change, &link, &wanted, intent, None, (&result.write.values, fresh)).await
             }
             Outcome::Rejected(rejection) => {
                 self.success();
@@ -978,8 +873,7 @@ impl<'a> Applier<'a> {
             }
             Outcome::Unknown(error) => {
                 self.failure(&error);
-                self.result()
-                    .note("answer_lost", &error.message, &Place::default());
+                self.result().note("answer_lost", &error.message, &Place::default());
                 Ok(())
             }
         }
@@ -995,15 +889,8 @@ impl<'a> Applier<'a> {
         match rejection.kind {
             RejectionKind::Missing => {
                 let intent = Some((intent, IntentEnd::Rejected));
-                self.settle_one(Settlement {
-                    intent,
-                    ..self.nothing()
-                })
-                .await?;
-                self.gone
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push((change, link));
+                self.settle_one(Settlement { intent, ..self.nothing() }).await?;
+                self.gone.lock().unwrap_or_else(PoisonError::into_inner).push((change, link));
                 Ok(())
             }
             RejectionKind::Target => {
@@ -1011,8 +898,7 @@ impl<'a> Applier<'a> {
                 self.failed(&change, Some(intent), &rejection.error).await
             }
             RejectionKind::Duplicate | RejectionKind::Field | RejectionKind::Record => {
-                self.refused(&change, Some((intent, IntentEnd::Rejected)), rejection)
-                    .await
+                self.refused(&change, Some((intent, IntentEnd::Rejected)), rejection).await
             }
         }
     }
@@ -1040,10 +926,7 @@ impl<'a> Applier<'a> {
         self.settle_one(Settlement {
             intent: Some((intent, IntentEnd::Applied)),
             change: Some((change.id, ChangeState::Done)),
-            link: Some(LinkWrite {
-                person: change.person,
-                data,
-            }),
+            link: Some(LinkWrite { person: change.person, data }),
             ..self.nothing()
         })
         .await
@@ -1065,27 +948,15 @@ impl<'a> Applier<'a> {
     async fn lapse(&self, change: Change, link: Option<Link>) -> Result<(), EngineError> {
         let live = link.filter(|link| link.data.state.is_live());
         let Some(link) = live else {
-            self.result()
-                .shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
+            self.result().shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
             let change = Some((change.id, ChangeState::Dropped));
-            return self
-                .settle_one(Settlement {
-                    change,
-                    ..self.nothing()
-                })
-                .await;
+            return self.settle_one(Settlement { change, ..self.nothing() }).await;
         };
-        let data = LinkData {
-            state: LinkState::Lapsed,
-            reason: Some("left_the_roster".to_owned()),
-            ..link.data
-        };
+        let data =
+            LinkData { state: LinkState::Lapsed, reason: Some("left_the_roster".to_owned()), ..link.data };
         self.settle_one(Settlement {
             change: Some((change.id, ChangeState::Done)),
-            link: Some(LinkWrite {
-                person: change.person,
-                data,
-            }),
+            link: Some(LinkWrite { person: change.person, data }),
             ..self.nothing()
         })
         .await
@@ -1127,10 +998,7 @@ impl<'a> Applier<'a> {
             };
             self.settle_one(Settlement {
                 change: Some((change.id, ChangeState::Settled)),
-                link: Some(LinkWrite {
-                    person: change.person,
-                    data,
-                }),
+                link: Some(LinkWrite { person: change.person, data }),
                 ..self.nothing()
             })
             .await?;
@@ -1147,11 +1015,7 @@ fn updated(
     expiry: Option<jiff::civil::Date>,
 ) -> LinkData {
     LinkData {
-        state: if link.data.state == LinkState::Lapsed {
-            LinkState::Made
-        } else {
-            link.data.state
-        },
+        state: if link.data.state == LinkState::Lapsed { LinkState::Made } else { link.data.state },
         decided: change.decided,
         reason: None,
         school: (wanted.school.key().to_owned(), wanted.school.label()),

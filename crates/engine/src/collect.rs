@@ -159,11 +159,7 @@ impl Collector<'_> {
                     self.progress.advance(records.len() as u64);
                     self.page(records, &mut work, &mut hashers).await?;
                 }
-                RosterPage::End {
-                    completeness,
-                    cursor: _,
-                    findings,
-                } => {
+                RosterPage::End { completeness, cursor: _, findings } => {
                     for finding in &findings {
                         work.result.note(finding.code, &finding.message, &finding.place);
                     }
@@ -229,11 +225,7 @@ impl Collector<'_> {
         work.result.roster += 1;
         let place = student.row.as_ref().map(Place::from).unwrap_or_default();
         for finding in &student.findings {
-            let at = if finding.place == Place::default() {
-                &place
-            } else {
-                &finding.place
-            };
+            let at = if finding.place == Place::default() { &place } else { &finding.place };
             work.result.note(finding.code, &finding.message, at);
         }
         let school = student.school();
@@ -244,14 +236,7 @@ impl Collector<'_> {
         let person = self.person(&student.student_id, person_hasher);
         let position = work.people.find(person);
         let held_expiry = position.and_then(|p| work.people.row(p).expiry);
-        let decision = policy::decide(
-            student,
-            rules,
-            Today {
-                date: self.day,
-                held_expiry,
-            },
-        );
+        let decision = policy::decide(student, rules, Today { date: self.day, held_expiry });
         let label = school.map_or_else(|| NO_SCHOOL.to_owned(), |s| s.label());
         if self.in_doubt.contains(&person) {
             if let Some(position) = position {
@@ -265,32 +250,20 @@ impl Collector<'_> {
         let Some(position) = position else {
             if !work.new_people.insert(person) {
                 // The source's contract is that every id comes once; this is a source's bug, and not a second card.
-                work.result.note(
-                    "student_id_twice",
-                    "a student id came twice from the source",
-                    &place,
-                );
+                work.result.note("student_id_twice", "a student id came twice from the source", &place);
                 return Ok(());
             }
             return self.newcomer(person, decision, &label, school, place, work, print_hasher);
         };
         if work.people.see(position) {
-            work.result.note(
-                "student_id_twice",
-                "a student id came twice from the source",
-                &place,
-            );
+            work.result.note("student_id_twice", "a student id came twice from the source", &place);
             return Ok(());
         }
         let print = policy::fingerprint(&decision, &rules.fields, print_hasher);
         let row = *work.people.row(position);
         if row.decided == print && row.state != LinkState::Lapsed {
             if row.missing_since.is_some() {
-                work.back.push(Missing {
-                    link: row.link,
-                    since: None,
-                    feeds: 0,
-                });
+                work.back.push(Missing { link: row.link, since: None, feeds: 0 });
             }
             let fate = unchanged_fate(&decision, row.state);
             if let Decision::No(reason) = &decision
@@ -301,25 +274,12 @@ impl Collector<'_> {
             work.result.count(&label, fate);
             return Ok(());
         }
-        let (school, grade) = (
-            school.cloned(),
-            student.grade.map(rostercard_core::grade::Grade::code),
-        );
-        closer.push(Closer {
-            position,
-            decision,
-            print,
-            place,
-            school,
-            grade,
-        });
+        let (school, grade) = (school.cloned(), student.grade.map(rostercard_core::grade::Grade::code));
+        closer.push(Closer { position, decision, print, place, school, grade });
         Ok(())
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one step of `student`, split off to be read on its own"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "one step of `student`, split off to be read on its own")]
     fn newcomer(
         &self,
         person: Digest,
@@ -388,12 +348,7 @@ impl Collector<'_> {
         }
         if let Some(number) = number {
             let first = Some(First::Planned);
-            let claim = Claim {
-                person,
-                first,
-                school: school.clone(),
-                place: place.clone(),
-            };
+            let claim = Claim { person, first, school: school.clone(), place: place.clone() };
             work.claims.insert(number, claim);
         }
         self.push(
@@ -411,10 +366,7 @@ impl Collector<'_> {
         Ok(())
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of a change, gathered in one place"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the parts of a change, gathered in one place")]
     fn push(
         &self,
         work: &mut Work,
@@ -431,10 +383,10 @@ impl Collector<'_> {
         work.result.count(&school.1, Fate::Change(kind));
         let facts = school_facts(&mut work.schools, &school.0, || school.1.clone());
         *facts.changes.entry(kind).or_default() += 1;
-        work.running = self.store.digest_key().digest(
-            DigestKind::Decided,
-            &[&work.running.0, &person.0, kind.word().as_bytes(), &decided.0],
-        );
+        work.running = self
+            .store
+            .digest_key()
+            .digest(DigestKind::Decided, &[&work.running.0, &person.0, kind.word().as_bytes(), &decided.0]);
         work.planned.push(Planned {
             change: NewChange {
                 person,
@@ -455,10 +407,7 @@ impl Collector<'_> {
         work.result.roster += 1;
         let finding = &damaged.finding;
         work.result.note(finding.code, &finding.message, &finding.place);
-        let label = damaged
-            .school
-            .as_ref()
-            .map_or_else(|| NO_SCHOOL.to_owned(), ToString::to_string);
+        let label = damaged.school.as_ref().map_or_else(|| NO_SCHOOL.to_owned(), ToString::to_string);
         work.result.count(&label, Fate::Reject);
         let Some(student_id) = &damaged.student_id else {
             work.damaged_without_id = true;
@@ -471,18 +420,13 @@ impl Collector<'_> {
             return;
         }
         if work.new_people.insert(person) {
-            let reason = Reason::Reject(Reject::Record {
-                code: finding.code.to_owned(),
-            });
+            let reason = Reason::Reject(Reject::Record { code: finding.code.to_owned() });
             let print = policy::fingerprint(
                 &Decision::No(reason.clone()),
                 &self.settings.rules.fields,
                 &mut self.store.digest_key().hasher(DigestKind::Decided),
             );
-            let school = damaged
-                .school
-                .as_ref()
-                .map_or_else(no_school, |s| (s.to_string(), s.to_string()));
+            let school = damaged.school.as_ref().map_or_else(no_school, |s| (s.to_string(), s.to_string()));
             let data = without_card(LinkState::Rejected, print, Some(reason.code()), school);
             work.notes.push(LinkWrite { person, data });
         }
@@ -493,10 +437,7 @@ impl Collector<'_> {
         if closer.is_empty() {
             return Ok(());
         }
-        let people: Vec<Digest> = closer
-            .iter()
-            .map(|c| work.people.row(c.position).person)
-            .collect();
+        let people: Vec<Digest> = closer.iter().map(|c| work.people.row(c.position).person).collect();
         let links: HashMap<Digest, Link> = self
             .store
             .links(self.partnership.id, &people)
@@ -515,18 +456,9 @@ impl Collector<'_> {
     }
 
     fn known_person(&self, item: Closer, link: &Link, work: &mut Work) -> Result<(), EngineError> {
-        let Closer {
-            decision,
-            print,
-            place,
-            school,
-            grade,
-            ..
-        } = item;
+        let Closer { decision, print, place, school, grade, .. } = item;
         let key = self.store.digest_key();
-        let label = school
-            .as_ref()
-            .map_or_else(|| NO_SCHOOL.to_owned(), |s| s.label());
+        let label = school.as_ref().map_or_else(|| NO_SCHOOL.to_owned(), |s| s.label());
         let person = link.person;
         let wanted = match decision {
             Decision::Wanted(wanted) => wanted,
@@ -569,12 +501,7 @@ impl Collector<'_> {
             }
             LinkState::Made | LinkState::Linked | LinkState::Adopted | LinkState::Lapsed => {}
         }
-        let fields = changed_wishes(
-            &wanted.values,
-            &link.data.digests,
-            &self.settings.rules.fields,
-            key,
-        );
+        let fields = changed_wishes(&wanted.values, &link.data.digests, &self.settings.rules.fields, key);
         let kind = match (link.data.state, kind_of(fields)) {
             (LinkState::Lapsed, _) => ChangeKind::Restore,
             (_, kind) => kind,
@@ -614,13 +541,8 @@ impl Collector<'_> {
     async fn flush_planned(&self, work: &mut Work) -> Result<(), EngineError> {
         let drops = std::mem::take(&mut work.drops);
         if !drops.is_empty() {
-            let selection = ChangeSelection {
-                ids: Some(drops),
-                ..ChangeSelection::default()
-            };
-            self.store
-                .move_changes(self.run, ChangeState::Ready, ChangeState::Dropped, &selection)
-                .await?;
+            let selection = ChangeSelection { ids: Some(drops), ..ChangeSelection::default() };
+            self.store.move_changes(self.run, ChangeState::Ready, ChangeState::Dropped, &selection).await?;
         }
         let planned = std::mem::take(&mut work.planned);
         if planned.is_empty() {
@@ -629,10 +551,7 @@ impl Collector<'_> {
         let planned = self.without_taken(planned, work).await?;
         let keys: Vec<(Digest, Option<Digest>)> =
             planned.iter().map(|p| (p.change.person, p.number)).collect();
-        let ids = self
-            .store
-            .add_changes(self.run, planned.into_iter().map(|p| p.change).collect())
-            .await?;
+        let ids = self.store.add_changes(self.run, planned.into_iter().map(|p| p.change).collect()).await?;
         for ((person, number), id) in keys.into_iter().zip(ids) {
             if let Some(claim) = number.and_then(|n| work.claims.get_mut(&n))
                 && claim.person == person
@@ -670,12 +589,7 @@ impl Collector<'_> {
             match item.number.and_then(|n| taken.get(&n)) {
                 Some(owner) if *owner != item.change.person => {
                     let reason = Reason::Review(Review::NumberTaken);
-                    let NewChange {
-                        person,
-                        school,
-                        decided,
-                        ..
-                    } = item.change;
+                    let NewChange { person, school, decided, .. } = item.change;
                     uncount(work, &school, ChangeKind::Create, Fate::Review);
                     work.result.note(reason.code(), &reason.to_string(), &item.place);
                     let data = without_card(LinkState::Review, decided, Some(reason.code()), school);
@@ -703,12 +617,8 @@ impl Collector<'_> {
         stored: &HashMap<SchoolId, (String, String)>,
     ) -> Result<(), EngineError> {
         let mut lapsing = Vec::new();
-        let absent: Vec<LinkIndex> = work
-            .people
-            .unseen()
-            .filter(|row| row.state.is_live())
-            .copied()
-            .collect();
+        let absent: Vec<LinkIndex> =
+            work.people.unseen().filter(|row| row.state.is_live()).copied().collect();
         let grace = self.settings.grace;
         for row in absent {
             let school = stored.get(&row.school).cloned().unwrap_or_else(no_school);
@@ -742,9 +652,8 @@ impl Collector<'_> {
 /// Whether somebody who is missing today as well has been missing long enough.
 fn grace_passed(row: &LinkIndex, day: Date, grace: Grace) -> bool {
     let feeds = row.feeds_missed.saturating_add(1);
-    let days = row.missing_since.map_or(0, |since| {
-        since.until(day).map_or(0, |span| i64::from(span.get_days()))
-    });
+    let days =
+        row.missing_since.map_or(0, |since| since.until(day).map_or(0, |span| i64::from(span.get_days())));
     row.missing_since.is_some() && days >= i64::from(grace.days) && feeds >= grace.feeds
 }
 
@@ -759,11 +668,7 @@ fn live_by_school(
     let mut schools = BTreeMap::new();
     for (id, count) in live {
         let (key, label) = stored.get(&id).cloned().unwrap_or_else(no_school);
-        let facts = SchoolFacts {
-            label,
-            live: count,
-            ..SchoolFacts::default()
-        };
+        let facts = SchoolFacts { label, live: count, ..SchoolFacts::default() };
         schools.insert(key, facts);
     }
     schools
@@ -775,13 +680,7 @@ fn school_facts<'m>(
     label: impl FnOnce() -> String,
 ) -> &'m mut SchoolFacts {
     if !schools.contains_key(key) {
-        schools.insert(
-            key.to_owned(),
-            SchoolFacts {
-                label: label(),
-                ..SchoolFacts::default()
-            },
-        );
+        schools.insert(key.to_owned(), SchoolFacts { label: label(), ..SchoolFacts::default() });
     }
     schools.entry(key.to_owned()).or_default()
 }
@@ -789,11 +688,7 @@ fn school_facts<'m>(
 /// Takes a planned change out of the counts and of what the guards see.
 fn uncount(work: &mut Work, school: &(String, String), kind: ChangeKind, to: Fate) {
     work.result.shift(&school.1, Fate::Change(kind), to, 1);
-    if let Some(count) = work
-        .schools
-        .get_mut(&school.0)
-        .and_then(|s| s.changes.get_mut(&kind))
-    {
+    if let Some(count) = work.schools.get_mut(&school.0).and_then(|s| s.changes.get_mut(&kind)) {
         *count = count.saturating_sub(1);
     }
 }

@@ -139,12 +139,7 @@ impl Engine {
         settings: PartnershipSettings,
         world: World,
     ) -> Self {
-        Self {
-            store,
-            directory,
-            settings,
-            world,
-        }
+        Self { store, directory, settings, world }
     }
 
     /// What a sync would do. Writes nothing to the ILS and asks it nothing; the plan waits in the store for `approve`.
@@ -162,13 +157,8 @@ impl Engine {
         here: &Here,
         source: &mut dyn RosterSource,
     ) -> Result<(RunState, RunResult), EngineError> {
-        let in_doubt = self
-            .store
-            .open_intents(here.partnership.id)
-            .await?
-            .into_iter()
-            .map(|i| i.person)
-            .collect();
+        let in_doubt =
+            self.store.open_intents(here.partnership.id).await?.into_iter().map(|i| i.person).collect();
         let (facts, collected) = self.collect(here, Mode::Plan, source, in_doubt).await?;
         let head = self.head(here, &facts, &collected);
         let verdict = self.guard(here, &facts, &collected);
@@ -177,9 +167,7 @@ impl Engine {
         result.warnings = verdict.warnings;
         self.store.write_plan(here.run, head).await?;
         let all = ChangeSelection::default();
-        self.store
-            .move_changes(here.run, ChangeState::Ready, ChangeState::Waiting, &all)
-            .await?;
+        self.store.move_changes(here.run, ChangeState::Ready, ChangeState::Waiting, &all).await?;
         Ok((RunState::Planned, result))
     }
 
@@ -209,12 +197,7 @@ impl Engine {
 
         let mut result = collected.result;
         for count in &waits {
-            result.shift(
-                &count.school.1,
-                Fate::Change(count.kind),
-                Fate::Waiting,
-                count.count,
-            );
+            result.shift(&count.school.1, Fate::Change(count.kind), Fate::Waiting, count.count);
         }
         result.waiting_for = verdict.waiting_for;
         result.warnings = verdict.warnings;
@@ -223,9 +206,7 @@ impl Engine {
         if !verdict.whole {
             let through =
                 here.partnership.let_through || self.settings.guards.first_connection != GuardAction::Wait;
-            self.store
-                .write_taken(here.partnership.id, &head, through)
-                .await?;
+            self.store.write_taken(here.partnership.id, &head, through).await?;
         }
         let (result, halted) = self.apply(here, result).await?;
         Ok(conclude(result, halted, self.world.asked_to_stop()))
@@ -249,29 +230,18 @@ impl Engine {
         // A plan's counts are of what would be done: all of it has waited until now.
         if found.state == RunState::Planned {
             for count in waiting(&self.store.change_counts(run).await?) {
-                result.shift(
-                    &count.school.1,
-                    Fate::Change(count.kind),
-                    Fate::Waiting,
-                    count.count,
-                );
+                result.shift(&count.school.1, Fate::Change(count.kind), Fate::Waiting, count.count);
             }
         }
         let before = self.store.change_counts(run).await?;
-        let moved = self
-            .store
-            .move_changes(run, ChangeState::Waiting, ChangeState::Ready, &selection)
-            .await?;
+        let moved =
+            self.store.move_changes(run, ChangeState::Waiting, ChangeState::Ready, &selection).await?;
         if moved == 0 {
             let why = "the school or kind that was named has no waiting change".to_owned();
             return Err(SelectionError::NothingWaits { run, why }.into());
         }
-        let decision = PlanDecision {
-            who: who.to_owned(),
-            at: here.now,
-            what: "approve".to_owned(),
-            selection,
-        };
+        let decision =
+            PlanDecision { who: who.to_owned(), at: here.now, what: "approve".to_owned(), selection };
         self.store.write_decision(run, decision).await?;
         let after = self.store.change_counts(run).await?;
         for count in waiting(&before) {
@@ -286,9 +256,7 @@ impl Engine {
                 self.store.write_taken(here.partnership.id, head, true).await?;
             }
         }
-        self.store
-            .write_run(run, RunState::Running, &result, None)
-            .await?;
+        self.store.write_run(run, RunState::Running, &result, None).await?;
         let outcome = async {
             let (settled, _) = self.settle(&here, RunResult::default()).await?;
             result.lookups += settled.lookups;
@@ -312,20 +280,14 @@ impl Engine {
     ) -> Result<RunReport, EngineError> {
         let here = self.waiting_run(run, None).await?;
         let before = self.store.change_counts(run).await?;
-        let moved = self
-            .store
-            .move_changes(run, ChangeState::Waiting, ChangeState::Dropped, &selection)
-            .await?;
+        let moved =
+            self.store.move_changes(run, ChangeState::Waiting, ChangeState::Dropped, &selection).await?;
         if moved == 0 {
             let why = "the school or kind that was named has no waiting change".to_owned();
             return Err(SelectionError::NothingWaits { run, why }.into());
         }
-        let decision = PlanDecision {
-            who: who.to_owned(),
-            at: here.now,
-            what: "discard".to_owned(),
-            selection,
-        };
+        let decision =
+            PlanDecision { who: who.to_owned(), at: here.now, what: "discard".to_owned(), selection };
         self.store.write_decision(run, decision).await?;
         let found = self.store.run(run).await?;
         let mut result = found.result;
@@ -333,11 +295,8 @@ impl Engine {
         for count in waiting(&before) {
             let still = waiting(&after).find(|c| c.school == count.school && c.kind == count.kind);
             let gone = count.count - still.map_or(0, |c| c.count);
-            let from = if found.state == RunState::Planned {
-                Fate::Change(count.kind)
-            } else {
-                Fate::Waiting
-            };
+            let from =
+                if found.state == RunState::Planned { Fate::Change(count.kind) } else { Fate::Waiting };
             result.shift(&count.school.1, from, Fate::Pending, gone);
         }
         if waiting(&after).next().is_none() {
@@ -351,25 +310,14 @@ impl Engine {
 
     async fn begin(&self, kind: &str) -> Result<Here, EngineError> {
         let settings = &self.settings;
-        let partnership = self
-            .store
-            .partnership(&settings.permanent_id, &settings.ils, &settings.name)
-            .await?;
+        let partnership =
+            self.store.partnership(&settings.permanent_id, &settings.ils, &settings.name).await?;
         let now = self.world.clock.now();
         let run = self
             .store
-            .begin_run(NewRun {
-                partnership: partnership.id,
-                kind: kind.to_owned(),
-                started_at: now,
-            })
+            .begin_run(NewRun { partnership: partnership.id, kind: kind.to_owned(), started_at: now })
             .await?;
-        Ok(Here {
-            partnership,
-            run,
-            now,
-            day: self.day(now),
-        })
+        Ok(Here { partnership, run, now, day: self.day(now) })
     }
 
     fn day(&self, now: Timestamp) -> Date {
@@ -391,27 +339,17 @@ impl Engine {
                     students = result.counts.students, writes = result.writes, lookups = result.lookups,
                     "The run has ended."
                 );
-                Ok(RunReport {
-                    partnership: self.settings.name.clone(),
-                    run,
-                })
+                Ok(RunReport { partnership: self.settings.name.clone(), run })
             }
             Err(error) => {
                 let result = RunResult {
                     error: Some(error.to_string()),
                     hint: Some(error.hint()),
-                    ..self
-                        .store
-                        .run(here.run)
-                        .await
-                        .map(|run| run.result)
-                        .unwrap_or_default()
+                    ..self.store.run(here.run).await.map(|run| run.result).unwrap_or_default()
                 };
                 // The first error is the one to tell of; a store that cannot note it says so in the log.
-                if let Err(second) = self
-                    .store
-                    .write_run(here.run, RunState::Failed, &result, Some(now))
-                    .await
+                if let Err(second) =
+                    self.store.write_run(here.run, RunState::Failed, &result, Some(now)).await
                 {
                     tracing::error!(error = %second, run = %here.run, "The failed run could not be noted.");
                 }
@@ -445,54 +383,28 @@ impl Engine {
     /// Settles what earlier runs left open, then goes on with plans that a person let through and that were cut short.
     async fn settle_and_resume(&self, here: &Here) -> Result<(RunResult, HashSet<Digest>), EngineError> {
         let (mut used, mut in_doubt) = self.settle(here, RunResult::default()).await?;
-        for run in self
-            .store
-            .runs(Some(here.partnership.id), 50)
-            .await?
-            .into_iter()
-            .rev()
-        {
+        for run in self.store.runs(Some(here.partnership.id), 50).await?.into_iter().rev() {
             let approved = run.id != here.run
                 && run.plan.as_ref().is_some_and(|plan| here.now < plan.expires_at)
-                && self
-                    .store
-                    .decisions(run.id)
-                    .await?
-                    .iter()
-                    .any(|d| d.what == "approve");
+                && self.store.decisions(run.id).await?.iter().any(|d| d.what == "approve");
             if !approved {
                 continue;
             }
             let counts = self.store.change_counts(run.id).await?;
-            if !counts
-                .iter()
-                .any(|c| c.state == ChangeState::Ready && c.count > 0)
-            {
+            if !counts.iter().any(|c| c.state == ChangeState::Ready && c.count > 0) {
                 continue;
             }
-            self.world.progress.say(&format!(
-                "run {} was let through and cut short: going on with it",
-                run.id
-            ));
-            let there = Here {
-                partnership: here.partnership.clone(),
-                run: run.id,
-                ..*here
-            };
+            self.world
+                .progress
+                .say(&format!("run {} was let through and cut short: going on with it", run.id));
+            let there = Here { partnership: here.partnership.clone(), run: run.id, ..*here };
             let (result, halted) = self.apply(&there, run.result).await?;
             used.lookups += result.lookups;
             used.writes += result.writes;
             let (state, result) = conclude(result, halted, self.world.asked_to_stop());
-            self.store
-                .write_run(run.id, state, &result, Some(self.world.clock.now()))
-                .await?;
-            in_doubt = self
-                .store
-                .open_intents(here.partnership.id)
-                .await?
-                .into_iter()
-                .map(|i| i.person)
-                .collect();
+            self.store.write_run(run.id, state, &result, Some(self.world.clock.now())).await?;
+            in_doubt =
+                self.store.open_intents(here.partnership.id).await?.into_iter().map(|i| i.person).collect();
         }
         Ok((used, in_doubt))
     }
@@ -518,9 +430,7 @@ impl Engine {
         };
         let mut collected = collector.collect(source).await?;
         for finding in &facts.findings {
-            collected
-                .result
-                .note(finding.code, &finding.message, &finding.place);
+            collected.result.note(finding.code, &finding.message, &finding.place);
         }
         if facts.state == SourceState::Paused && collected.completeness == Completeness::Snapshot {
             collected.completeness = Completeness::Incomplete;
@@ -529,21 +439,15 @@ impl Engine {
     }
 
     fn rules_digest(&self) -> Digest {
-        self.store.digest_key().digest(
-            DigestKind::Decided,
-            &[b"rules", self.settings.rules.written().as_bytes()],
-        )
+        self.store
+            .digest_key()
+            .digest(DigestKind::Decided, &[b"rules", self.settings.rules.written().as_bytes()])
     }
 
     fn head(&self, here: &Here, facts: &RosterFacts, collected: &Collected) -> PlanHead {
         let days = Span::new().hours(i64::from(self.settings.wait_days) * 24);
         PlanHead {
-            digest: collected
-                .digest
-                .0
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            digest: collected.digest.0.iter().map(|byte| format!("{byte:02x}")).collect(),
             as_of: facts.as_of,
             rules: self.rules_digest(),
             endpoint: facts.endpoint.clone(),
@@ -567,9 +471,7 @@ impl Engine {
                 last_as_of: partnership.as_of,
                 now: here.now,
                 first_connection: !partnership.let_through,
-                rules_changed: partnership
-                    .rules
-                    .is_some_and(|rules| rules != self.rules_digest()),
+                rules_changed: partnership.rules.is_some_and(|rules| rules != self.rules_digest()),
                 endpoint_changed,
                 schools: collected.schools.clone(),
             },
@@ -585,14 +487,9 @@ impl Engine {
             .filter(|c| c.state == ChangeState::Ready && verdict.waits(c.kind, &c.school.0))
             .collect();
         for count in &waits {
-            let selection = ChangeSelection {
-                school: Some(count.school.0.clone()),
-                kind: Some(count.kind),
-                ids: None,
-            };
-            self.store
-                .move_changes(here.run, ChangeState::Ready, ChangeState::Waiting, &selection)
-                .await?;
+            let selection =
+                ChangeSelection { school: Some(count.school.0.clone()), kind: Some(count.kind), ids: None };
+            self.store.move_changes(here.run, ChangeState::Ready, ChangeState::Waiting, &selection).await?;
         }
         Ok(waits)
     }
@@ -610,10 +507,7 @@ impl Engine {
         let new_roster = facts.as_of.is_none() || facts.as_of != here.partnership.as_of;
         if collected.completeness == Completeness::Snapshot && new_roster && !verdict.whole {
             let school = |row: &LinkIndex| {
-                collected
-                    .stored_schools
-                    .get(&row.school)
-                    .map_or("", |(key, _)| key.as_str())
+                collected.stored_schools.get(&row.school).map_or("", |(key, _)| key.as_str())
             };
             writes.extend(
                 collected
@@ -641,11 +535,7 @@ impl Engine {
         result: RunResult,
     ) -> Result<(RunResult, Option<ConnectorError>), EngineError> {
         let counts = self.store.change_counts(here.run).await?;
-        let ready: u64 = counts
-            .iter()
-            .filter(|c| c.state == ChangeState::Ready)
-            .map(|c| c.count)
-            .sum();
+        let ready: u64 = counts.iter().filter(|c| c.state == ChangeState::Ready).map(|c| c.count).sum();
         if ready == 0 {
             return Ok((result, None));
         }
@@ -660,12 +550,7 @@ impl Engine {
         // What was not begun, or has no known end yet, is for the next run.
         for count in self.store.change_counts(here.run).await? {
             if count.state == ChangeState::Ready {
-                result.shift(
-                    &count.school.1,
-                    Fate::Change(count.kind),
-                    Fate::Pending,
-                    count.count,
-                );
+                result.shift(&count.school.1, Fate::Change(count.kind), Fate::Pending, count.count);
             }
         }
         Ok((result, halted))
@@ -674,10 +559,8 @@ impl Engine {
     /// A run of this partnership of which something waits.
     async fn waiting_run(&self, run: RunId, digest: Option<&str>) -> Result<Here, EngineError> {
         let settings = &self.settings;
-        let partnership = self
-            .store
-            .partnership(&settings.permanent_id, &settings.ils, &settings.name)
-            .await?;
+        let partnership =
+            self.store.partnership(&settings.permanent_id, &settings.ils, &settings.name).await?;
         let found = self.store.run(run).await?;
         if found.partnership != partnership.id {
             return Err(SelectionError::OtherPartnership(run).into());
@@ -685,12 +568,7 @@ impl Engine {
         let now = self.world.clock.now();
         let counts = self.store.change_counts(run).await?;
         if waiting(&counts).next().is_none() {
-            let newer = self
-                .store
-                .runs(Some(partnership.id), 1)
-                .await?
-                .first()
-                .map(|newest| newest.id);
+            let newer = self.store.runs(Some(partnership.id), 1).await?.first().map(|newest| newest.id);
             let why = match newer {
                 Some(newer) if newer != run => {
                     format!("it was done, discarded, or superseded by run {newer}")
@@ -701,11 +579,7 @@ impl Engine {
         }
         if let Some(plan) = &found.plan {
             if now >= plan.expires_at {
-                return Err(SelectionError::Expired {
-                    run,
-                    until: plan.expires_at,
-                }
-                .into());
+                return Err(SelectionError::Expired { run, until: plan.expires_at }.into());
             }
             if let Some(asked) = digest
                 && asked != plan.digest
@@ -714,19 +588,12 @@ impl Engine {
                 return Err(SelectionError::OtherDigest { run, found, asked }.into());
             }
         }
-        Ok(Here {
-            partnership,
-            run,
-            now,
-            day: self.day(now),
-        })
+        Ok(Here { partnership, run, now, day: self.day(now) })
     }
 }
 
 fn waiting(counts: &[ChangeCount]) -> impl Iterator<Item = &ChangeCount> {
-    counts
-        .iter()
-        .filter(|c| c.state == ChangeState::Waiting && c.count > 0)
+    counts.iter().filter(|c| c.state == ChangeState::Waiting && c.count > 0)
 }
 
 /// The state of a run that has come to its end.
@@ -744,9 +611,7 @@ fn conclude(mut result: RunResult, halted: Option<ConnectorError>, stopped: bool
             Some("start it again: it goes on where it stopped, and nothing is done twice".to_owned());
         RunState::Failed
     } else if undone > 0 {
-        result.error = Some(format!(
-            "{undone} changes could not be made or settled; the rest is done"
-        ));
+        result.error = Some(format!("{undone} changes could not be made or settled; the rest is done"));
         result.hint = Some("the next run tries them again; look at the ILS if it stays so".to_owned());
         RunState::Failed
     } else if result.counts.waiting > 0 || !result.waiting_for.is_empty() {

@@ -36,9 +36,7 @@ impl People {
 
     /// The position of a person's link.
     pub(crate) fn find(&self, person: Digest) -> Option<usize> {
-        self.table
-            .find(hash(person), |p| self.rows[*p as usize].person == person)
-            .map(|p| *p as usize)
+        self.table.find(hash(person), |p| self.rows[*p as usize].person == person).map(|p| *p as usize)
     }
 
     /// A link.
@@ -58,10 +56,6 @@ impl People {
 
     /// The links whose person the roster did not have.
     pub(crate) fn unseen(&self) -> impl Iterator<Item = &LinkIndex> {
-        self.rows
-            .iter()
-            .zip(&self.seen)
-            .filter(|(_, seen)| !**seen)
-            .map(|(row, _)| row)
+        self.rows.iter().zip(&self.seen).filter(|(_, seen)| !**seen).map(|(row, _)| row)
     }
 }

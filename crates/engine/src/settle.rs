@@ -30,11 +30,7 @@ impl Applier<'_> {
             return Ok(HashSet::new());
         }
         let now = self.world.clock.now();
-        let wait = open
-            .iter()
-            .map(|intent| self.ripens_in(intent, now))
-            .max()
-            .unwrap_or_default();
+        let wait = open.iter().map(|intent| self.ripens_in(intent, now)).max().unwrap_or_default();
         if !wait.is_zero() {
             self.world.progress.say(&format!(
                 "{} writes had no answer; the ILS may still be committing them: looking again in {} s",
@@ -43,9 +39,7 @@ impl Applier<'_> {
             ));
             self.world.clock.sleep(wait).await;
         }
-        self.world
-            .progress
-            .phase(Phase::Settling, Some(open.len() as u64));
+        self.world.progress.phase(Phase::Settling, Some(open.len() as u64));
         // One person's intents in their order; people at once, up to the ILS's limit.
         let mut people: Vec<Vec<OpenIntent>> = Vec::new();
         for intent in open {
@@ -73,12 +67,13 @@ impl Applier<'_> {
 
     async fn settle_person(&self, mut intents: Vec<OpenIntent>) -> Result<(), EngineError> {
         intents.sort_by_key(|intent| intent.id);
+        let pin_follows = intents.iter().any(|intent| intent.kind == IntentKind::SetPin);
         for intent in intents {
             if self.halted() {
                 return Ok(());
             }
             match intent.kind {
-                IntentKind::Create => self.settle_create(intent).await?,
+                IntentKind::Create => self.settle_create(intent, pin_follows).await?,
                 IntentKind::SetPin => self.settle_pin(intent).await?,
                 IntentKind::Update => self.settle_update(intent).await?,
             }
@@ -86,11 +81,11 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn settle_create(&self, open: OpenIntent) -> Result<(), EngineError> {
+    async fn settle_create(&self, open: OpenIntent, pin_follows: bool) -> Result<(), EngineError> {
         let wanted = spool::decode(&open.planned.spool)?;
         match self.find(FindKey::Barcode(open.barcode.clone())).await? {
-            Lookup::Found(patron) => self.landed(open, &wanted, &patron).await,
-            Lookup::NotFound => self.send_again(open, &wanted).await,
+            Lookup::Found(patron) => self.landed(open, &wanted, &patron, pin_follows).await,
+            Lookup::NotFound => self.send_again(open, &wanted, pin_follows).await,
             // Nobody can tell: it stays open, and nothing is planned for the person.
             Lookup::Unknown(_) | Lookup::Many | Lookup::NotVisible => Ok(()),
         }
@@ -103,6 +98,7 @@ impl Applier<'_> {
         open: OpenIntent,
         wanted: &WantedPatron,
         patron: &Patron,
+        pin_follows: bool,
     ) -> Result<(), EngineError> {
         let returns = self.directory.returns();
         let differs = |field: Field| {
@@ -112,48 +108,43 @@ impl Applier<'_> {
         };
         if differs(Field::Surname) && differs(Field::BirthDate) {
             let ended = Some((open.id, IntentEnd::NotWritten));
-            return self
-                .number_taken(&open.planned, wanted, Review::NumberTaken, ended)
-                .await;
+            return self.number_taken(&open.planned, wanted, Review::NumberTaken, ended).await;
         }
-        let (planned, attempt) = attempt_of(open);
-        self.made(&planned, wanted, attempt, Some(patron), LinkState::Made)
-            .await
+        let (planned, attempt) = attempt_of(open, pin_follows);
+        self.made(&planned, wanted, attempt, Some(patron), LinkState::Made).await
     }
 
     /// It did not land, and can land no more: the same create once more, with the same number and PIN.
-    async fn send_again(&self, open: OpenIntent, wanted: &WantedPatron) -> Result<(), EngineError> {
-        self.store
-            .intend_again(&[open.id], self.world.clock.now())
-            .await?;
-        let (planned, attempt) = attempt_of(open);
+    async fn send_again(
+        &self,
+        open: OpenIntent,
+        wanted: &WantedPatron,
+        pin_follows: bool,
+    ) -> Result<(), EngineError> {
+        self.store.intend_again(&[open.id], self.world.clock.now()).await?;
+        let (planned, attempt) = attempt_of(open, pin_follows);
         match self.wire_create(&attempt).await? {
             Outcome::Applied(patron) => {
-                self.made(&planned, wanted, attempt, patron.as_deref(), LinkState::Made)
-                    .await
+                self.made(&planned, wanted, attempt, patron.as_deref(), LinkState::Made).await
             }
             Outcome::AlreadySo(patron) => {
-                self.made(&planned, wanted, attempt, Some(&patron), LinkState::Made)
-                    .await
+                self.made(&planned, wanted, attempt, Some(&patron), LinkState::Made).await
             }
             Outcome::HandedOver { .. } => {
-                self.made(&planned, wanted, attempt, None, LinkState::Pending)
-                    .await
+                self.made(&planned, wanted, attempt, None, LinkState::Pending).await
             }
             Outcome::Rejected(rejection) if rejection.kind == RejectionKind::Duplicate => {
                 // It landed after all, between our look and our knock.
                 match self.find(FindKey::Barcode(attempt.barcode.clone())).await? {
                     Lookup::Found(patron) => {
-                        self.made(&planned, wanted, attempt, Some(&patron), LinkState::Made)
-                            .await
+                        self.made(&planned, wanted, attempt, Some(&patron), LinkState::Made).await
                     }
                     _ => Ok(()),
                 }
             }
             Outcome::Rejected(_) | Outcome::NotSent(_) => {
                 // Certain not to be there: the next run plans it anew, with what the roster says then.
-                self.result()
-                    .shift(&planned.school.1, Fate::Change(planned.kind), Fate::Pending, 1);
+                self.result().shift(&planned.school.1, Fate::Change(planned.kind), Fate::Pending, 1);
                 self.settle_one(Settlement {
                     intent: Some((attempt.intent, IntentEnd::NotWritten)),
                     change: Some((planned.id, ChangeState::Failed)),
@@ -167,15 +158,11 @@ impl Applier<'_> {
 
     async fn settle_pin(&self, open: OpenIntent) -> Result<(), EngineError> {
         let Some(pin) = open.pin else {
-            return Err(EngineError::Internal(
-                "the journal holds a PIN's intent without a PIN",
-            ));
+            return Err(EngineError::Internal("the journal holds a PIN's intent without a PIN"));
         };
         match self.find(FindKey::Barcode(open.barcode.clone())).await? {
             Lookup::Found(patron) => {
-                self.store
-                    .intend_again(&[open.id], self.world.clock.now())
-                    .await?;
+                self.store.intend_again(&[open.id], self.world.clock.now()).await?;
                 self.set_pin(&open.planned, &patron, open.id, pin).await
             }
             _ => Ok(()),
@@ -188,28 +175,17 @@ impl Applier<'_> {
             return Ok(());
         };
         let returns = self.directory.returns();
-        let landed = open
-            .fields
-            .iter()
-            .filter(|field| returns.contains(*field))
-            .all(|field| {
-                self.directory.canonical(field, &open.values).as_deref()
-                    == patron.values.canonical(field).as_deref()
-            });
+        let landed = open.fields.iter().filter(|field| returns.contains(*field)).all(|field| {
+            self.directory.canonical(field, &open.values).as_deref()
+                == patron.values.canonical(field).as_deref()
+        });
         let link = self.store.links(self.partnership, &[open.person]).await?.pop();
         if let (true, Some(link)) = (landed, link) {
             let wanted = spool::decode(&open.planned.spool)?;
             let written = (&open.values, open.fields);
-            return self
-                .changed(&open.planned, &link, &wanted, open.id, Some(&patron), written)
-                .await;
+            return self.changed(&open.planned, &link, &wanted, open.id, Some(&patron), written).await;
         }
-        self.result().shift(
-            &open.planned.school.1,
-            Fate::Change(open.planned.kind),
-            Fate::Pending,
-            1,
-        );
+        self.result().shift(&open.planned.school.1, Fate::Change(open.planned.kind), Fate::Pending, 1);
         self.settle_one(Settlement {
             intent: Some((open.id, IntentEnd::NotWritten)),
             change: Some((open.planned.id, ChangeState::Failed)),
@@ -219,26 +195,8 @@ impl Applier<'_> {
     }
 }
 
-fn attempt_of(open: OpenIntent) -> (rostercard_store::rows::Change, Attempt) {
-    let OpenIntent {
-        id,
-        barcode,
-        pin,
-        values,
-        planned,
-        ..
-    } = open;
-    let values = PatronValues {
-        barcode: None,
-        ..values
-    };
-    (
-        planned,
-        Attempt {
-            intent: id,
-            barcode,
-            values,
-            pin,
-        },
-    )
+fn attempt_of(open: OpenIntent, pin_follows: bool) -> (rostercard_store::rows::Change, Attempt) {
+    let OpenIntent { id, run, barcode, pin, values, planned, .. } = open;
+    let values = PatronValues { barcode: None, ..values };
+    (planned, Attempt { run, intent: id, barcode, values, pin, pin_follows })
 }

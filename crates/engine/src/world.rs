@@ -70,12 +70,7 @@ impl World {
     /// A world.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, progress: Arc<dyn Progress>) -> Self {
-        Self {
-            clock,
-            entropy,
-            progress,
-            stop: Arc::default(),
-        }
+        Self { clock, entropy, progress, stop: Arc::default() }
     }
 
     /// Asks the runs of this world to stop: writes under way are finished, no new one begins.

@@ -1,0 +1,127 @@
+//! A power cut at a chosen step: nothing after it happens, and the store and the ILS keep what they had.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rostercard_core::digest::{Digest, DigestKey};
+use rostercard_core::plan::{ChangeState, RunState};
+use rostercard_core::privacy::Personal;
+use rostercard_store::rows::{
+    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, Link, LinkIndex, LinkWrite, Missing,
+    NewChange, NewIntent, NewRun, OpenIntent, Partnership, PartnershipId, PlanDecision, PlanHead, Run, RunId,
+    RunResult, Settlement, StateCount, StoredSchool,
+};
+use rostercard_store::{Store, StoreError};
+use tokio::sync::Notify;
+
+/// Counts steps, and cuts the power at one of them.
+#[derive(Debug)]
+pub struct Power {
+    left: AtomicI64,
+    cut: AtomicBool,
+    noticed: Notify,
+    steps: AtomicI64,
+}
+
+impl Default for Power {
+    fn default() -> Self {
+        Self {
+            left: AtomicI64::new(i64::MAX),
+            cut: AtomicBool::new(false),
+            noticed: Notify::new(),
+            steps: AtomicI64::new(0),
+        }
+    }
+}
+
+impl Power {
+    /// The power is cut at the step after so many.
+    pub fn cut_after(&self, steps: i64) {
+        self.left.store(steps, Ordering::SeqCst);
+    }
+
+    /// It is back.
+    pub fn restore(&self) {
+        self.left.store(i64::MAX, Ordering::SeqCst);
+        self.cut.store(false, Ordering::SeqCst);
+    }
+
+    /// Steps so far.
+    pub fn steps(&self) -> i64 {
+        self.steps.load(Ordering::SeqCst)
+    }
+
+    /// A step that may be the last.
+    pub async fn step(&self) {
+        self.steps.fetch_add(1, Ordering::SeqCst);
+        if self.cut.load(Ordering::SeqCst) || self.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            self.cut.store(true, Ordering::SeqCst);
+            self.noticed.notify_one();
+            pending::<()>().await;
+        }
+    }
+
+    /// Runs something until it ends or the power is cut; `None` where it was cut.
+    pub async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            result = work => Some(result),
+            () = self.noticed.notified() => None,
+        }
+    }
+}
+
+/// A store before and after each of whose operations the power may be cut.
+pub struct CrashStore {
+    pub inner: Arc<dyn Store>,
+    pub power: Arc<Power>,
+}
+
+macro_rules! passed_on {
+    ($($(#[$mark:ident])? fn $name:ident(&self $(, $arg:ident: $ty:ty)*) -> $out:ty;)+) => {
+        #[async_trait]
+        impl Store for CrashStore {
+            fn digest_key(&self) -> &DigestKey {
+                self.inner.digest_key()
+            }
+            $(async fn $name(&self $(, $arg: $ty)*) -> $out {
+                self.power.step().await;
+                let result = self.inner.$name($($arg),*).await;
+                self.power.step().await;
+                result
+            })+
+        }
+    };
+}
+
+passed_on! {
+    fn partnership(&self, permanent_id: &str, ils: &str, name: &str) -> Result<Partnership, StoreError>;
+    fn partnerships(&self) -> Result<Vec<Partnership>, StoreError>;
+    fn index(&self, partnership: PartnershipId) -> Result<Vec<LinkIndex>, StoreError>;
+    fn schools(&self, partnership: PartnershipId) -> Result<Vec<StoredSchool>, StoreError>;
+    fn links(&self, partnership: PartnershipId, people: &[Digest]) -> Result<Vec<Link>, StoreError>;
+    fn numbers_in_use(&self, ils: &str, numbers: &[Personal]) -> Result<Vec<(Personal, Digest)>, StoreError>;
+    fn state_counts(&self, partnership: PartnershipId) -> Result<Vec<StateCount>, StoreError>;
+    fn write_links(&self, partnership: PartnershipId, links: Vec<LinkWrite>) -> Result<(), StoreError>;
+    fn write_missing(&self, missing: Vec<Missing>) -> Result<(), StoreError>;
+    fn begin_run(&self, run: NewRun) -> Result<RunId, StoreError>;
+    fn write_plan(&self, run: RunId, head: PlanHead) -> Result<(), StoreError>;
+    fn write_run(&self, run: RunId, state: RunState, result: &RunResult, at: Option<Timestamp>) -> Result<(), StoreError>;
+    fn write_taken(&self, partnership: PartnershipId, head: &PlanHead, through: bool) -> Result<(), StoreError>;
+    fn run(&self, run: RunId) -> Result<Run, StoreError>;
+    fn runs(&self, partnership: Option<PartnershipId>, most: usize) -> Result<Vec<Run>, StoreError>;
+    fn add_changes(&self, run: RunId, changes: Vec<NewChange>) -> Result<Vec<ChangeId>, StoreError>;
+    fn changes(&self, run: RunId, state: ChangeState, after: Option<ChangeId>, most: usize) -> Result<Vec<Change>, StoreError>;
+    fn change_counts(&self, run: RunId) -> Result<Vec<ChangeCount>, StoreError>;
+    fn move_changes(&self, run: RunId, from: ChangeState, to: ChangeState, selection: &ChangeSelection) -> Result<u64, StoreError>;
+    fn write_decision(&self, run: RunId, decision: PlanDecision) -> Result<(), StoreError>;
+    fn decisions(&self, run: RunId) -> Result<Vec<PlanDecision>, StoreError>;
+    fn intend(&self, intents: Vec<NewIntent>) -> Result<Vec<Intent>, StoreError>;
+    fn intend_again(&self, intents: &[IntentId], at: Timestamp) -> Result<(), StoreError>;
+    fn settle(&self, settlements: Vec<Settlement>) -> Result<(), StoreError>;
+    fn open_intents(&self, partnership: PartnershipId) -> Result<Vec<OpenIntent>, StoreError>;
+    fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError>;
+}
