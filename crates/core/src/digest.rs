@@ -17,11 +17,7 @@ pub struct Digest(pub [u8; 16]);
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Enough to tell rows apart in a test's output; not a value about a person.
-        write!(
-            f,
-            "Digest({:02x}{:02x}{:02x}{:02x}…)",
-            self.0[0], self.0[1], self.0[2], self.0[3]
-        )
+        write!(f, "Digest({:02x}{:02x}{:02x}{:02x}…)", self.0[0], self.0[1], self.0[2], self.0[3])
     }
 }
 
@@ -81,10 +77,7 @@ impl DigestKey {
     /// A hasher for a digest whose parts come one by one.
     #[must_use]
     pub fn hasher(&self, kind: DigestKind) -> DigestHasher {
-        DigestHasher {
-            key: self.derived[kind as usize],
-            buffer: Vec::with_capacity(256),
-        }
+        DigestHasher { key: self.derived[kind as usize], buffer: Vec::with_capacity(256) }
     }
 
     /// The 64-bit digest of a field's canonical value. Never 0, which stands for "nothing".
@@ -195,14 +188,8 @@ mod tests {
     #[test]
     fn kinds_and_keys_differ() {
         let (a, b) = (DigestKey::new([1; 32]), DigestKey::new([2; 32]));
-        assert_ne!(
-            a.digest(DigestKind::Person, &[b"x"]),
-            a.digest(DigestKind::Identity, &[b"x"])
-        );
-        assert_ne!(
-            a.digest(DigestKind::Person, &[b"x"]),
-            b.digest(DigestKind::Person, &[b"x"])
-        );
+        assert_ne!(a.digest(DigestKind::Person, &[b"x"]), a.digest(DigestKind::Identity, &[b"x"]));
+        assert_ne!(a.digest(DigestKind::Person, &[b"x"]), b.digest(DigestKind::Person, &[b"x"]));
         assert_ne!(a.id(), b.id());
         assert_ne!(a.value(Field::Email, Some("x")), a.value(Field::Phone, Some("x")));
         assert_eq!(a.value(Field::Email, None), ValueDigest::NOTHING);

@@ -90,10 +90,7 @@ impl FieldSet {
 
     /// The fields, in the order of [`Field::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Field> {
-        Field::ALL
-            .iter()
-            .copied()
-            .filter(move |field| self.contains(*field))
+        Field::ALL.iter().copied().filter(move |field| self.contains(*field))
     }
 
     /// The set as a number, for the store.
@@ -209,10 +206,7 @@ impl FieldRules {
             .iter()
             .copied()
             .filter(|field| {
-                matches!(
-                    self.owner(*field),
-                    Ownership::School | Ownership::Ours | Ownership::Fill
-                )
+                matches!(self.owner(*field), Ownership::School | Ownership::Ours | Ownership::Fill)
             })
             .collect()
     }

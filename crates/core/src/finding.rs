@@ -18,21 +18,13 @@ impl Place {
     /// A line of a file.
     #[must_use]
     pub fn line(file: impl Into<String>, line: u64) -> Self {
-        Self {
-            file: Some(file.into()),
-            line: Some(line),
-            column: None,
-        }
+        Self { file: Some(file.into()), line: Some(line), column: None }
     }
 
     /// A file as a whole.
     #[must_use]
     pub fn file(file: impl Into<String>) -> Self {
-        Self {
-            file: Some(file.into()),
-            line: None,
-            column: None,
-        }
+        Self { file: Some(file.into()), line: None, column: None }
     }
 
     /// The same place, at a column.
@@ -91,11 +83,7 @@ impl Finding {
     /// A finding.
     #[must_use]
     pub fn new(code: &'static str, place: Place, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            place,
-            message: message.into(),
-        }
+        Self { code, place, message: message.into() }
     }
 }
 

@@ -13,11 +13,7 @@ pub struct Grade(u8);
 const NAMED: &[(u8, &str, &[&str])] = &[
     (1, "IT", &["IT", "INFANT", "TODDLER"]),
     (2, "PR", &["PR", "PRESCHOOL", "PS3", "PS4"]),
-    (
-        3,
-        "PK",
-        &["PK", "PREK", "PRE-K", "P4", "P3", "PREKINDERGARTEN", "-1", "-2"],
-    ),
+    (3, "PK", &["PK", "PREK", "PRE-K", "P4", "P3", "PREKINDERGARTEN", "-1", "-2"]),
     (4, "TK", &["TK", "TRANSITIONALKINDERGARTEN"]),
     (5, "KG", &["KG", "K", "KN", "KF", "KH", "KINDERGARTEN", "00", "0"]),
     (30, "PS", &["PS", "POSTSECONDARY"]),
@@ -44,19 +40,12 @@ impl Grade {
         if let Some(grade) = digits(text) {
             return grade;
         }
-        let upper: String = text
-            .to_ascii_uppercase()
-            .chars()
-            .filter(|c| !c.is_whitespace())
-            .collect();
+        let upper: String = text.to_ascii_uppercase().chars().filter(|c| !c.is_whitespace()).collect();
         let upper = upper.strip_prefix("GRADE").unwrap_or(&upper);
         if let Some((code, ..)) = NAMED.iter().find(|(_, _, spellings)| spellings.contains(&upper)) {
             return Some(Self(*code));
         }
-        let number = ["ST", "ND", "RD", "TH"]
-            .iter()
-            .find_map(|s| upper.strip_suffix(s))
-            .unwrap_or(upper);
+        let number = ["ST", "ND", "RD", "TH"].iter().find_map(|s| upper.strip_suffix(s)).unwrap_or(upper);
         digits(number).flatten()
     }
 
@@ -110,12 +99,7 @@ impl fmt::Display for Grade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_number() {
             Some(number) => write!(f, "{number:02}"),
-            None => f.write_str(
-                NAMED
-                    .iter()
-                    .find(|(c, ..)| *c == self.0)
-                    .map_or("UG", |(_, name, _)| name),
-            ),
+            None => f.write_str(NAMED.iter().find(|(c, ..)| *c == self.0).map_or("UG", |(_, name, _)| name)),
         }
     }
 }
@@ -171,11 +155,7 @@ mod tests {
             ("1st", "01"),
             ("Other", "UG"),
         ] {
-            assert_eq!(
-                Grade::parse(text).map(|g| g.to_string()).as_deref(),
-                Some(shown),
-                "{text}"
-            );
+            assert_eq!(Grade::parse(text).map(|g| g.to_string()).as_deref(), Some(shown), "{text}");
         }
         for text in ["", "14", "99", "x", "-", "1.0E+1", "six"] {
             assert_eq!(Grade::parse(text), None, "{text}");

@@ -63,11 +63,7 @@ impl Limit {
     /// A limit that lets changes wait.
     #[must_use]
     pub const fn wait(percent: f64, at_least: u64) -> Self {
-        Self {
-            percent,
-            at_least,
-            action: GuardAction::Wait,
-        }
+        Self { percent, at_least, action: GuardAction::Wait }
     }
 
     /// How many go through, out of so many cards.
@@ -124,11 +120,7 @@ impl Default for Guards {
             create: Limit::wait(10.0, 25),
             link: Limit::wait(10.0, 25),
             update: Limit::wait(25.0, 25),
-            renew: Limit {
-                percent: 100.0,
-                at_least: 25,
-                action: GuardAction::Off,
-            },
+            renew: Limit { percent: 100.0, at_least: 25, action: GuardAction::Off },
             lapse: Limit::wait(5.0, 10),
             restore: Limit::wait(10.0, 25),
             school: Limit::wait(50.0, 25),
@@ -327,23 +319,17 @@ fn whole_roster(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     {
         let cause =
             format!("this roster is of {as_of}, the last one was of {last}: an old file was delivered again");
-        raise(
-            verdict,
-            GuardAction::Wait,
-            doubt(GuardName::RosterOlder, None, changes, cause),
-            |v| v.whole = true,
-        );
+        raise(verdict, GuardAction::Wait, doubt(GuardName::RosterOlder, None, changes, cause), |v| {
+            v.whole = true
+        });
     }
     if let (Some(as_of), Some(oldest)) = (facts.as_of, guards.roster_age) {
         let age = u64::try_from(facts.now.duration_since(as_of).as_secs()).unwrap_or(0);
         if age > oldest {
             let cause = format!("this roster is of {as_of}: the district's export may have stopped");
-            raise(
-                verdict,
-                GuardAction::Wait,
-                doubt(GuardName::RosterAge, Some(oldest), age, cause),
-                |v| v.whole = true,
-            );
+            raise(verdict, GuardAction::Wait, doubt(GuardName::RosterAge, Some(oldest), age, cause), |v| {
+                v.whole = true
+            });
         }
     }
     let snapshot = facts.completeness == Completeness::Snapshot;
@@ -427,10 +413,7 @@ fn schools(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
                 v.schools.insert((key.clone(), ChangeKind::Lapse));
             });
         }
-        for kind in KINDS
-            .into_iter()
-            .filter(|kind| !matches!(kind, ChangeKind::Renew))
-        {
+        for kind in KINDS.into_iter().filter(|kind| !matches!(kind, ChangeKind::Renew)) {
             let found = school.changes.get(&kind).copied().unwrap_or(0);
             let allowed = guards.school.allows(school.live);
             if found > allowed && guards.limit(kind).is_some_and(|l| l.action != GuardAction::Off) {

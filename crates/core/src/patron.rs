@@ -55,10 +55,7 @@ impl PatronValues {
     #[must_use]
     pub fn canonical(&self, field: Field) -> Option<Cow<'_, str>> {
         fn personal(value: Option<&Personal>) -> Option<Cow<'_, str>> {
-            value
-                .map(Personal::reveal)
-                .filter(|v| !v.is_empty())
-                .map(Cow::Borrowed)
+            value.map(Personal::reveal).filter(|v| !v.is_empty()).map(Cow::Borrowed)
         }
         match field {
             Field::Barcode => personal(self.barcode.as_ref()),
@@ -72,14 +69,8 @@ impl PatronValues {
             Field::Address => self.address.as_ref().map(|a| {
                 let line2 = a.street2.as_ref().map_or("", Personal::reveal);
                 Cow::Owned(
-                    [
-                        a.street.reveal(),
-                        line2,
-                        a.city.reveal(),
-                        a.state.reveal(),
-                        a.zip.reveal(),
-                    ]
-                    .join("\u{1f}"),
+                    [a.street.reveal(), line2, a.city.reveal(), a.state.reveal(), a.zip.reveal()]
+                        .join("\u{1f}"),
                 )
             }),
             Field::StudentId => personal(self.student_id.as_ref()),
@@ -87,11 +78,8 @@ impl PatronValues {
             Field::HomeBranch => self.home_branch.as_ref().map(|c| Cow::Borrowed(c.as_str())),
             Field::Expiry => self.expiry.map(|date| Cow::Owned(date.to_string())),
             Field::Statistics => (!self.statistics.is_empty()).then(|| {
-                let pairs: Vec<String> = self
-                    .statistics
-                    .iter()
-                    .map(|(k, v)| format!("{k}\u{1f}{v}"))
-                    .collect();
+                let pairs: Vec<String> =
+                    self.statistics.iter().map(|(k, v)| format!("{k}\u{1f}{v}")).collect();
                 Cow::Owned(pairs.join("\u{1e}"))
             }),
             Field::Note => personal(self.note.as_ref()),
@@ -102,11 +90,7 @@ impl PatronValues {
     /// The fields that hold something.
     #[must_use]
     pub fn present(&self) -> FieldSet {
-        Field::ALL
-            .iter()
-            .copied()
-            .filter(|field| self.canonical(*field).is_some())
-            .collect()
+        Field::ALL.iter().copied().filter(|field| self.canonical(*field).is_some()).collect()
     }
 
     /// Takes over one field's value from `other`, also where it is nothing.

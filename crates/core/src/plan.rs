@@ -170,20 +170,13 @@ mod tests {
     fn kinds_of_changed_fields() {
         assert_eq!(kind_of(FieldSet::EMPTY), ChangeKind::Note);
         assert_eq!(kind_of(FieldSet::of(&[Field::Expiry])), ChangeKind::Renew);
-        assert_eq!(
-            kind_of(FieldSet::of(&[Field::Expiry, Field::Surname])),
-            ChangeKind::Update
-        );
+        assert_eq!(kind_of(FieldSet::of(&[Field::Expiry, Field::Surname])), ChangeKind::Update);
         assert_eq!(kind_of(FieldSet::of(&[Field::HomeBranch])), ChangeKind::Update);
     }
 
     #[test]
     fn counts_add_up() {
-        let mut counts = Counts {
-            students: 3,
-            unchanged: 1,
-            ..Counts::default()
-        };
+        let mut counts = Counts { students: 3, unchanged: 1, ..Counts::default() };
         *counts.of(ChangeKind::Create) += 1;
         assert!(!counts.add_up());
         *counts.of(ChangeKind::Note) += 1;

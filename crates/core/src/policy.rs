@@ -52,14 +52,9 @@ fn wanted(student: &Student, rules: &CardRules, today: Today) -> Result<WantedPa
     let age = student.birth_date.and_then(|born| born.age_on(today.date));
     let rule = card_rule(student, school, age, rules);
     let names = names(student, rules.names).map_err(Reason::Reject)?;
-    let number = rule
-        .number
-        .apply(&student.student_id, rules.number_max)
-        .map_err(Reason::Reject)?;
+    let number = rule.number.apply(&student.student_id, rules.number_max).map_err(Reason::Reject)?;
     let Some(branch) = rules.homes.branch(school) else {
-        return Err(Reason::Pending(Pending::NoHome {
-            school: school.label(),
-        }));
+        return Err(Reason::Pending(Pending::NoHome { school: school.label() }));
     };
 
     let mut findings = Vec::new();
@@ -72,22 +67,15 @@ fn wanted(student: &Student, rules: &CardRules, today: Today) -> Result<WantedPa
         ));
     }
     let fields = &rules.fields;
-    let address = if fields.allows(Field::Address) {
-        choose_address(student, rules, &mut findings)
-    } else {
-        None
-    };
+    let address =
+        if fields.allows(Field::Address) { choose_address(student, rules, &mut findings) } else { None };
     let allowed = |field, value: &Option<Personal>| if fields.allows(field) { value.clone() } else { None };
     let values = PatronValues {
         barcode: None,
         user_name: allowed(Field::UserName, &student.user_name),
         surname: Some(names.surname),
         given_name: names.given,
-        middle_name: if fields.allows(Field::MiddleName) {
-            names.middle
-        } else {
-            None
-        },
+        middle_name: if fields.allows(Field::MiddleName) { names.middle } else { None },
         birth_date: student.birth_date.filter(|_| fields.allows(Field::BirthDate)),
         email: allowed(Field::Email, &student.email),
         phone: allowed(Field::Phone, &student.phone),
@@ -104,11 +92,7 @@ fn wanted(student: &Student, rules: &CardRules, today: Today) -> Result<WantedPa
             .collect(),
         note: rule.note.as_deref().map(Personal::new),
     };
-    let fallback_address = rules
-        .address
-        .fallback
-        .clone()
-        .filter(|f| values.address.as_ref() != Some(f));
+    let fallback_address = rules.address.fallback.clone().filter(|f| values.address.as_ref() != Some(f));
     Ok(WantedPatron {
         model: rule.model,
         role: student.role,
@@ -129,29 +113,16 @@ fn eligible(student: &Student, school: &School, rules: &CardRules, today: Date) 
     if !eligible.roles.contains(&student.role) {
         return Err(NotEligible::Role);
     }
-    let listed = eligible
-        .schools
-        .as_ref()
-        .is_none_or(|schools| names_school(schools, school));
+    let listed = eligible.schools.as_ref().is_none_or(|schools| names_school(schools, school));
     if !listed || names_school(&eligible.not_schools, school) {
-        return Err(NotEligible::School {
-            school: school.label(),
-        });
+        return Err(NotEligible::School { school: school.label() });
     }
     if student.role == Role::Student {
-        if eligible
-            .grades
-            .as_ref()
-            .is_some_and(|grades| !student.grade.is_some_and(|g| grades.contains(g)))
-        {
+        if eligible.grades.as_ref().is_some_and(|grades| !student.grade.is_some_and(|g| grades.contains(g))) {
             return Err(NotEligible::Grade);
         }
         let age = student.birth_date.and_then(|born| born.age_on(today));
-        if eligible
-            .ages
-            .as_ref()
-            .is_some_and(|ages| !age.is_some_and(|a| ages.contains(&a)))
-        {
+        if eligible.ages.as_ref().is_some_and(|ages| !age.is_some_and(|a| ages.contains(&a))) {
             return Err(NotEligible::Age);
         }
     }
@@ -165,11 +136,7 @@ fn card_rule<'r>(
     age: Option<u8>,
     rules: &'r CardRules,
 ) -> std::borrow::Cow<'r, CardRule> {
-    match rules
-        .card_for
-        .iter()
-        .find(|card_for| holds(&card_for.selector, student, school, age))
-    {
+    match rules.card_for.iter().find(|card_for| holds(&card_for.selector, student, school, age)) {
         None => std::borrow::Cow::Borrowed(&rules.card),
         Some(card_for) => std::borrow::Cow::Owned(patched(&rules.card, card_for)),
     }
@@ -186,26 +153,11 @@ fn holds(selector: &Selector, student: &Student, school: &School, age: Option<u8
         GivenAddress::Given(address) => address.zip.reveal().trim().get(..5),
         GivenAddress::None | GivenAddress::Protected => None,
     };
-    selector
-        .grades
-        .as_ref()
-        .is_none_or(|grades| student.grade.is_some_and(|g| grades.contains(g)))
-        && selector
-            .schools
-            .as_ref()
-            .is_none_or(|schools| names_school(schools, school))
-        && selector
-            .roles
-            .as_ref()
-            .is_none_or(|roles| roles.contains(&student.role))
-        && selector
-            .ages
-            .as_ref()
-            .is_none_or(|ages| age.is_some_and(|a| ages.contains(&a)))
-        && selector
-            .zips
-            .as_ref()
-            .is_none_or(|zips| zip.is_some_and(|zip| zips.contains(zip)))
+    selector.grades.as_ref().is_none_or(|grades| student.grade.is_some_and(|g| grades.contains(g)))
+        && selector.schools.as_ref().is_none_or(|schools| names_school(schools, school))
+        && selector.roles.as_ref().is_none_or(|roles| roles.contains(&student.role))
+        && selector.ages.as_ref().is_none_or(|ages| age.is_some_and(|a| ages.contains(&a)))
+        && selector.zips.as_ref().is_none_or(|zips| zip.is_some_and(|zip| zips.contains(zip)))
 }
 
 struct Names {
@@ -217,33 +169,16 @@ struct Names {
 /// The names for the card. One name alone becomes the surname, which every ILS demands; nothing is cut or changed but
 /// for white space at the ends and runs of it within.
 fn names(student: &Student, choice: NameChoice) -> Result<Names, Reject> {
-    let preferred = student
-        .preferred
-        .as_ref()
-        .filter(|_| choice == NameChoice::Preferred);
-    let given = preferred
-        .and_then(|p| p.given.as_ref())
-        .unwrap_or(&student.given_name);
-    let family = preferred
-        .and_then(|p| p.family.as_ref())
-        .unwrap_or(&student.family_name);
-    let middle = preferred
-        .and_then(|p| p.middle.as_ref())
-        .or(student.middle_name.as_ref());
+    let preferred = student.preferred.as_ref().filter(|_| choice == NameChoice::Preferred);
+    let given = preferred.and_then(|p| p.given.as_ref()).unwrap_or(&student.given_name);
+    let family = preferred.and_then(|p| p.family.as_ref()).unwrap_or(&student.family_name);
+    let middle = preferred.and_then(|p| p.middle.as_ref()).or(student.middle_name.as_ref());
     let given = tidy(given)?;
     let family = tidy(family)?;
     let middle = middle.map(tidy).transpose()?.flatten();
     match (given, family) {
-        (given, Some(surname)) => Ok(Names {
-            surname,
-            given,
-            middle,
-        }),
-        (Some(only), None) => Ok(Names {
-            surname: only,
-            given: None,
-            middle,
-        }),
+        (given, Some(surname)) => Ok(Names { surname, given, middle }),
+        (Some(only), None) => Ok(Names { surname: only, given: None, middle }),
         (None, None) => Err(Reject::NameMissing),
     }
 }
@@ -287,29 +222,19 @@ fn choose_address(student: &Student, rules: &CardRules, findings: &mut Vec<Findi
             if address_rules.known_zips.as_ref().is_none_or(known) {
                 return Some(address.clone());
             }
-            (
-                "address_zip_unknown",
-                "the ILS does not know the address's ZIP code",
-            )
+            ("address_zip_unknown", "the ILS does not know the address's ZIP code")
         }
     };
-    let done = if address_rules.fallback.is_some() {
-        "the fallback address is used"
-    } else {
-        "the card has none"
-    };
+    let done =
+        if address_rules.fallback.is_some() { "the fallback address is used" } else { "the card has none" };
     findings.push(Finding::new(code, Place::default(), format!("{why}: {done}")));
     address_rules.fallback.clone()
 }
 
 /// `PO Box 12`, `P.O. Box 12`, `Post Office Box 12`.
 fn is_po_box(street: &Personal) -> bool {
-    let letters: String = street
-        .reveal()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
+    let letters: String =
+        street.reveal().chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     letters.starts_with("pobox") || letters.starts_with("postofficebox")
 }
 

@@ -236,10 +236,7 @@ impl fmt::Display for Reject {
                 )
             }
             Self::NumberTooLong { length, most } => {
-                write!(
-                    f,
-                    "the number would have {length} characters and only {most} fit; it is never cut"
-                )
+                write!(f, "the number would have {length} characters and only {most} fit; it is never cut")
             }
             Self::NumberCollides => f.write_str("another student of the roster would get the same number"),
             Self::NameMissing => f.write_str("there is neither a given nor a family name"),

@@ -96,16 +96,8 @@ pub fn encode(wanted: &WantedPatron) -> Result<Zeroizing<Vec<u8>>, SpoolError> {
             }
         },
         fallback_address: wanted.fallback_address.as_ref().map(address_out),
-        source_ids: wanted
-            .source_ids
-            .iter()
-            .map(|id| id.reveal().to_owned())
-            .collect(),
-        school: (
-            wanted.school.source_id.clone(),
-            wanted.school.code.clone(),
-            wanted.school.name.clone(),
-        ),
+        source_ids: wanted.source_ids.iter().map(|id| id.reveal().to_owned()).collect(),
+        school: (wanted.school.source_id.clone(), wanted.school.code.clone(), wanted.school.name.clone()),
         grade: wanted.grade.map(Grade::code),
     };
     to_bytes(&spooled)
@@ -124,26 +116,19 @@ pub fn decode(bytes: &[u8]) -> Result<WantedPatron, SpoolError> {
         role: Role::from_word(&spooled.role).ok_or_else(|| word("role"))?,
         number: match spooled.number {
             SpooledNumber::Given(number) => Number::Given(Personal::new(number)),
-            SpooledNumber::Issued(range) => Number::Issued {
-                range: Code::new(range),
-            },
+            SpooledNumber::Issued(range) => Number::Issued { range: Code::new(range) },
         },
         values: values_in(spooled.values)?,
         pin: match spooled.pin {
             SpooledPin::None => PinWish::None,
             SpooledPin::Random(digits) => PinWish::Random { digits },
-            SpooledPin::Given(pin, fallback_digits) => PinWish::Given {
-                pin: Secret::new(pin),
-                fallback_digits,
-            },
+            SpooledPin::Given(pin, fallback_digits) => {
+                PinWish::Given { pin: Secret::new(pin), fallback_digits }
+            }
         },
         fallback_address: spooled.fallback_address.map(address_in),
         source_ids: spooled.source_ids.into_iter().map(Personal::new).collect(),
-        school: Arc::new(School {
-            source_id,
-            code,
-            name,
-        }),
+        school: Arc::new(School { source_id, code, name }),
         grade: spooled.grade.and_then(Grade::from_code),
         findings: Vec::new(),
     })
@@ -167,9 +152,7 @@ pub fn decode_values(bytes: &[u8]) -> Result<PatronValues, SpoolError> {
 
 fn to_bytes(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, SpoolError> {
     // Errors name types and places, never values: these types have no custom messages.
-    serde_json::to_vec(value)
-        .map(Zeroizing::new)
-        .map_err(|e| SpoolError(format!("{:?}", e.classify())))
+    serde_json::to_vec(value).map(Zeroizing::new).map_err(|e| SpoolError(format!("{:?}", e.classify())))
 }
 
 fn from_bytes<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, SpoolError> {
@@ -194,19 +177,14 @@ fn values_out(values: &PatronValues) -> SpooledValues {
         category: code(&values.category),
         home_branch: code(&values.home_branch),
         expiry: values.expiry.map(|d| d.to_string()),
-        statistics: values
-            .statistics
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.to_string()))
-            .collect(),
+        statistics: values.statistics.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
         note: text(&values.note),
     }
 }
 
 fn values_in(values: SpooledValues) -> Result<PatronValues, SpoolError> {
     let date = |text: Option<String>| {
-        text.map(|t| t.parse::<Date>().map_err(|_| SpoolError("a date".to_owned())))
-            .transpose()
+        text.map(|t| t.parse::<Date>().map_err(|_| SpoolError("a date".to_owned()))).transpose()
     };
     Ok(PatronValues {
         barcode: values.barcode.map(Personal::new),
@@ -222,11 +200,7 @@ fn values_in(values: SpooledValues) -> Result<PatronValues, SpoolError> {
         category: values.category.map(Code::new),
         home_branch: values.home_branch.map(Code::new),
         expiry: date(values.expiry)?,
-        statistics: values
-            .statistics
-            .into_iter()
-            .map(|(k, v)| (Code::new(k), Code::new(v)))
-            .collect(),
+        statistics: values.statistics.into_iter().map(|(k, v)| (Code::new(k), Code::new(v))).collect(),
         note: values.note.map(Personal::new),
     })
 }
@@ -301,10 +275,7 @@ mod tests {
 
     #[test]
     fn an_error_shows_no_value() {
-        let error = decode(br#"{"model":"Zoe","role":"student"}"#)
-            .err()
-            .unwrap()
-            .to_string();
+        let error = decode(br#"{"model":"Zoe","role":"student"}"#).err().unwrap().to_string();
         assert!(!error.contains("Zoe"), "{error}");
     }
 }

@@ -24,12 +24,7 @@ pub struct FieldDigests([FieldDigest; Field::ALL.len()]);
 
 impl Default for FieldDigests {
     fn default() -> Self {
-        Self(
-            [FieldDigest {
-                sent: ValueDigest::NOTHING,
-                seen: ValueDigest::NOTHING,
-            }; Field::ALL.len()],
-        )
+        Self([FieldDigest { sent: ValueDigest::NOTHING, seen: ValueDigest::NOTHING }; Field::ALL.len()])
     }
 }
 
@@ -121,10 +116,7 @@ pub fn compare(
 ) -> ThreeWay {
     let returns = directory.returns();
     let mut result = ThreeWay {
-        write: FieldChanges {
-            fields: FieldSet::EMPTY,
-            values: PatronValues::default(),
-        },
+        write: FieldChanges { fields: FieldSet::EMPTY, values: PatronValues::default() },
         staff_won: FieldSet::EMPTY,
         already: FieldSet::EMPTY,
     };

@@ -96,10 +96,7 @@ impl LinkState {
     /// Whether Rostercard knows a patron behind a link in this state, looked after or not.
     #[must_use]
     pub const fn has_patron(self) -> bool {
-        matches!(
-            self,
-            Self::Made | Self::Linked | Self::Adopted | Self::Lapsed | Self::Gone
-        )
+        matches!(self, Self::Made | Self::Linked | Self::Adopted | Self::Lapsed | Self::Gone)
     }
 }
 

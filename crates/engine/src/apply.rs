@@ -560,6 +560,12 @@ impl<'a> Applier<'a> {
         rejection: Rejection,
     ) -> Result<Again, EngineError> {
         let ended = Some((intent, IntentEnd::Rejected));
+        if rejection.error.retry == Retry::Later {
+            // "Not now" is no refusal of the record: nothing was written, and the next run tries again.
+            self.failure(&rejection.error);
+            self.failed(change, Some(intent), &rejection.error).await?;
+            return Ok(Again::No);
+        }
         match (rejection.kind, rejection.field) {
             (RejectionKind::Field, Some(Field::Pin)) => {
                 if let PinWish::Given { fallback_digits, .. } = &wanted.pin {
@@ -886,6 +892,10 @@ impl<'a> Applier<'a> {
         intent: IntentId,
         rejection: Rejection,
     ) -> Result<(), EngineError> {
+        if rejection.error.retry == Retry::Later {
+            self.failure(&rejection.error);
+            return self.failed(&change, Some(intent), &rejection.error).await;
+        }
         match rejection.kind {
             RejectionKind::Missing => {
                 let intent = Some((intent, IntentEnd::Rejected));

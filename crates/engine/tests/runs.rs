@@ -479,6 +479,16 @@ async fn a_target_that_refuses_the_service_is_left_alone() {
 }
 
 #[tokio::test]
+async fn not_now_is_no_refusal_of_the_record() {
+    let town = Town::new().open();
+    town.ils.not_now(true);
+    let report = town.sync(&kids(3)).await;
+    assert_eq!((report.run.state, report.run.result.counts.pending), (RunState::Failed, 3));
+    town.ils.not_now(false);
+    assert_eq!(town.sync(&kids(3)).await.run.result.counts.create, 3);
+}
+
+#[tokio::test]
 async fn s05_a_change_by_staff_stays_and_is_said_once() {
     let mut town = Town::new().open();
     town.settings.guards.rules_changed = GuardAction::Off;

@@ -111,12 +111,7 @@ impl Client {
         }
         let http = builder.build().map_err(|_| SetupError::Tls)?;
         let turns = Semaphore::new(settings.connections.clamp(1, Semaphore::MAX_PERMITS));
-        Ok(Self {
-            http,
-            base: endpoint,
-            settings,
-            turns,
-        })
+        Ok(Self { http, base: endpoint, settings, turns })
     }
 
     /// The endpoint that the client was set up for.
@@ -131,24 +126,16 @@ impl Client {
     pub async fn send(&self, call: Call) -> Result<Answer, WebError> {
         let origin = self.base.origin();
         if call.endpoint.origin() != origin || call.broken {
-            return Err(WebError::NotSent {
-                origin,
-                why: NotSent::BadRequest,
-            });
+            return Err(WebError::NotSent { origin, why: NotSent::BadRequest });
         }
         // The semaphore is never closed.
         let _turn = self.turns.acquire().await.ok();
         let until = Instant::now() + self.settings.deadline;
         let late = |_| WebError::Unknown {
             origin: origin.clone(),
-            why: Unknown::Deadline {
-                seconds: self.settings.deadline.as_secs(),
-            },
+            why: Unknown::Deadline { seconds: self.settings.deadline.as_secs() },
         };
-        let mut request = self
-            .http
-            .request(call.method, call.endpoint.url().clone())
-            .headers(call.headers);
+        let mut request = self.http.request(call.method, call.endpoint.url().clone()).headers(call.headers);
         if let Some(body) = call.body {
             request = request.body(body);
         }
@@ -159,9 +146,7 @@ impl Client {
 
         let too_long = || WebError::Unknown {
             origin: origin.clone(),
-            why: Unknown::TooLong {
-                limit: self.settings.answer_limit,
-            },
+            why: Unknown::TooLong { limit: self.settings.answer_limit },
         };
         // What the server says of the length only serves to give up early; what counts is what comes.
         let announced = response.content_length().unwrap_or(0);
@@ -179,10 +164,7 @@ impl Client {
             }
             body.extend_from_slice(&piece);
         }
-        let content_type = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         Ok(Answer {
             status: response.status().as_u16(),
             retry_after: retry_after(response.headers()),
@@ -203,10 +185,7 @@ impl fmt::Debug for Client {
 }
 
 fn certificates(path: &PathBuf) -> Result<Vec<Certificate>, SetupError> {
-    let pem = fs::read(path).map_err(|source| SetupError::CaFile {
-        path: path.clone(),
-        source,
-    })?;
+    let pem = fs::read(path).map_err(|source| SetupError::CaFile { path: path.clone(), source })?;
     let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
     if certificates.is_empty() {
         return Err(SetupError::NoCertificate { path: path.clone() });
@@ -226,23 +205,13 @@ pub struct Call {
 impl Call {
     /// A GET.
     pub fn get(endpoint: Endpoint) -> Self {
-        Self {
-            method: Method::GET,
-            endpoint,
-            headers: HeaderMap::new(),
-            body: None,
-            broken: false,
-        }
+        Self { method: Method::GET, endpoint, headers: HeaderMap::new(), body: None, broken: false }
     }
 
     /// A POST of a body.
     pub fn post(endpoint: Endpoint, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self {
-            method: Method::POST,
-            body: Some(body.into()),
-            ..Self::get(endpoint)
-        }
-        .header("content-type", content_type)
+        Self { method: Method::POST, body: Some(body.into()), ..Self::get(endpoint) }
+            .header("content-type", content_type)
     }
 
     /// The same call with a header. The value is kept out of every print. One that HTTP cannot carry makes the call fail

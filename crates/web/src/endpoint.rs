@@ -137,16 +137,10 @@ mod tests {
 
     #[test]
     fn only_scheme_host_and_port_are_printed() {
-        let endpoint = Endpoint::parse(
-            "https://ils.example.org:8443/ncip/T0KEN?apikey=T0KEN#T0KEN",
-            false,
-        )
-        .unwrap();
+        let endpoint =
+            Endpoint::parse("https://ils.example.org:8443/ncip/T0KEN?apikey=T0KEN#T0KEN", false).unwrap();
         let shown = format!("{endpoint} {endpoint:?}");
-        assert!(
-            shown.contains("https://ils.example.org:8443") && !shown.contains("T0KEN"),
-            "{shown}"
-        );
+        assert!(shown.contains("https://ils.example.org:8443") && !shown.contains("T0KEN"), "{shown}");
     }
 
     #[test]
@@ -159,11 +153,7 @@ mod tests {
             "http://ils.example.org/",
             "https://a:b@ils.example.org/",
         ] {
-            assert_eq!(
-                endpoint.join(path).unwrap_err(),
-                EndpointError::OtherOrigin,
-                "{path}"
-            );
+            assert_eq!(endpoint.join(path).unwrap_err(), EndpointError::OtherOrigin, "{path}");
         }
     }
 }

@@ -109,13 +109,8 @@ impl WebError {
     pub fn may_pass(&self) -> bool {
         !matches!(
             self,
-            Self::NotSent {
-                why: NotSent::BadRequest | NotSent::Certificate(_),
-                ..
-            } | Self::Unknown {
-                why: Unknown::TooLong { .. },
-                ..
-            }
+            Self::NotSent { why: NotSent::BadRequest | NotSent::Certificate(_), .. }
+                | Self::Unknown { why: Unknown::TooLong { .. }, .. }
         )
     }
 
@@ -154,16 +149,10 @@ impl WebError {
 pub(crate) fn classify(error: &reqwest::Error, origin: &str, started: Started) -> WebError {
     let origin = origin.to_owned();
     if error.is_builder() {
-        return WebError::NotSent {
-            origin,
-            why: NotSent::BadRequest,
-        };
+        return WebError::NotSent { origin, why: NotSent::BadRequest };
     }
     if started == Started::Sending && error.is_connect() {
-        return WebError::NotSent {
-            origin,
-            why: no_connection(error),
-        };
+        return WebError::NotSent { origin, why: no_connection(error) };
     }
     let damaged = error.is_decode() || causes(error).any(is_parse_error);
     // A body that breaks off while it is being decompressed is both; that it broke off says more.
@@ -177,11 +166,7 @@ pub(crate) fn classify(error: &reqwest::Error, origin: &str, started: Started) -
             )
         })
     });
-    let why = if damaged && !broke_off {
-        Unknown::Damaged
-    } else {
-        Unknown::Closed
-    };
+    let why = if damaged && !broke_off { Unknown::Damaged } else { Unknown::Closed };
     WebError::Unknown { origin, why }
 }
 
@@ -208,14 +193,9 @@ fn no_connection(error: &reqwest::Error) -> NotSent {
         return NotSent::ConnectTimeout;
     }
     let refused = |e: &Cause| {
-        e.downcast_ref::<io::Error>()
-            .is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused)
+        e.downcast_ref::<io::Error>().is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused)
     };
-    if causes(error).any(refused) {
-        NotSent::Refused
-    } else {
-        NotSent::NoConnection
-    }
+    if causes(error).any(refused) { NotSent::Refused } else { NotSent::NoConnection }
 }
 
 fn in_words(error: &CertificateError) -> &'static str {

@@ -15,9 +15,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let until = rfc2822::parse(value).ok()?.timestamp();
     let now = rfc2822::parse(text(DATE)?).ok()?.timestamp();
-    Some(Duration::from_secs(
-        u64::try_from(until.as_second().saturating_sub(now.as_second())).unwrap_or(0),
-    ))
+    Some(Duration::from_secs(u64::try_from(until.as_second().saturating_sub(now.as_second())).unwrap_or(0)))
 }
 
 #[cfg(test)]

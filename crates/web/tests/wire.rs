@@ -20,11 +20,7 @@ fn provider() {
 }
 
 fn settings() -> ClientSettings {
-    ClientSettings {
-        deadline: Duration::from_secs(5),
-        answer_limit: 64 * 1024,
-        ..ClientSettings::default()
-    }
+    ClientSettings { deadline: Duration::from_secs(5), answer_limit: 64 * 1024, ..ClientSettings::default() }
 }
 
 fn client(url: &str, settings: ClientSettings) -> Client {
@@ -33,13 +29,7 @@ fn client(url: &str, settings: ClientSettings) -> Client {
 }
 
 async fn post(client: &Client) -> Result<Answer, WebError> {
-    client
-        .send(Call::post(
-            client.endpoint().clone(),
-            "application/xml",
-            "<hello/>",
-        ))
-        .await
+    client.send(Call::post(client.endpoint().clone(), "application/xml", "<hello/>")).await
 }
 
 /// Reads a whole request with a body of a known length.
@@ -74,11 +64,7 @@ async fn canned(answer: Vec<u8>) -> (String, Arc<AtomicUsize>) {
 }
 
 fn http(head: &str, body: &[u8]) -> Vec<u8> {
-    [
-        format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").as_bytes(),
-        body,
-    ]
-    .concat()
+    [format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").as_bytes(), body].concat()
 }
 
 fn unknown(error: &WebError) -> Unknown {
@@ -135,10 +121,7 @@ async fn the_deadline_is_for_the_whole_call_and_not_for_each_read() {
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         take_request(&mut stream).await;
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-            .await
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n").await.unwrap();
         // A byte now and then, for far longer than the deadline: no single read is late.
         let mut ticks = tokio::time::interval(Duration::from_millis(20));
         for _ in 0..150 {
@@ -149,14 +132,7 @@ async fn the_deadline_is_for_the_whole_call_and_not_for_each_read() {
         }
     });
     let deadline = Duration::from_millis(300);
-    let client = client(
-        &url,
-        ClientSettings {
-            deadline,
-            answer_limit: 2_000_000,
-            ..settings()
-        },
-    );
+    let client = client(&url, ClientSettings { deadline, answer_limit: 2_000_000, ..settings() });
     let began = std::time::Instant::now();
     let error = post(&client).await.unwrap_err();
     assert!(matches!(unknown(&error), Unknown::Deadline { .. }));
@@ -172,17 +148,8 @@ async fn silence_after_sending_is_unknown() {
         take_request(&mut stream).await;
         std::future::pending::<()>().await;
     });
-    let client = client(
-        &url,
-        ClientSettings {
-            deadline: Duration::from_millis(200),
-            ..settings()
-        },
-    );
-    assert!(matches!(
-        unknown(&post(&client).await.unwrap_err()),
-        Unknown::Deadline { .. }
-    ));
+    let client = client(&url, ClientSettings { deadline: Duration::from_millis(200), ..settings() });
+    assert!(matches!(unknown(&post(&client).await.unwrap_err()), Unknown::Deadline { .. }));
     server.abort();
 }
 
@@ -248,19 +215,13 @@ async fn the_limit_counts_what_was_unpacked() {
 #[tokio::test]
 async fn a_long_answer_is_given_up() {
     let body = vec![b'x'; 64 * 1024 + 1];
-    for head in [
-        "200 OK".to_owned(),
-        format!("200 OK\r\nContent-Length: {}", body.len()),
-    ] {
+    for head in ["200 OK".to_owned(), format!("200 OK\r\nContent-Length: {}", body.len())] {
         let (url, _) = canned(http(&head, &body)).await;
         let error = post(&client(&url, settings())).await.unwrap_err();
         assert_eq!(unknown(&error), Unknown::TooLong { limit: 64 * 1024 }, "{head}");
     }
     let (url, _) = canned(http("200 OK", &body[1..])).await;
-    assert_eq!(
-        post(&client(&url, settings())).await.unwrap().body.len(),
-        64 * 1024
-    );
+    assert_eq!(post(&client(&url, settings())).await.unwrap().body.len(), 64 * 1024);
 }
 
 #[tokio::test]
@@ -276,10 +237,7 @@ async fn an_answer_that_breaks_off_is_unknown() {
         assert_eq!(count.load(Ordering::SeqCst), 1, "sent once and never again");
     }
     let (url, count) = canned(Vec::new()).await;
-    assert_eq!(
-        unknown(&post(&client(&url, settings())).await.unwrap_err()),
-        Unknown::Closed
-    );
+    assert_eq!(unknown(&post(&client(&url, settings())).await.unwrap_err()), Unknown::Closed);
     assert_eq!(count.load(Ordering::SeqCst), 1);
 }
 
@@ -289,15 +247,8 @@ async fn what_is_not_http_is_unknown() {
     let error = post(&client(&url, settings())).await.unwrap_err();
     assert_eq!(unknown(&error), Unknown::Damaged);
     assert_eq!(count.load(Ordering::SeqCst), 1);
-    let (url, _) = canned(http(
-        "200 OK\r\nContent-Encoding: gzip",
-        b"this is no gzip at all",
-    ))
-    .await;
-    assert_eq!(
-        unknown(&post(&client(&url, settings())).await.unwrap_err()),
-        Unknown::Damaged
-    );
+    let (url, _) = canned(http("200 OK\r\nContent-Encoding: gzip", b"this is no gzip at all")).await;
+    assert_eq!(unknown(&post(&client(&url, settings())).await.unwrap_err()), Unknown::Damaged);
 }
 
 #[tokio::test]
@@ -323,10 +274,7 @@ async fn a_redirect_is_reported_and_never_followed() {
 async fn a_status_is_an_answer_and_retry_after_is_kept() {
     let (url, count) = canned(http("429 Too Many Requests\r\nRetry-After: 17", b"slow down")).await;
     let answer = post(&client(&url, settings())).await.unwrap();
-    assert_eq!(
-        (answer.status, answer.retry_after),
-        (429, Some(Duration::from_secs(17)))
-    );
+    assert_eq!((answer.status, answer.retry_after), (429, Some(Duration::from_secs(17))));
     assert_eq!(answer.body, b"slow down");
     assert_eq!(count.load(Ordering::SeqCst), 1);
     for status in [204, 401, 404, 405, 411, 413, 415, 500, 502, 503] {
@@ -362,15 +310,9 @@ async fn headers_that_http_cannot_carry_send_nothing() {
     let (url, count) = canned(http("200 OK", b"")).await;
     let client = client(&url, settings());
     let call = Call::get(client.endpoint().clone()).header("authorization", "a\nb");
-    assert_eq!(
-        not_sent(&client.send(call).await.unwrap_err()),
-        NotSent::BadRequest
-    );
+    assert_eq!(not_sent(&client.send(call).await.unwrap_err()), NotSent::BadRequest);
     let other = Call::get(Endpoint::parse("https://other.example.org/", false).unwrap());
-    assert_eq!(
-        not_sent(&client.send(other).await.unwrap_err()),
-        NotSent::BadRequest
-    );
+    assert_eq!(not_sent(&client.send(other).await.unwrap_err()), NotSent::BadRequest);
     assert_eq!(count.load(Ordering::SeqCst), 0);
 }
 
@@ -391,20 +333,11 @@ async fn no_more_calls_are_under_way_than_allowed() {
                 peak.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 pair.wait().await;
                 inside.fetch_sub(1, Ordering::SeqCst);
-                stream
-                    .write_all(&http("200 OK\r\nContent-Length: 0", b""))
-                    .await
-                    .unwrap();
+                stream.write_all(&http("200 OK\r\nContent-Length: 0", b"")).await.unwrap();
             });
         }
     });
-    let client = Arc::new(client(
-        &url,
-        ClientSettings {
-            connections: 2,
-            ..settings()
-        },
-    ));
+    let client = Arc::new(client(&url, ClientSettings { connections: 2, ..settings() }));
     let calls: Vec<_> = (0..8)
         .map(|_| {
             let client = Arc::clone(&client);
@@ -436,9 +369,7 @@ fn tls_server(name: &str) -> (SocketAddr, String) {
             let mut buffer = [0; 4096];
             // A client that does not trust us hangs up here.
             if tls.read(&mut buffer).is_ok()
-                && tls
-                    .write_all(&http("200 OK\r\nContent-Length: 4", b"<a/>"))
-                    .is_ok()
+                && tls.write_all(&http("200 OK\r\nContent-Length: 4", b"<a/>")).is_ok()
             {
                 tls.flush().ok();
             }
@@ -456,10 +387,7 @@ async fn a_certificate_that_is_not_trusted_sends_nothing() {
     let ca = |pem: &str| {
         let path = folder.join("ca.pem");
         std::fs::write(&path, pem).unwrap();
-        ClientSettings {
-            ca_file: Some(path),
-            ..settings()
-        }
+        ClientSettings { ca_file: Some(path), ..settings() }
     };
     let url = format!("https://localhost:{}/T0KEN", address.port());
     let error = post(&client(&url, ca(&other))).await.unwrap_err();
@@ -469,10 +397,7 @@ async fn a_certificate_that_is_not_trusted_sends_nothing() {
     provider();
     let empty = Client::new(Endpoint::parse(&url, false).unwrap(), ca("no certificate"));
     assert!(matches!(empty.unwrap_err(), SetupError::NoCertificate { .. }));
-    let missing = ClientSettings {
-        ca_file: Some(folder.join("missing.pem")),
-        ..settings()
-    };
+    let missing = ClientSettings { ca_file: Some(folder.join("missing.pem")), ..settings() };
     let missing = Client::new(Endpoint::parse(&url, false).unwrap(), missing);
     assert!(matches!(missing.unwrap_err(), SetupError::CaFile { .. }));
     std::fs::remove_dir_all(&folder).unwrap();
@@ -485,30 +410,17 @@ async fn a_ca_of_ones_own_is_trusted_for_its_name_alone() {
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("ca.pem");
     std::fs::write(&path, pem).unwrap();
-    let own = || ClientSettings {
-        ca_file: Some(path.clone()),
-        ..settings()
-    };
-    let answer = post(&client(&format!("https://localhost:{}/", address.port()), own()))
-        .await
-        .unwrap();
+    let own = || ClientSettings { ca_file: Some(path.clone()), ..settings() };
+    let answer = post(&client(&format!("https://localhost:{}/", address.port()), own())).await.unwrap();
     assert_eq!(answer.body, b"<a/>");
-    let error = post(&client(&format!("https://127.0.0.1:{}/", address.port()), own()))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        not_sent(&error),
-        NotSent::Certificate("it is for another host name")
-    );
+    let error = post(&client(&format!("https://127.0.0.1:{}/", address.port()), own())).await.unwrap_err();
+    assert_eq!(not_sent(&error), NotSent::Certificate("it is for another host name"));
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[tokio::test]
 async fn a_server_without_tls_sends_nothing() {
-    for (greeting, wanted) in [
-        (b"220 ready\r\n".as_slice(), NotSent::Tls),
-        (b"", NotSent::ConnectTimeout),
-    ] {
+    for (greeting, wanted) in [(b"220 ready\r\n".as_slice(), NotSent::Tls), (b"", NotSent::ConnectTimeout)] {
         let (_, pem) = tls_server("localhost");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -526,9 +438,7 @@ async fn a_server_without_tls_sends_nothing() {
             ca_file: Some(path.clone()),
             ..settings()
         };
-        let error = post(&client(&format!("https://localhost:{port}/"), settings))
-            .await
-            .unwrap_err();
+        let error = post(&client(&format!("https://localhost:{port}/"), settings)).await.unwrap_err();
         assert_eq!(not_sent(&error), wanted);
         let seen = server.await.unwrap();
         assert!(!String::from_utf8_lossy(&seen).contains("hello/"));

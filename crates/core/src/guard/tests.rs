@@ -3,13 +3,7 @@
 use super::*;
 
 fn school(label: &str, live: u64, roster: u64, absent: u64) -> (String, SchoolFacts) {
-    let facts = SchoolFacts {
-        label: label.into(),
-        live,
-        roster,
-        absent,
-        changes: BTreeMap::new(),
-    };
+    let facts = SchoolFacts { label: label.into(), live, roster, absent, changes: BTreeMap::new() };
     (label.to_owned(), facts)
 }
 
@@ -39,12 +33,7 @@ fn guards_of(verdict: &Verdict) -> Vec<&str> {
 #[test]
 fn an_ordinary_night_goes_through() {
     let plan = facts([school("A", 800, 801, 2), school("B", 80, 80, 1)]);
-    let plan = with(
-        with(plan, "A", ChangeKind::Create, 3),
-        "B",
-        ChangeKind::Update,
-        20,
-    );
+    let plan = with(with(plan, "A", ChangeKind::Create, 3), "B", ChangeKind::Update, 20);
     assert_eq!(evaluate(&plan, &Guards::default()), Verdict::default());
 }
 
@@ -74,11 +63,7 @@ fn s15_one_school_of_many_that_sends_nobody_waits_alone() {
     assert_eq!(guards_of(&verdict), ["school_collapsed"]);
     assert!(verdict.waits(ChangeKind::Lapse, "0123") && !verdict.absence_counts("0123"));
     assert!(!verdict.waits(ChangeKind::Create, "0456") && verdict.absence_counts("0456"));
-    assert!(
-        verdict.waiting_for[0]
-            .likely_cause
-            .contains("sent 0 people; 90 have cards")
-    );
+    assert!(verdict.waiting_for[0].likely_cause.contains("sent 0 people; 90 have cards"));
 }
 
 #[test]
@@ -88,14 +73,8 @@ fn s02_last_years_file_waits() {
     plan.last_as_of = Some("2026-11-23T00:00:00Z".parse().unwrap());
     assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), ["roster_older"]);
     plan.last_as_of = plan.as_of;
-    assert!(
-        !evaluate(&plan, &Guards::default()).whole,
-        "the same file again is no older one"
-    );
-    let guards = Guards {
-        roster_age: Some(3 * 86_400),
-        ..Guards::default()
-    };
+    assert!(!evaluate(&plan, &Guards::default()).whole, "the same file again is no older one");
+    let guards = Guards { roster_age: Some(3 * 86_400), ..Guards::default() };
     assert_eq!(guards_of(&evaluate(&plan, &guards)), ["roster_age"]);
 }
 
@@ -106,10 +85,7 @@ fn s19_the_first_connection_waits_whatever_its_size() {
     let verdict = evaluate(&plan, &Guards::default());
     assert_eq!(guards_of(&verdict), ["first_connection"]);
     assert!(verdict.waits(ChangeKind::Create, "A"));
-    let off = Guards {
-        first_connection: GuardAction::Off,
-        ..Guards::default()
-    };
+    let off = Guards { first_connection: GuardAction::Off, ..Guards::default() };
     assert_eq!(evaluate(&plan, &off), Verdict::default());
 }
 
@@ -125,31 +101,18 @@ fn s38_changed_rules_wait_only_where_they_change_something() {
 #[test]
 fn many_changes_of_a_kind_wait_and_the_other_kinds_go_on() {
     let plan = facts([school("A", 500, 560, 0), school("B", 500, 510, 0)]);
-    let plan = with(
-        with(plan, "A", ChangeKind::Create, 91),
-        "B",
-        ChangeKind::Create,
-        10,
-    );
+    let plan = with(with(plan, "A", ChangeKind::Create, 91), "B", ChangeKind::Create, 10);
     let plan = with(plan, "A", ChangeKind::Update, 30);
     let verdict = evaluate(&plan, &Guards::default());
     assert_eq!(guards_of(&verdict), ["changes"]);
     assert!(verdict.waits(ChangeKind::Create, "B") && !verdict.waits(ChangeKind::Update, "A"));
-    assert_eq!(
-        (verdict.waiting_for[0].limit, verdict.waiting_for[0].found),
-        (Some(100), 101)
-    );
+    assert_eq!((verdict.waiting_for[0].limit, verdict.waiting_for[0].found), (Some(100), 101));
 }
 
 #[test]
 fn many_changes_at_one_school_wait_there_alone() {
     let plan = facts([school("A", 100, 100, 0), school("B", 5000, 5000, 0)]);
-    let plan = with(
-        with(plan, "A", ChangeKind::Update, 60),
-        "B",
-        ChangeKind::Update,
-        60,
-    );
+    let plan = with(with(plan, "A", ChangeKind::Update, 60), "B", ChangeKind::Update, 60);
     let verdict = evaluate(&plan, &Guards::default());
     assert_eq!(guards_of(&verdict), ["school_changes"]);
     assert!(verdict.waits(ChangeKind::Update, "A") && !verdict.waits(ChangeKind::Update, "B"));
@@ -166,15 +129,8 @@ fn a_small_district_is_not_stopped_by_a_family_that_moves() {
 #[test]
 fn a_warning_lets_changes_go_on() {
     let plan = with(facts([school("A", 80, 80, 0)]), "A", ChangeKind::Update, 60);
-    let limit = Limit {
-        action: GuardAction::Warn,
-        ..Guards::default().update
-    };
-    let guards = Guards {
-        update: limit,
-        school: limit,
-        ..Guards::default()
-    };
+    let limit = Limit { action: GuardAction::Warn, ..Guards::default().update };
+    let guards = Guards { update: limit, school: limit, ..Guards::default() };
     let verdict = evaluate(&plan, &guards);
     assert!(!verdict.waits(ChangeKind::Update, "A") && verdict.waiting_for.is_empty());
     assert_eq!(verdict.warnings.len(), 2);
@@ -184,8 +140,5 @@ fn a_warning_lets_changes_go_on() {
 fn an_incomplete_roster_makes_nobody_missing() {
     let mut plan = facts([school("A", 80, 2, 78)]);
     plan.completeness = Completeness::Incomplete;
-    assert_eq!(
-        guards_of(&evaluate(&plan, &Guards::default())),
-        Vec::<&str>::new()
-    );
+    assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), Vec::<&str>::new());
 }

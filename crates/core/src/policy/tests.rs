@@ -18,11 +18,7 @@ use crate::student::PreferredName;
 use crate::words::{CardModel, Code};
 
 fn school() -> Arc<School> {
-    Arc::new(School {
-        source_id: "org-1".into(),
-        code: Some("0123".into()),
-        name: "Douglass Middle".into(),
-    })
+    Arc::new(School { source_id: "org-1".into(), code: Some("0123".into()), name: "Douglass Middle".into() })
 }
 
 fn student() -> Student {
@@ -60,10 +56,7 @@ fn rules() -> CardRules {
         },
         card_for: Vec::new(),
         eligible: Eligible::default(),
-        homes: Homes::new(BTreeMap::from([(
-            "Douglass Middle".to_owned(),
-            Code::new("MAIN"),
-        )])),
+        homes: Homes::new(BTreeMap::from([("Douglass Middle".to_owned(), Code::new("MAIN"))])),
         fields: FieldRules::default(),
         names: NameChoice::Legal,
         address: AddressRules::default(),
@@ -72,10 +65,7 @@ fn rules() -> CardRules {
     }
 }
 
-const TODAY: Today = Today {
-    date: date(2026, 11, 24),
-    held_expiry: None,
-};
+const TODAY: Today = Today { date: date(2026, 11, 24), held_expiry: None };
 
 fn want(student: &Student, rules: &CardRules) -> WantedPatron {
     match decide(student, rules, TODAY) {
@@ -110,30 +100,15 @@ fn s12_names_are_kept_whole() {
     let mut one_name = student();
     one_name.family_name = Personal::new(" ");
     let wanted = want(&one_name, &rules());
-    assert_eq!(
-        (wanted.values.surname.unwrap().reveal(), wanted.values.given_name),
-        ("Zoë", None)
-    );
+    assert_eq!((wanted.values.surname.unwrap().reveal(), wanted.values.given_name), ("Zoë", None));
 
     let mut long = student();
     long.family_name = Personal::new("Ā".repeat(300));
-    assert_eq!(
-        want(&long, &rules())
-            .values
-            .surname
-            .unwrap()
-            .reveal()
-            .chars()
-            .count(),
-        300
-    );
+    assert_eq!(want(&long, &rules()).values.surname.unwrap().reveal().chars().count(), 300);
 
     let mut spaced = student();
     spaced.family_name = Personal::new("  de \u{a0} la\tCruz ");
-    assert_eq!(
-        want(&spaced, &rules()).values.surname.unwrap().reveal(),
-        "de la Cruz"
-    );
+    assert_eq!(want(&spaced, &rules()).values.surname.unwrap().reveal(), "de la Cruz");
 
     let mut none = student();
     (none.given_name, none.family_name) = (Personal::default(), Personal::default());
@@ -145,11 +120,7 @@ fn s12_names_are_kept_whole() {
 #[test]
 fn s12_the_preferred_name_where_the_library_chose_it() {
     let mut student = student();
-    student.preferred = Some(PreferredName {
-        given: Some(Personal::new("Zo")),
-        middle: None,
-        family: None,
-    });
+    student.preferred = Some(PreferredName { given: Some(Personal::new("Zo")), middle: None, family: None });
     let mut rules = rules();
     assert_eq!(want(&student, &rules).values.given_name.unwrap().reveal(), "Zoë");
     rules.names = NameChoice::Preferred;
@@ -161,18 +132,10 @@ fn s12_the_preferred_name_where_the_library_chose_it() {
 #[test]
 fn s15_a_school_without_a_home_waits_and_is_named() {
     let mut student = student();
-    student.schools = vec![Arc::new(School {
-        source_id: "o9".into(),
-        code: None,
-        name: "New Elementary".into(),
-    })];
+    student.schools =
+        vec![Arc::new(School { source_id: "o9".into(), code: None, name: "New Elementary".into() })];
     let reason = refuse(&student, &rules());
-    assert_eq!(
-        reason,
-        Reason::Pending(Pending::NoHome {
-            school: "New Elementary".into()
-        })
-    );
+    assert_eq!(reason, Reason::Pending(Pending::NoHome { school: "New Elementary".into() }));
     assert!(reason.to_string().contains("[homes]"));
     student.primary_school = None;
     assert_eq!(refuse(&student, &rules()), Reason::Pending(Pending::NoSchool));
@@ -181,22 +144,14 @@ fn s15_a_school_without_a_home_waits_and_is_named() {
 #[test]
 fn homes_by_id_then_code_then_name() {
     let homes = |pairs: &[(&str, &str)]| {
-        Homes::new(
-            pairs
-                .iter()
-                .map(|(s, b)| ((*s).to_owned(), Code::new(b)))
-                .collect(),
-        )
+        Homes::new(pairs.iter().map(|(s, b)| ((*s).to_owned(), Code::new(b))).collect())
     };
     let branch = |homes: Homes| homes.branch(&school()).map(ToString::to_string);
     assert_eq!(
         branch(homes(&[("Douglass Middle", "A"), ("0123", "B"), ("org-1", "C")])).as_deref(),
         Some("C")
     );
-    assert_eq!(
-        branch(homes(&[("Douglass Middle", "A"), ("0123", "B")])).as_deref(),
-        Some("B")
-    );
+    assert_eq!(branch(homes(&[("Douglass Middle", "A"), ("0123", "B")])).as_deref(), Some("B"));
     assert_eq!(branch(homes(&[("Douglass Middle", "A")])).as_deref(), Some("A"));
     assert_eq!(branch(homes(&[("douglass middle", "A")])), None);
 }
@@ -241,11 +196,7 @@ fn s13_an_address_that_cannot_be_used_gives_way_to_the_fallback_and_is_flagged()
         match code {
             Some(code) => {
                 assert_eq!(wanted.values.address.as_ref(), Some(&library), "{code}");
-                assert!(
-                    wanted.findings.iter().any(|f| f.code == code),
-                    "{code}: {:?}",
-                    wanted.findings
-                );
+                assert!(wanted.findings.iter().any(|f| f.code == code), "{code}: {:?}", wanted.findings);
             }
             None => {
                 assert!(
@@ -279,33 +230,21 @@ fn what_is_not_allowed_is_not_in_the_patron() {
 fn eligibility_by_role_school_grade_and_age() {
     let mut educator = student();
     educator.role = Role::Educator;
-    assert_eq!(
-        refuse(&educator, &rules()),
-        Reason::NotEligible(NotEligible::Role)
-    );
+    assert_eq!(refuse(&educator, &rules()), Reason::NotEligible(NotEligible::Role));
 
     let mut r = rules();
     r.eligible.grades = Some(GradeSet::new(vec![GradeSet::parse_entry("7-12").unwrap()]));
     assert_eq!(refuse(&student(), &r), Reason::NotEligible(NotEligible::Grade));
     r.eligible.roles.push(Role::Educator);
-    assert!(
-        matches!(decide(&educator, &r, TODAY), Decision::Wanted(_)),
-        "grades are asked of students only"
-    );
+    assert!(matches!(decide(&educator, &r, TODAY), Decision::Wanted(_)), "grades are asked of students only");
 
     let mut r = rules();
     r.eligible.schools = Some(["9999".to_owned()].into());
-    assert!(matches!(
-        refuse(&student(), &r),
-        Reason::NotEligible(NotEligible::School { .. })
-    ));
+    assert!(matches!(refuse(&student(), &r), Reason::NotEligible(NotEligible::School { .. })));
     r.eligible.schools = Some(["0123".to_owned()].into());
     assert!(matches!(decide(&student(), &r, TODAY), Decision::Wanted(_)));
     r.eligible.not_schools = ["Douglass Middle".to_owned()].into();
-    assert!(matches!(
-        refuse(&student(), &r),
-        Reason::NotEligible(NotEligible::School { .. })
-    ));
+    assert!(matches!(refuse(&student(), &r), Reason::NotEligible(NotEligible::School { .. })));
 
     let mut r = rules();
     r.eligible.ages = Some(13..=18);
@@ -316,23 +255,10 @@ fn eligibility_by_role_school_grade_and_age() {
 fn s17_the_category_turns_on_the_birthday() {
     let mut rules = rules();
     rules.card_for.push(CardFor {
-        selector: Selector {
-            ages: Some(13..=99),
-            ..Selector::default()
-        },
-        patch: CardPatch {
-            category: Some("TEEN".into()),
-            ..CardPatch::default()
-        },
+        selector: Selector { ages: Some(13..=99), ..Selector::default() },
+        patch: CardPatch { category: Some("TEEN".into()), ..CardPatch::default() },
     });
-    let category = |day| match decide(
-        &student(),
-        &rules,
-        Today {
-            date: day,
-            held_expiry: None,
-        },
-    ) {
+    let category = |day| match decide(&student(), &rules, Today { date: day, held_expiry: None }) {
         Decision::Wanted(wanted) => wanted.values.category.unwrap(),
         Decision::No(reason) => panic!("{reason}"),
     };
@@ -344,33 +270,18 @@ fn s17_the_category_turns_on_the_birthday() {
 fn s16_the_first_card_for_that_holds_is_applied_and_no_other() {
     let mut rules = rules();
     rules.eligible.roles.push(Role::Educator);
-    let patch = |category: &str| CardPatch {
-        category: Some(category.into()),
-        ..CardPatch::default()
-    };
+    let patch = |category: &str| CardPatch { category: Some(category.into()), ..CardPatch::default() };
     rules.card_for = vec![
         CardFor {
-            selector: Selector {
-                roles: Some(vec![Role::Educator]),
-                ..Selector::default()
-            },
-            patch: CardPatch {
-                model: Some(CardModel::Educator),
-                ..patch("TEACHER")
-            },
+            selector: Selector { roles: Some(vec![Role::Educator]), ..Selector::default() },
+            patch: CardPatch { model: Some(CardModel::Educator), ..patch("TEACHER") },
         },
-        CardFor {
-            selector: Selector::default(),
-            patch: patch("OTHER"),
-        },
+        CardFor { selector: Selector::default(), patch: patch("OTHER") },
     ];
     let mut educator = student();
     educator.role = Role::Educator;
     let wanted = want(&educator, &rules);
-    assert_eq!(
-        (wanted.model, wanted.values.category),
-        (CardModel::Educator, Some("TEACHER".into()))
-    );
+    assert_eq!((wanted.model, wanted.values.category), (CardModel::Educator, Some("TEACHER".into())));
     assert_eq!(want(&student(), &rules).values.category, Some("OTHER".into()));
 }
 
@@ -379,11 +290,7 @@ fn the_fingerprint_follows_what_would_be_written() {
     let key = DigestKey::new([3; 32]);
     let rules = rules();
     let print = |s: &Student, r: &CardRules| {
-        fingerprint(
-            &decide(s, r, TODAY),
-            &r.fields,
-            &mut key.hasher(DigestKind::Decided),
-        )
+        fingerprint(&decide(s, r, TODAY), &r.fields, &mut key.hasher(DigestKind::Decided))
     };
     let before = print(&student(), &rules);
     assert_eq!(before, print(&student(), &rules));
@@ -394,11 +301,7 @@ fn the_fingerprint_follows_what_would_be_written() {
 
     let mut other_rule = rules.clone();
     other_rule.card.category = "TEEN".into();
-    assert_ne!(
-        before,
-        print(&student(), &other_rule),
-        "a changed rule is a change like any other"
-    );
+    assert_ne!(before, print(&student(), &other_rule), "a changed rule is a change like any other");
 
     // The number and the PIN stay on the card; contact data that is not read is no change.
     let mut other_number = rules.clone();

@@ -62,10 +62,7 @@ impl Capability {
     /// A capability and how it is known.
     #[must_use]
     pub fn new(state: CapabilityState, why: impl Into<String>) -> Self {
-        Self {
-            state,
-            why: why.into(),
-        }
+        Self { state, why: why.into() }
     }
 
     /// Whether it is worth trying.

@@ -49,12 +49,7 @@ impl ConnectorError {
     /// An error.
     #[must_use]
     pub fn new(fault: Fault, retry: Retry, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            fault,
-            retry,
-            message: message.into(),
-            hint: hint.into(),
-        }
+        Self { fault, retry, message: message.into(), hint: hint.into() }
     }
 }
 

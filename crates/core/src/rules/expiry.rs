@@ -73,10 +73,7 @@ impl ExpiryRule {
     #[must_use]
     pub fn every_year(on: MonthDay) -> Self {
         let before = on.in_year(2001).saturating_sub(Span::new().days(92));
-        let rollover = MonthDay {
-            month: before.month(),
-            day: before.day(),
-        };
+        let rollover = MonthDay { month: before.month(), day: before.day() };
         Self::EveryYear { on, rollover }
     }
 
@@ -88,29 +85,17 @@ impl ExpiryRule {
             Self::Never => None,
             Self::EveryYear { on, rollover } => {
                 let year = today.year();
-                let next = if on.in_year(year) > today {
-                    year
-                } else {
-                    year.saturating_add(1)
-                };
+                let next = if on.in_year(year) > today { year } else { year.saturating_add(1) };
                 let turn = if rollover < on {
                     rollover.in_year(next)
                 } else {
                     rollover.in_year(next.saturating_sub(1))
                 };
-                Some(on.in_year(if today >= turn {
-                    next.saturating_add(1)
-                } else {
-                    next
-                }))
+                Some(on.in_year(if today >= turn { next.saturating_add(1) } else { next }))
             }
             Self::Graduation { on, last_grade } => {
                 let year = today.year();
-                let this_school_year = if on.in_year(year) > today {
-                    year
-                } else {
-                    year.saturating_add(1)
-                };
+                let this_school_year = if on.in_year(year) > today { year } else { year.saturating_add(1) };
                 let years = grade.and_then(|g| g.years_until(*last_grade)).unwrap_or(0);
                 Some(on.in_year(this_school_year.saturating_add(years)))
             }
@@ -134,10 +119,7 @@ mod tests {
 
     #[test]
     fn every_year_with_rollover() {
-        let rule = ExpiryRule::EveryYear {
-            on: md("10-01"),
-            rollover: md("06-30"),
-        };
+        let rule = ExpiryRule::EveryYear { on: md("10-01"), rollover: md("06-30") };
         for (today, expiry) in [
             (date(2026, 3, 1), date(2026, 10, 1)),
             (date(2026, 6, 29), date(2026, 10, 1)),
@@ -149,22 +131,10 @@ mod tests {
             assert_eq!(rule.apply(today, None, None), Some(expiry), "{today}");
         }
         // The rollover lies in the year before the day.
-        let winter = ExpiryRule::EveryYear {
-            on: md("02-01"),
-            rollover: md("11-01"),
-        };
-        assert_eq!(
-            winter.apply(date(2026, 10, 31), None, None),
-            Some(date(2027, 2, 1))
-        );
-        assert_eq!(
-            winter.apply(date(2026, 11, 1), None, None),
-            Some(date(2028, 2, 1))
-        );
-        assert_eq!(
-            winter.apply(date(2027, 1, 31), None, None),
-            Some(date(2028, 2, 1))
-        );
+        let winter = ExpiryRule::EveryYear { on: md("02-01"), rollover: md("11-01") };
+        assert_eq!(winter.apply(date(2026, 10, 31), None, None), Some(date(2027, 2, 1)));
+        assert_eq!(winter.apply(date(2026, 11, 1), None, None), Some(date(2028, 2, 1)));
+        assert_eq!(winter.apply(date(2027, 1, 31), None, None), Some(date(2028, 2, 1)));
         assert_eq!(winter.apply(date(2027, 2, 1), None, None), Some(date(2028, 2, 1)));
     }
 
@@ -188,10 +158,7 @@ mod tests {
 
     #[test]
     fn graduation() {
-        let rule = ExpiryRule::Graduation {
-            on: md("06-30"),
-            last_grade: Grade::number(12).unwrap(),
-        };
+        let rule = ExpiryRule::Graduation { on: md("06-30"), last_grade: Grade::number(12).unwrap() };
         let expiry = |grade: &str, today| rule.apply(today, Grade::parse(grade), None).unwrap();
         assert_eq!(expiry("12", date(2026, 11, 24)), date(2027, 6, 30));
         assert_eq!(expiry("9", date(2026, 11, 24)), date(2030, 6, 30));
@@ -201,20 +168,11 @@ mod tests {
 
     #[test]
     fn a_span_is_renewed_only_near_its_end() {
-        let rule = ExpiryRule::Span {
-            days: 365,
-            renew_before: 30,
-        };
+        let rule = ExpiryRule::Span { days: 365, renew_before: 30 };
         let today = date(2026, 11, 24);
         assert_eq!(rule.apply(today, None, None), Some(date(2027, 11, 24)));
-        assert_eq!(
-            rule.apply(today, None, Some(date(2027, 3, 1))),
-            Some(date(2027, 3, 1))
-        );
-        assert_eq!(
-            rule.apply(today, None, Some(date(2026, 12, 24))),
-            Some(date(2027, 11, 24))
-        );
+        assert_eq!(rule.apply(today, None, Some(date(2027, 3, 1))), Some(date(2027, 3, 1)));
+        assert_eq!(rule.apply(today, None, Some(date(2026, 12, 24))), Some(date(2027, 11, 24)));
     }
 
     #[test]

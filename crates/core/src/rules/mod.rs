@@ -257,11 +257,7 @@ pub struct AddressRules {
 
 impl Default for AddressRules {
     fn default() -> Self {
-        Self {
-            fallback: None,
-            po_box: PoBox::Accept,
-            known_zips: None,
-        }
+        Self { fallback: None, po_box: PoBox::Accept, known_zips: None }
     }
 }
 
@@ -295,8 +291,14 @@ impl CardRules {
         // `Debug` hides the fallback address, so it is said apart.
         let fallback = self.address.fallback.as_ref().map(|address| {
             let line2 = address.street2.as_ref().map_or("", Personal::reveal);
-            [address.street.reveal(), line2, address.city.reveal(), address.state.reveal(), address.zip.reveal()]
-                .join("\u{1f}")
+            [
+                address.street.reveal(),
+                line2,
+                address.city.reveal(),
+                address.state.reveal(),
+                address.zip.reveal(),
+            ]
+            .join("\u{1f}")
         });
         format!("{self:?}\u{1e}{}", fallback.unwrap_or_default())
     }

@@ -73,11 +73,7 @@ impl NumberTemplate {
     /// Says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let Some((prefix, rest)) = text.split_once('{') else {
-            return Err(if text.contains('}') {
-                TemplateError::Brace
-            } else {
-                TemplateError::NoVariable
-            });
+            return Err(if text.contains('}') { TemplateError::Brace } else { TemplateError::NoVariable });
         };
         let (variable, suffix) = rest.split_once('}').ok_or(TemplateError::Brace)?;
         if suffix.contains('{') {
@@ -96,11 +92,8 @@ impl NumberTemplate {
         let pad = padding
             .map(|p| parse_padding(p).ok_or_else(|| TemplateError::Padding(p.to_owned())))
             .transpose()?;
-        if let Some(c) = prefix
-            .chars()
-            .chain(suffix.chars())
-            .chain(pad.map(|(c, _)| c))
-            .find(|c| !fits_card(*c))
+        if let Some(c) =
+            prefix.chars().chain(suffix.chars()).chain(pad.map(|(c, _)| c)).find(|c| !fits_card(*c))
         {
             return Err(TemplateError::Character(c));
         }
@@ -121,19 +114,13 @@ impl NumberTemplate {
         let id = student_id.reveal();
         check_student_id(id)?;
         if id.len() < self.student_id_min {
-            return Err(Reject::NumberTooShort {
-                length: id.len(),
-                least: self.student_id_min,
-            });
+            return Err(Reject::NumberTooShort { length: id.len(), least: self.student_id_min });
         }
         let mut number = String::with_capacity(self.prefix.len() + self.suffix.len() + id.len().max(16));
         number.push_str(&self.prefix);
         if let Some((fill, width)) = self.pad {
             if id.len() > width {
-                return Err(Reject::NumberTooLong {
-                    length: id.len(),
-                    most: width,
-                });
+                return Err(Reject::NumberTooLong { length: id.len(), most: width });
             }
             number.extend(std::iter::repeat_n(fill, width - id.len()));
         }
@@ -143,10 +130,7 @@ impl NumberTemplate {
             number.push(mod10(&number).ok_or(Reject::NumberCharacter)?);
         }
         if number.len() > number_max {
-            return Err(Reject::NumberTooLong {
-                length: number.len(),
-                most: number_max,
-            });
+            return Err(Reject::NumberTooLong { length: number.len(), most: number_max });
         }
         Ok(Personal::new(number))
     }
@@ -168,11 +152,7 @@ fn check_student_id(id: &str) -> Result<(), Reject> {
     if id.chars().all(fits_card) && !looks_exponential(id) {
         return Ok(());
     }
-    Err(if looks_like_spreadsheet_damage(id) {
-        Reject::NumberDamaged
-    } else {
-        Reject::NumberCharacter
-    })
+    Err(if looks_like_spreadsheet_damage(id) { Reject::NumberDamaged } else { Reject::NumberCharacter })
 }
 
 /// `1E5`, `12E05`: digits, an E, digits. A spreadsheet's work far more often than a district's own id.
@@ -186,9 +166,8 @@ fn looks_exponential(id: &str) -> bool {
 
 /// `1.23E+05`, `123456.0`, `#REF!`, `1,234`: what a spreadsheet makes of a number.
 fn looks_like_spreadsheet_damage(id: &str) -> bool {
-    let numeric = id
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'E' | b'e' | b'+' | b'-'));
+    let numeric =
+        id.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'E' | b'e' | b'+' | b'-'));
     (numeric && id.bytes().any(|b| b.is_ascii_digit())) || id.starts_with('#')
 }
 
@@ -228,10 +207,7 @@ impl NumberRange {
     /// The card's number for a position in the range; `None` past its end.
     #[must_use]
     pub fn number(&self, position: u64) -> Option<Personal> {
-        let value = self
-            .first
-            .checked_add(position)
-            .filter(|value| *value <= self.last)?;
+        let value = self.first.checked_add(position).filter(|value| *value <= self.last)?;
         let mut number = format!("{value:0width$}", width = self.width);
         if self.check_digit == CheckDigit::Mod10 {
             number.push(mod10(&number)?);
@@ -257,9 +233,7 @@ impl NumberRule {
             Self::Range(range) => {
                 // The number does not need it, but a person without a trustworthy id cannot be recognised tomorrow.
                 check_student_id(student_id.reveal())?;
-                Ok(Number::Issued {
-                    range: range.name.clone(),
-                })
+                Ok(Number::Issued { range: range.name.clone() })
             }
         }
     }
@@ -270,10 +244,7 @@ mod tests {
     use super::*;
 
     fn apply(template: &str, id: &str) -> Result<String, Reject> {
-        NumberTemplate::parse(template)
-            .unwrap()
-            .apply(&Personal::new(id), 14)
-            .map(Personal::into_revealed)
+        NumberTemplate::parse(template).unwrap().apply(&Personal::new(id), 14).map(Personal::into_revealed)
     }
 
     #[test]
@@ -281,36 +252,18 @@ mod tests {
         assert_eq!(apply("77{student_id:0>8}", "00123").unwrap(), "7700000123");
         assert_eq!(apply("{student_id}", "00123").unwrap(), "00123");
         assert_eq!(apply("ABCD{student_id}-X", "7").unwrap(), "ABCD7-X");
-        assert_eq!(
-            apply("990000{student_id:0>7}", "1234567").unwrap(),
-            "9900001234567"
-        );
+        assert_eq!(apply("990000{student_id:0>7}", "1234567").unwrap(), "9900001234567");
     }
 
     #[test]
     fn s07_damaged_and_over_long_numbers_are_rejected_never_cut() {
-        assert_eq!(
-            apply("77{student_id:0>4}", "12345"),
-            Err(Reject::NumberTooLong { length: 5, most: 4 })
-        );
+        assert_eq!(apply("77{student_id:0>4}", "12345"), Err(Reject::NumberTooLong { length: 5, most: 4 }));
         assert_eq!(
             apply("77{student_id}", "1234567890123"),
             Err(Reject::NumberTooLong { length: 15, most: 14 })
         );
-        for damaged in [
-            "1.23E+05",
-            "1.23457E+11",
-            "123456.0",
-            "1E5",
-            "12e05",
-            "#REF!",
-            "1,234",
-        ] {
-            assert_eq!(
-                apply("{student_id}", damaged),
-                Err(Reject::NumberDamaged),
-                "{damaged}"
-            );
+        for damaged in ["1.23E+05", "1.23457E+11", "123456.0", "1E5", "12e05", "#REF!", "1,234"] {
+            assert_eq!(apply("{student_id}", damaged), Err(Reject::NumberDamaged), "{damaged}");
         }
         for odd in ["12 34", "12/34", "Zoë", "1\u{0}2", "a_b"] {
             assert_eq!(apply("{student_id}", odd), Err(Reject::NumberCharacter), "{odd}");
@@ -345,14 +298,8 @@ mod tests {
         assert_eq!(mod10("12a"), None);
         let mut template = NumberTemplate::parse("2{student_id:0>8}").unwrap();
         template.check_digit = CheckDigit::Mod10;
-        assert_eq!(
-            template.apply(&Personal::new("12345"), 14).unwrap().reveal(),
-            "2000123451"
-        );
-        assert_eq!(
-            template.apply(&Personal::new("A1"), 14),
-            Err(Reject::NumberCharacter)
-        );
+        assert_eq!(template.apply(&Personal::new("12345"), 14).unwrap().reveal(), "2000123451");
+        assert_eq!(template.apply(&Personal::new("A1"), 14), Err(Reject::NumberCharacter));
     }
 
     #[test]

@@ -61,20 +61,13 @@ impl PinRule {
             Self::StudentId { last } => {
                 let digits: String = student_id.reveal().chars().filter(char::is_ascii_digit).collect();
                 let start = digits.len().checked_sub(usize::from(*last));
-                (
-                    start.and_then(|start| digits.get(start..).map(str::to_owned)),
-                    *last,
-                )
+                (start.and_then(|start| digits.get(start..).map(str::to_owned)), *last)
             }
         };
         match made {
-            Some(pin) if !is_trivial(&pin) => (
-                PinWish::Given {
-                    pin: Secret::new(pin),
-                    fallback_digits: digits,
-                },
-                false,
-            ),
+            Some(pin) if !is_trivial(&pin) => {
+                (PinWish::Given { pin: Secret::new(pin), fallback_digits: digits }, false)
+            }
             _ => (PinWish::Random { digits }, true),
         }
     }
@@ -145,9 +138,7 @@ mod tests {
 
     #[test]
     fn s14_no_birth_date_means_a_random_pin_not_one_for_all() {
-        let rule = PinRule::BirthDate {
-            form: BirthDateForm::Mmdd,
-        };
+        let rule = PinRule::BirthDate { form: BirthDateForm::Mmdd };
         let id = Personal::new("123456");
         let (wish, replaced) = rule.apply(&id, None);
         assert!(matches!(wish, PinWish::Random { digits: 4 }) && replaced);

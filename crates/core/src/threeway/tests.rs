@@ -22,11 +22,7 @@ impl PatronFinder for Capitals {
     }
     fn canonical(&self, field: Field, values: &PatronValues) -> Option<String> {
         let text = values.canonical(field)?.into_owned();
-        Some(if field == Field::Surname {
-            text.to_uppercase()
-        } else {
-            text
-        })
+        Some(if field == Field::Surname { text.to_uppercase() } else { text })
     }
     async fn find(&self, _: &FindKey) -> Lookup {
         Lookup::NotFound
@@ -67,21 +63,8 @@ fn verdict(field: Field, owner: Ownership, sent: &str, seen: &str, there: &str, 
     rules.set(field, owner);
     let digest = |text: &str| key.value(field, (!text.is_empty()).then_some(text));
     let mut digests = FieldDigests::default();
-    digests.set(
-        field,
-        FieldDigest {
-            sent: digest(sent),
-            seen: digest(seen),
-        },
-    );
-    let result = compare(
-        &values(field, wanted),
-        &values(field, there),
-        &digests,
-        &rules,
-        &Capitals,
-        &key,
-    );
+    digests.set(field, FieldDigest { sent: digest(sent), seen: digest(seen) });
+    let result = compare(&values(field, wanted), &values(field, there), &digests, &rules, &Capitals, &key);
     match () {
         () if result.write.fields.contains(field) => Write,
         () if result.staff_won.contains(field) => StaffWon,
@@ -113,28 +96,16 @@ fn s05_three_way_by_owner() {
         (Ours, "A", "A", "A", "", Leave),
     ] {
         let found = verdict(Field::Category, owner, sent, seen, there, wanted);
-        assert_eq!(
-            found, expected,
-            "{owner} sent={sent} seen={seen} there={there} wanted={wanted}"
-        );
+        assert_eq!(found, expected, "{owner} sent={sent} seen={seen} there={there} wanted={wanted}");
     }
 }
 
 #[test]
 fn an_ils_that_rewrites_is_no_editor() {
     use Ownership::{Ours, School};
-    assert_eq!(
-        verdict(Field::Surname, School, "Brien", "BRIEN", "BRIEN", "Brien"),
-        Already
-    );
-    assert_eq!(
-        verdict(Field::Surname, Ours, "Brien", "BRIEN", "BRIEN", "Núñez"),
-        Write
-    );
-    assert_eq!(
-        verdict(Field::Surname, Ours, "Brien", "BRIEN", "BRYAN", "Núñez"),
-        StaffWon
-    );
+    assert_eq!(verdict(Field::Surname, School, "Brien", "BRIEN", "BRIEN", "Brien"), Already);
+    assert_eq!(verdict(Field::Surname, Ours, "Brien", "BRIEN", "BRIEN", "Núñez"), Write);
+    assert_eq!(verdict(Field::Surname, Ours, "Brien", "BRIEN", "BRYAN", "Núñez"), StaffWon);
 }
 
 #[test]
@@ -142,11 +113,7 @@ fn what_cannot_be_returned_is_written_only_when_the_wish_changed() {
     use Ownership::{Fill, School};
     assert_eq!(verdict(Field::Email, School, "a@x", "", "", "a@x"), Leave);
     assert_eq!(verdict(Field::Email, School, "a@x", "", "", "b@x"), Write);
-    assert_eq!(
-        verdict(Field::Email, Fill, "a@x", "", "", "b@x"),
-        Leave,
-        "it cannot be known to be empty"
-    );
+    assert_eq!(verdict(Field::Email, Fill, "a@x", "", "", "b@x"), Leave, "it cannot be known to be empty");
 }
 
 #[test]
@@ -156,25 +123,13 @@ fn digests_come_back_and_follow_writes() {
     let there = values(Field::Surname, "BRIEN");
     let fresh = FieldSet::of(&[Field::Surname]);
     let after = digests_after(&FieldDigests::default(), &wanted, Some(&there), fresh, &key);
-    assert_eq!(
-        after.get(Field::Surname).sent,
-        key.value(Field::Surname, Some("Brien"))
-    );
-    assert_eq!(
-        after.get(Field::Surname).seen,
-        key.value(Field::Surname, Some("BRIEN"))
-    );
+    assert_eq!(after.get(Field::Surname).sent, key.value(Field::Surname, Some("Brien")));
+    assert_eq!(after.get(Field::Surname).seen, key.value(Field::Surname, Some("BRIEN")));
     assert_eq!(FieldDigests::from_bytes(&after.to_bytes()), Some(after));
     assert_eq!(FieldDigests::from_bytes(&[1, 2, 3]), None);
     assert_eq!(FieldDigests::from_bytes(&[255; 17]), None);
     // A staff change that won keeps the old `seen`, so that it wins the next time too.
-    let later = digests_after(
-        &after,
-        &values(Field::Surname, "Núñez"),
-        Some(&there),
-        FieldSet::EMPTY,
-        &key,
-    );
+    let later = digests_after(&after, &values(Field::Surname, "Núñez"), Some(&there), FieldSet::EMPTY, &key);
     assert_eq!(later.get(Field::Surname).seen, after.get(Field::Surname).seen);
     assert_ne!(later.get(Field::Surname).sent, after.get(Field::Surname).sent);
 }
@@ -184,17 +139,9 @@ fn wishes_that_changed_are_found_without_asking() {
     let key = DigestKey::new([9; 32]);
     let rules = FieldRules::default();
     let wanted = values(Field::Category, "B");
-    let sent = digests_after(
-        &FieldDigests::default(),
-        &values(Field::Category, "A"),
-        None,
-        FieldSet::EMPTY,
-        &key,
-    );
-    assert_eq!(
-        changed_wishes(&wanted, &sent, &rules, &key),
-        FieldSet::of(&[Field::Category])
-    );
+    let sent =
+        digests_after(&FieldDigests::default(), &values(Field::Category, "A"), None, FieldSet::EMPTY, &key);
+    assert_eq!(changed_wishes(&wanted, &sent, &rules, &key), FieldSet::of(&[Field::Category]));
     let same = digests_after(&FieldDigests::default(), &wanted, None, FieldSet::EMPTY, &key);
     assert_eq!(changed_wishes(&wanted, &same, &rules, &key), FieldSet::EMPTY);
 }

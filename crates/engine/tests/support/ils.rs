@@ -56,6 +56,7 @@ struct State {
     script: Script,
     refusal: Refusal,
     down: bool,
+    not_now: bool,
     lookups: u64,
     creates: u64,
     updates: u64,
@@ -75,6 +76,10 @@ fn error() -> ConnectorError {
     ConnectorError::new(Fault::Network, Retry::Later, "no answer", "look at the network")
 }
 
+fn refused() -> ConnectorError {
+    ConnectorError::new(Fault::Ils, Retry::NotThisRecord, "the ILS said no", "look at the record")
+}
+
 impl FakeIls {
     pub fn new(clock: Arc<FakeClock>) -> Self {
         Self {
@@ -84,6 +89,7 @@ impl FakeIls {
                 script: Box::new(|_| Mishap::None),
                 refusal: Box::new(|_| None),
                 down: false,
+                not_now: false,
                 lookups: 0,
                 creates: 0,
                 updates: 0,
@@ -109,6 +115,11 @@ impl FakeIls {
         refusal: impl Fn(&Creation) -> Option<(RejectionKind, Option<Field>)> + Send + 'static,
     ) {
         self.state.lock().unwrap().refusal = Box::new(refusal);
+    }
+
+    /// Creates are answered "not now", for certain.
+    pub fn not_now(&self, not_now: bool) {
+        self.state.lock().unwrap().not_now = not_now;
     }
 
     pub fn set_down(&self, down: bool) {
@@ -261,10 +272,14 @@ impl PatronWriter for FakeIls {
         let outcome = {
             let mut state = self.state.lock().unwrap();
             state.creates += 1;
+            if state.not_now {
+                let kind = RejectionKind::Record;
+                return Outcome::Rejected(Rejection { kind, field: None, error: error() });
+            }
             if let (Mishap::None | Mishap::LostAfter | Mishap::Late(_), Some((kind, field))) =
                 (mishap, (state.refusal)(creation))
             {
-                return Outcome::Rejected(Rejection { kind, field, error: error() });
+                return Outcome::Rejected(Rejection { kind, field, error: refused() });
             }
             match mishap {
                 Mishap::NotSent => Outcome::NotSent(error()),
@@ -284,7 +299,7 @@ impl PatronWriter for FakeIls {
                 }
                 Mishap::None => {
                     let kind = RejectionKind::Duplicate;
-                    Outcome::Rejected(Rejection { kind, field: None, error: error() })
+                    Outcome::Rejected(Rejection { kind, field: None, error: refused() })
                 }
             }
         };

@@ -37,9 +37,8 @@ pub(crate) fn understand(
 fn by_status(answer: &rostercard_web::Answer, origin: &str) -> Meaning {
     let status = answer.status;
     let error = |fault, retry, what: &str, hint: &str| {
-        let wait = answer
-            .retry_after
-            .map(|wait| format!("; it asks to be left alone for {} s", wait.as_secs()));
+        let wait =
+            answer.retry_after.map(|wait| format!("; it asks to be left alone for {} s", wait.as_secs()));
         ConnectorError::new(
             fault,
             retry,
@@ -57,10 +56,7 @@ fn by_status(answer: &rostercard_web::Answer, origin: &str) -> Meaning {
             "not allowed in",
             "Check the token in the URL and this machine's address with the ILS's vendor.",
         ),
-        404 | 405 | 410 => target(
-            "there is no NCIP service at this path",
-            "Check the path in `url`.",
-        ),
+        404 | 405 | 410 => target("there is no NCIP service at this path", "Check the path in `url`."),
         408 => Meaning::Doubt(error(
             Fault::Ils,
             Retry::Later,
@@ -95,10 +91,7 @@ fn not_understood(service: Service, error: &ReadError, origin: &str) -> Connecto
     ConnectorError::new(
         Fault::Ils,
         retry,
-        format!(
-            "{origin}: {} was not answered in a way that can be believed: {error}",
-            service.name()
-        ),
+        format!("{origin}: {} was not answered in a way that can be believed: {error}", service.name()),
         "Try `rostercard ils probe`; if it stays so, show the ILS's vendor this message.",
     )
 }
@@ -110,11 +103,7 @@ pub(crate) fn on_the_way(error: &WebError) -> ConnectorError {
         Side::Network => Fault::Network,
         Side::Server => Fault::Ils,
     };
-    let retry = if error.may_pass() {
-        Retry::Later
-    } else {
-        Retry::NotThisTarget
-    };
+    let retry = if error.may_pass() { Retry::Later } else { Retry::NotThisTarget };
     ConnectorError::new(fault, retry, error.to_string(), error.hint())
 }
 
@@ -137,33 +126,22 @@ pub(crate) fn refusal(
             Retry::NotThisRecord,
             "Several patrons have this number in the ILS: merge or correct them there.",
         ),
-        ProblemClass::NotVisible => (
-            Fault::Operator,
-            Retry::NotThisRecord,
-            "Let our agency see this patron, or leave it out.",
-        ),
+        ProblemClass::NotVisible => {
+            (Fault::Operator, Retry::NotThisRecord, "Let our agency see this patron, or leave it out.")
+        }
         ProblemClass::Duplicate => (
             Fault::Ils,
             Retry::NotThisRecord,
             "There is a patron with this number already: find out whose it is.",
         ),
-        ProblemClass::Missing => (
-            Fault::Ils,
-            Retry::NotThisRecord,
-            "There is no patron with this number.",
-        ),
+        ProblemClass::Missing => (Fault::Ils, Retry::NotThisRecord, "There is no patron with this number."),
         ProblemClass::ThisRecord => (
             Fault::Operator,
             Retry::NotThisRecord,
             "Compare the value with what the ILS accepts there, and correct the rule or the roster.",
         ),
     };
-    ConnectorError::new(
-        fault,
-        retry,
-        format!("{origin}: {} was refused: {problems}", service.name()),
-        hint,
-    )
+    ConnectorError::new(fault, retry, format!("{origin}: {} was refused: {problems}", service.name()), hint)
 }
 
 #[cfg(test)]
@@ -186,13 +164,7 @@ mod tests {
             redirects: false,
             body: body.into(),
         };
-        understand(
-            Service::CreateUser,
-            &answer,
-            Reader::default(),
-            &ProblemTable::default(),
-            "https://ils",
-        )
+        understand(Service::CreateUser, &answer, Reader::default(), &ProblemTable::default(), "https://ils")
     }
 
     #[test]
@@ -231,9 +203,7 @@ mod tests {
 
     #[test]
     fn what_the_server_asks_for_is_said() {
-        let Meaning::TurnedAway(error) = meaning(429, "") else {
-            panic!("turned away")
-        };
+        let Meaning::TurnedAway(error) = meaning(429, "") else { panic!("turned away") };
         assert_eq!(
             error.message,
             "https://ils: HTTP 429, too many requests; it asks to be left alone for 17 s"

@@ -20,10 +20,8 @@ impl Difference {
 
     fn address(&mut self, old: Option<&Address>, new: Option<Address>) {
         // The role that is there stays: it is the library's word for the same thing.
-        let new = new.map(|new| Address {
-            role: old.map_or(new.role, |old| old.role.clone()),
-            place: new.place,
-        });
+        let new =
+            new.map(|new| Address { role: old.map_or(new.role, |old| old.role.clone()), place: new.place });
         if old != new.as_ref() {
             self.delete.addresses.extend(old.cloned());
             self.add.addresses.extend(new);
@@ -75,10 +73,7 @@ pub(crate) fn difference(
     }
     category(mapping, there, changes, &mut out)?;
     if wanted.contains(Field::HomeBranch) {
-        out.privilege(
-            mapping.branch_in(there),
-            values.home_branch.as_ref().map(|code| mapping.branch(code)),
-        );
+        out.privilege(mapping.branch_in(there), values.home_branch.as_ref().map(|code| mapping.branch(code)));
     }
     if wanted.contains(Field::Statistics) {
         // Codes under other names may be the library's own and stay.
@@ -88,10 +83,7 @@ pub(crate) fn difference(
                 .find(|(n, _)| n.eq_ignore_ascii_case(name.as_str()))
                 .map(|(_, p)| p);
             let new = match old {
-                Some(old) => Privilege {
-                    status: Some(code.as_str().to_owned()),
-                    ..old.clone()
-                },
+                Some(old) => Privilege { status: Some(code.as_str().to_owned()), ..old.clone() },
                 None => mapping.statistic(name, code),
             };
             out.privilege(old, Some(new));
@@ -141,10 +133,8 @@ fn category(
     changes: &FieldChanges,
     out: &mut Difference,
 ) -> Result<(), Obstacle> {
-    let (category, expiry) = (
-        changes.fields.contains(Field::Category),
-        changes.fields.contains(Field::Expiry),
-    );
+    let (category, expiry) =
+        (changes.fields.contains(Field::Category), changes.fields.contains(Field::Expiry));
     if !category && !expiry {
         return Ok(());
     }
@@ -186,13 +176,7 @@ mod tests {
     }
 
     fn electronic(role: &str, kind: &str, data: &str) -> Address {
-        Address {
-            role: role.into(),
-            place: Place::Electronic {
-                kind: kind.into(),
-                data: data.into(),
-            },
-        }
+        Address { role: role.into(), place: Place::Electronic { kind: kind.into(), data: data.into() } }
     }
 
     fn there() -> Fields {
@@ -210,10 +194,7 @@ mod tests {
             ],
             birth_date: Date::new(2012, 5, 4),
             privileges: vec![
-                Privilege {
-                    valid_to: Date::new(2026, 9, 30),
-                    ..privilege("STARTER", "Blocked")
-                },
+                Privilege { valid_to: Date::new(2026, 9, 30), ..privilege("STARTER", "Blocked") },
                 privilege("LIBRARY", "MAIN"),
                 privilege("STAT:grade", "3"),
                 privilege("STAT:summer", "YES"),
@@ -228,19 +209,8 @@ mod tests {
 
     fn of_those(there: &Fields, fields: &[Field], values: PatronValues) -> Result<Difference, Obstacle> {
         let map = PrivilegeMap::default();
-        let mapping = Mapping {
-            agency: "L",
-            privileges: &map,
-            text: Repertoire::Utf8,
-        };
-        difference(
-            mapping,
-            there,
-            &FieldChanges {
-                fields: FieldSet::of(fields),
-                values,
-            },
-        )
+        let mapping = Mapping { agency: "L", privileges: &map, text: Repertoire::Utf8 };
+        difference(mapping, there, &FieldChanges { fields: FieldSet::of(fields), values })
     }
 
     #[test]
@@ -274,14 +244,9 @@ mod tests {
 
     #[test]
     fn a_name_is_replaced_whole_and_keeps_what_is_not_ours() {
-        let values = PatronValues {
-            surname: Some(Personal::new("Quill")),
-            ..PatronValues::default()
-        };
+        let values = PatronValues { surname: Some(Personal::new("Quill")), ..PatronValues::default() };
         let got = of(&[Field::Surname], values).unwrap();
-        let Some(UserName::Structured(name)) = &got.add.name else {
-            panic!("a name")
-        };
+        let Some(UserName::Structured(name)) = &got.add.name else { panic!("a name") };
         assert_eq!(name.surname.reveal(), "Quill");
         assert_eq!(
             (&name.prefix, &name.given, &name.suffix),
@@ -292,62 +257,30 @@ mod tests {
 
     #[test]
     fn a_contact_is_exchanged_for_exactly_the_old_one() {
-        let values = PatronValues {
-            email: Some(Personal::new("new@example.org")),
-            ..PatronValues::default()
-        };
+        let values =
+            PatronValues { email: Some(Personal::new("new@example.org")), ..PatronValues::default() };
         let got = of(&[Field::Email], values).unwrap();
-        assert_eq!(
-            got.delete.addresses,
-            [electronic("Work", "mailto", "old@example.org")]
-        );
-        assert_eq!(
-            got.add.addresses,
-            [electronic("Work", "mailto", "new@example.org")]
-        );
+        assert_eq!(got.delete.addresses, [electronic("Work", "mailto", "old@example.org")]);
+        assert_eq!(got.add.addresses, [electronic("Work", "mailto", "new@example.org")]);
         // The family's own second address is not touched.
-        let phone = PatronValues {
-            phone: Some(Personal::new("+1-555-0100")),
-            ..PatronValues::default()
-        };
+        let phone = PatronValues { phone: Some(Personal::new("+1-555-0100")), ..PatronValues::default() };
         let got = of(&[Field::Phone], phone).unwrap();
         assert!(got.delete.is_empty());
         assert_eq!(got.add.addresses, [electronic("Home", "tel", "+1-555-0100")]);
         let emptied = of(&[Field::Email], PatronValues::default()).unwrap();
-        assert_eq!(
-            (emptied.delete.addresses.len(), emptied.add.addresses.len()),
-            (1, 0)
-        );
+        assert_eq!((emptied.delete.addresses.len(), emptied.add.addresses.len()), (1, 0));
     }
 
     #[test]
     fn a_new_category_or_expiry_leaves_a_block_standing() {
         let old = there().privileges[0].clone();
-        let category = PatronValues {
-            category: Some("FULL".into()),
-            ..PatronValues::default()
-        };
+        let category = PatronValues { category: Some("FULL".into()), ..PatronValues::default() };
         let got = of(&[Field::Category], category).unwrap();
         assert_eq!(got.delete.privileges, std::slice::from_ref(&old));
-        assert_eq!(
-            got.add.privileges,
-            [Privilege {
-                kind: "FULL".into(),
-                ..old.clone()
-            }]
-        );
-        let expiry = PatronValues {
-            expiry: Some(ymd(2027, 9, 30)),
-            ..PatronValues::default()
-        };
+        assert_eq!(got.add.privileges, [Privilege { kind: "FULL".into(), ..old.clone() }]);
+        let expiry = PatronValues { expiry: Some(ymd(2027, 9, 30)), ..PatronValues::default() };
         let got = of(&[Field::Expiry], expiry.clone()).unwrap();
-        assert_eq!(
-            got.add.privileges,
-            [Privilege {
-                valid_to: Date::new(2027, 9, 30),
-                ..old
-            }]
-        );
+        assert_eq!(got.add.privileges, [Privilege { valid_to: Date::new(2027, 9, 30), ..old }]);
         assert_eq!(
             of_those(&Fields::default(), &[Field::Expiry], expiry),
             Err(Obstacle::ExpiryWithoutCategory)
@@ -362,22 +295,13 @@ mod tests {
         };
         let got = of(&[Field::Statistics], values).unwrap();
         assert_eq!(got.delete.privileges, [privilege("STAT:grade", "3")]);
-        assert_eq!(
-            got.add.privileges,
-            [privilege("STAT:grade", "4"), privilege("STAT:school", "S1")]
-        );
+        assert_eq!(got.add.privileges, [privilege("STAT:grade", "4"), privilege("STAT:school", "S1")]);
     }
 
     #[test]
     fn a_part_of_a_name_in_one_piece_is_not_guessed_at() {
-        let whole = Fields {
-            name: Some(UserName::Unstructured("Zoe Marsh".into())),
-            ..Fields::default()
-        };
-        let values = PatronValues {
-            surname: Some(Personal::new("Quill")),
-            ..PatronValues::default()
-        };
+        let whole = Fields { name: Some(UserName::Unstructured("Zoe Marsh".into())), ..Fields::default() };
+        let values = PatronValues { surname: Some(Personal::new("Quill")), ..PatronValues::default() };
         assert_eq!(
             of_those(&whole, &[Field::Surname], values.clone()),
             Err(Obstacle::NameInOnePiece(Field::Surname))

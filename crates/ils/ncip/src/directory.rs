@@ -67,12 +67,7 @@ impl NcipDirectory {
             client: Client::new(settings.endpoint.clone(), settings.client())?,
             header: settings.header(),
             problems: ProblemTable::with(settings.problems.iter().cloned()),
-            reader: Reader {
-                limits: Limits {
-                    bytes: settings.answer_limit,
-                    ..Limits::default()
-                },
-            },
+            reader: Reader { limits: Limits { bytes: settings.answer_limit, ..Limits::default() } },
             known: Mutex::new(Known {
                 lookup: CapabilityState::Claimed,
                 create: CapabilityState::Claimed,
@@ -83,17 +78,8 @@ impl NcipDirectory {
     }
 
     fn mapping(&self) -> Mapping<'_> {
-        let NcipSettings {
-            to_agency,
-            privileges,
-            text,
-            ..
-        } = &self.settings;
-        Mapping {
-            agency: to_agency,
-            privileges,
-            text: *text,
-        }
+        let NcipSettings { to_agency, privileges, text, .. } = &self.settings;
+        Mapping { agency: to_agency, privileges, text: *text }
     }
 
     fn origin(&self) -> String {
@@ -116,11 +102,7 @@ impl NcipDirectory {
             Ok(body) => body,
             Err(error) => return Asked::NotBuilt(error),
         };
-        let call = Call::post(
-            self.settings.endpoint.clone(),
-            Body::CONTENT_TYPE,
-            body.into_bytes(),
-        );
+        let call = Call::post(self.settings.endpoint.clone(), Body::CONTENT_TYPE, body.into_bytes());
         match self.client.send(call).await {
             Ok(answer) => {
                 let service = request.service();
@@ -142,10 +124,7 @@ impl NcipDirectory {
     }
 
     async fn see(&self, number: &str) -> Seen {
-        let request = LookupUser {
-            who: self.who(number),
-            elements: UserElement::ALL.to_vec(),
-        };
+        let request = LookupUser { who: self.who(number), elements: UserElement::ALL.to_vec() };
         let unknown = |error| Seen::Not(Lookup::Unknown(error));
         match self.ask(&Request::LookupUser(request)).await {
             Asked::NotBuilt(error) => unknown(self.unbuildable(&error)),
@@ -253,11 +232,7 @@ impl NcipDirectory {
                     }
                     _ => None,
                 };
-                let kind = if field.is_some() {
-                    RejectionKind::Field
-                } else {
-                    RejectionKind::Record
-                };
+                let kind = if field.is_some() { RejectionKind::Field } else { RejectionKind::Record };
                 self.rejected(kind, field, self.unbuildable(&error))
             }
             Asked::NotSent(error) => Outcome::NotSent(error),
@@ -266,33 +241,22 @@ impl NcipDirectory {
 
     /// Which field a refusal is about: by the value that it repeats, else by the element that it names.
     fn field_of(&self, problems: &Problems, values: &PatronValues) -> Option<Field> {
-        const TELLING: FieldSet = FieldSet::of(&[
-            Field::Category,
-            Field::HomeBranch,
-            Field::Email,
-            Field::Phone,
-            Field::Barcode,
-        ]);
+        const TELLING: FieldSet =
+            FieldSet::of(&[Field::Category, Field::HomeBranch, Field::Email, Field::Phone, Field::Barcode]);
         let by_value = |problem: &Problem| {
             let refused = problem.value.as_ref()?.reveal();
-            let mut fits = TELLING
-                .iter()
-                .filter(|field| values.canonical(*field).as_deref() == Some(refused));
+            let mut fits =
+                TELLING.iter().filter(|field| values.canonical(*field).as_deref() == Some(refused));
             // Where two fields hold the same, the element has to say.
             fits.next().filter(|_| fits.next().is_none())
         };
         let by_element = |problem: &Problem| field_of_element(problem.known_element()?);
-        problems
-            .iter()
-            .find_map(by_value)
-            .or_else(|| problems.iter().find_map(by_element))
+        problems.iter().find_map(by_value).or_else(|| problems.iter().find_map(by_element))
     }
 
     /// What there is after an acknowledged create.
     async fn read_back_new(&self, number: &str, echoed: Option<&UserId>, values: &PatronValues) -> Outcome {
-        let other = echoed
-            .map(|id| id.value.reveal())
-            .filter(|echoed| *echoed != number);
+        let other = echoed.map(|id| id.value.reveal()).filter(|echoed| *echoed != number);
         match (self.see(number).await, other) {
             (Seen::Found(patron, _), _) => {
                 self.learn(Service::CreateUser, CapabilityState::Proven);
@@ -365,9 +329,7 @@ fn names(record: &UserRecord, number: &str) -> bool {
 
 /// Which of these fields hold something else now than when the patron was looked up.
 fn moved(before: &PatronValues, now: &PatronValues, fields: FieldSet) -> bool {
-    fields
-        .iter()
-        .any(|field| before.canonical(field) != now.canonical(field))
+    fields.iter().any(|field| before.canonical(field) != now.canonical(field))
 }
 
 #[async_trait]
@@ -385,22 +347,12 @@ impl PatronFinder for NcipDirectory {
             Capability::new(state, why)
         };
         let (pin, why) = match self.settings.pin {
-            PinWay::Create => (
-                known.create,
-                "the PIN goes with CreateUser; NCIP cannot read it back",
-            ),
-            PinWay::Update => (
-                known.update,
-                "the PIN goes with an UpdateUser; NCIP cannot read it back",
-            ),
+            PinWay::Create => (known.create, "the PIN goes with CreateUser; NCIP cannot read it back"),
+            PinWay::Update => (known.update, "the PIN goes with an UpdateUser; NCIP cannot read it back"),
             PinWay::None => (CapabilityState::Off, "pin = \"none\": the ILS has its own rule"),
         };
         // A PIN is never seen again, so nothing can prove it.
-        let pin = if pin == CapabilityState::Proven {
-            CapabilityState::Claimed
-        } else {
-            pin
-        };
+        let pin = if pin == CapabilityState::Proven { CapabilityState::Claimed } else { pin };
         let absent = |why| Capability::new(CapabilityState::Absent, why);
         Capabilities {
             lookup: service(known.lookup, "LookupUser"),
@@ -428,12 +380,9 @@ impl PatronFinder for NcipDirectory {
                 let mut out = values.clone();
                 let part = |value: &Personal| Personal::new(fit(value.reveal(), self.settings.text));
                 if let Some(address) = &mut out.address {
-                    for part_of in [
-                        &mut address.street,
-                        &mut address.city,
-                        &mut address.state,
-                        &mut address.zip,
-                    ] {
+                    for part_of in
+                        [&mut address.street, &mut address.city, &mut address.state, &mut address.zip]
+                    {
                         *part_of = part(part_of);
                     }
                     address.street2 = address.street2.as_ref().map(part).filter(|line| !line.is_empty());
@@ -490,11 +439,7 @@ impl PatronWriter for NcipDirectory {
 
     async fn create(&self, creation: &Creation) -> Outcome {
         let values = &creation.values;
-        let Some(number) = values
-            .barcode
-            .as_ref()
-            .map(Personal::reveal)
-            .filter(|number| !number.is_empty())
+        let Some(number) = values.barcode.as_ref().map(Personal::reveal).filter(|number| !number.is_empty())
         else {
             return self.rejected(
                 RejectionKind::Field,
@@ -533,10 +478,7 @@ impl PatronWriter for NcipDirectory {
         let request = UpdateUser {
             who: self.who(patron.id.reveal()),
             delete: Fields::default(),
-            add: Fields {
-                authentication: vec![AuthenticationInput::pin(pin.reveal())],
-                ..Fields::default()
-            },
+            add: Fields { authentication: vec![AuthenticationInput::pin(pin.reveal())], ..Fields::default() },
         };
         let asked = self.ask(&Request::UpdateUser(request)).await;
         match self.not_done(Service::UpdateUser, asked, &PatronValues::default()) {
@@ -546,18 +488,11 @@ impl PatronWriter for NcipDirectory {
     }
 
     async fn update(&self, patron: &Patron, changes: &FieldChanges) -> Outcome {
-        let fields: FieldSet = changes
-            .fields
-            .iter()
-            .filter(|field| WRITABLE.contains(*field))
-            .collect();
+        let fields: FieldSet = changes.fields.iter().filter(|field| WRITABLE.contains(*field)).collect();
         if fields.is_empty() {
             return self.without_place(changes.fields);
         }
-        let changes = FieldChanges {
-            fields,
-            values: changes.values.clone(),
-        };
+        let changes = FieldChanges { fields, values: changes.values.clone() };
         let number = patron.id.reveal();
 
         // Old values have to be named exactly, with roles and types that a patron's values do not hold.
@@ -578,10 +513,7 @@ impl PatronWriter for NcipDirectory {
             let error = ConnectorError::new(
                 Fault::Ils,
                 Retry::Later,
-                format!(
-                    "{}: the patron was changed by somebody else a moment ago",
-                    self.origin()
-                ),
+                format!("{}: the patron was changed by somebody else a moment ago", self.origin()),
                 "It is compared anew in the next run.",
             );
             return self.rejected(RejectionKind::Record, None, error);
@@ -590,14 +522,12 @@ impl PatronWriter for NcipDirectory {
             Ok(difference) => difference,
             Err(obstacle) => {
                 let (field, what) = match obstacle {
-                    Obstacle::NameInOnePiece(field) => (
-                        field,
-                        "the ILS shows the name in one piece, so that a part of it cannot be changed",
-                    ),
-                    Obstacle::ExpiryWithoutCategory => (
-                        Field::Expiry,
-                        "the patron has no category at this agency to carry an expiry",
-                    ),
+                    Obstacle::NameInOnePiece(field) => {
+                        (field, "the ILS shows the name in one piece, so that a part of it cannot be changed")
+                    }
+                    Obstacle::ExpiryWithoutCategory => {
+                        (Field::Expiry, "the patron has no category at this agency to carry an expiry")
+                    }
                 };
                 let hint = "Change it in the ILS by hand, or let another way of this ILS write.";
                 let error = ConnectorError::new(
@@ -612,21 +542,13 @@ impl PatronWriter for NcipDirectory {
         if difference.is_empty() {
             return Outcome::AlreadySo(now);
         }
-        let request = UpdateUser {
-            who: self.who(number),
-            delete: difference.delete,
-            add: difference.add,
-        };
+        let request = UpdateUser { who: self.who(number), delete: difference.delete, add: difference.add };
         let asked = self.ask(&Request::UpdateUser(request)).await;
         let acknowledged = match self.not_done(Service::UpdateUser, asked, &changes.values) {
             Ok(record) => record,
             Err(outcome) => return outcome,
         };
-        if acknowledged
-            .id
-            .as_ref()
-            .is_some_and(|id| !names(&record, id.value.reveal()))
-        {
+        if acknowledged.id.as_ref().is_some_and(|id| !names(&record, id.value.reveal())) {
             return Outcome::Unknown(ConnectorError::new(
                 Fault::Ils,
                 Retry::NotThisRecord,

@@ -98,10 +98,7 @@ pub(crate) fn field_of_element(element: &str) -> Option<Field> {
         ("PIN", Field::Pin),
         ("Password", Field::Pin),
     ];
-    TABLE
-        .iter()
-        .find(|(name, _)| *name == element)
-        .map(|&(_, field)| field)
+    TABLE.iter().find(|(name, _)| *name == element).map(|&(_, field)| field)
 }
 
 /// How one ILS's values travel: its agency, its privileges, its letters.
@@ -142,15 +139,12 @@ impl Mapping<'_> {
 
     /// Everything that goes into a create beside number, PIN and name.
     pub(crate) fn fields(&self, values: &PatronValues) -> Fields {
-        let category = values.category.as_ref().map(|code| Privilege {
-            valid_to: values.expiry.and_then(date),
-            ..self.category(code)
-        });
+        let category = values
+            .category
+            .as_ref()
+            .map(|code| Privilege { valid_to: values.expiry.and_then(date), ..self.category(code) });
         let branch = values.home_branch.as_ref().map(|code| self.branch(code));
-        let statistics = values
-            .statistics
-            .iter()
-            .map(|(name, code)| self.statistic(name, code));
+        let statistics = values.statistics.iter().map(|(name, code)| self.statistic(name, code));
         Fields {
             addresses: [self.postal(values), self.email(values), self.phone(values)]
                 .into_iter()
@@ -184,14 +178,8 @@ impl Mapping<'_> {
             postal_code: self.fit(Some(&given.zip)),
             care_of: None,
         };
-        let place = Place::Postal {
-            kind: POSTAL.to_owned(),
-            address,
-        };
-        Some(Address {
-            role: HOME_ROLE.to_owned(),
-            place,
-        })
+        let place = Place::Postal { kind: POSTAL.to_owned(), address };
+        Some(Address { role: HOME_ROLE.to_owned(), place })
     }
 
     /// A new card's category, without its expiry.
@@ -206,14 +194,8 @@ impl Mapping<'_> {
     /// The privilege that carries the category, with another code in it. All else stays, a block above all.
     pub(crate) fn recategorised(&self, old: &Privilege, code: &Code) -> Privilege {
         match self.privileges.category_kind {
-            None => Privilege {
-                kind: code.as_str().to_owned(),
-                ..old.clone()
-            },
-            Some(_) => Privilege {
-                status: Some(code.as_str().to_owned()),
-                ..old.clone()
-            },
+            None => Privilege { kind: code.as_str().to_owned(), ..old.clone() },
+            Some(_) => Privilege { status: Some(code.as_str().to_owned()), ..old.clone() },
         }
     }
 
@@ -224,10 +206,7 @@ impl Mapping<'_> {
 
     /// One statistical code.
     pub(crate) fn statistic(&self, name: &Code, code: &Code) -> Privilege {
-        self.privilege(
-            &format!("{}{name}", self.privileges.statistics_prefix),
-            code.as_str(),
-        )
+        self.privilege(&format!("{}{name}", self.privileges.statistics_prefix), code.as_str())
     }
 
     fn privilege(&self, kind: &str, status: &str) -> Privilege {
@@ -243,24 +222,14 @@ impl Mapping<'_> {
 fn electronic(kind: &str, role: &str, value: Option<&Personal>) -> Option<Address> {
     // These are no names: they are sent as they are, or not at all.
     let data = value.map(|v| v.reveal().trim()).filter(|v| !v.is_empty())?;
-    let place = Place::Electronic {
-        kind: kind.to_owned(),
-        data: data.into(),
-    };
-    Some(Address {
-        role: role.to_owned(),
-        place,
-    })
+    let place = Place::Electronic { kind: kind.to_owned(), data: data.into() };
+    Some(Address { role: role.to_owned(), place })
 }
 
 /// A day as NCIP carries it; `None` for one beyond its years.
 pub(crate) fn date(day: civil::Date) -> Option<Date> {
     let part = |n: i8| u8::try_from(n).ok();
-    Date::new(
-        u16::try_from(day.year()).ok()?,
-        part(day.month())?,
-        part(day.day())?,
-    )
+    Date::new(u16::try_from(day.year()).ok()?, part(day.month())?, part(day.day())?)
 }
 
 /// Elements to values.
@@ -269,27 +238,19 @@ impl Mapping<'_> {
     pub(crate) fn patron(&self, number: &str, record: &UserRecord) -> Patron {
         let fields = &record.fields;
         let category = self.category_in(fields);
-        let status_says = category
-            .filter(|_| self.privileges.category_kind.is_none())
-            .and_then(|p| p.status.as_deref());
+        let status_says =
+            category.filter(|_| self.privileges.category_kind.is_none()).and_then(|p| p.status.as_deref());
         let blocked = if !fields.blocks.is_empty() {
             Some(true)
         } else {
             status_says.map(|status| status.eq_ignore_ascii_case(&self.privileges.blocked))
         };
-        Patron {
-            id: Personal::new(number),
-            values: self.values(number, record),
-            blocked,
-        }
+        Patron { id: Personal::new(number), values: self.values(number, record), blocked }
     }
 
     fn values(&self, number: &str, record: &UserRecord) -> PatronValues {
         let fields = &record.fields;
-        let mut values = PatronValues {
-            barcode: Some(Personal::new(number)),
-            ..PatronValues::default()
-        };
+        let mut values = PatronValues { barcode: Some(Personal::new(number)), ..PatronValues::default() };
         match &fields.name {
             Some(UserName::Structured(name)) => {
                 values.surname = personal(Some(&name.surname));
@@ -300,12 +261,8 @@ impl Mapping<'_> {
             Some(UserName::Unstructured(_)) | None => {}
         }
         values.birth_date = fields.birth_date.and_then(day).map(BirthDate::new);
-        values.email = email_in(fields)
-            .and_then(electronic_data)
-            .and_then(|data| personal(Some(data)));
-        values.phone = phone_in(fields)
-            .and_then(electronic_data)
-            .and_then(|data| personal(Some(data)));
+        values.email = email_in(fields).and_then(electronic_data).and_then(|data| personal(Some(data)));
+        values.phone = phone_in(fields).and_then(electronic_data).and_then(|data| personal(Some(data)));
         values.address = postal_in(fields).map(address);
         let category = self.category_in(fields);
         values.category = category.and_then(|p| match self.privileges.category_kind {
@@ -313,24 +270,15 @@ impl Mapping<'_> {
             Some(_) => p.status.as_deref().and_then(code),
         });
         values.expiry = category.and_then(|p| p.valid_to).and_then(day);
-        values.home_branch = self
-            .branch_in(fields)
-            .and_then(|p| p.status.as_deref().and_then(code));
+        values.home_branch = self.branch_in(fields).and_then(|p| p.status.as_deref().and_then(code));
         for (name, privilege) in self.statistics_in(fields) {
             if let (Some(name), Some(value)) = (code(name), privilege.status.as_deref().and_then(code)) {
                 values.statistics.insert(name, value);
             }
         }
-        let institution = |id: &&UserId| {
-            id.kind
-                .as_deref()
-                .is_some_and(|k| same_word(k, UserId::INSTITUTION_ID))
-        };
-        values.student_id = fields
-            .user_ids
-            .iter()
-            .find(institution)
-            .and_then(|id| personal(Some(&id.value)));
+        let institution =
+            |id: &&UserId| id.kind.as_deref().is_some_and(|k| same_word(k, UserId::INSTITUTION_ID));
+        values.student_id = fields.user_ids.iter().find(institution).and_then(|id| personal(Some(&id.value)));
         values
     }
 
@@ -357,10 +305,7 @@ impl Mapping<'_> {
 
     /// Privileges at this agency. Some servers leave the agency out.
     fn ours<'f>(&self, fields: &'f Fields) -> impl Iterator<Item = &'f Privilege> {
-        fields
-            .privileges
-            .iter()
-            .filter(|p| p.agency.is_empty() || same_word(&p.agency, self.agency))
+        fields.privileges.iter().filter(|p| p.agency.is_empty() || same_word(&p.agency, self.agency))
     }
 
     fn carries<'p>(&self, privilege: &'p Privilege) -> Carries<'p> {
@@ -396,10 +341,7 @@ pub(crate) fn phone_in(fields: &Fields) -> Option<&Address> {
 
 /// The postal address in an answer: the first one in parts.
 pub(crate) fn postal_in(fields: &Fields) -> Option<&Address> {
-    fields
-        .addresses
-        .iter()
-        .find(|a| matches!(a.place, Place::Postal { .. }))
+    fields.addresses.iter().find(|a| matches!(a.place, Place::Postal { .. }))
 }
 
 fn electronic_in<'f>(fields: &'f Fields, wanted: &str) -> Option<&'f Address> {
@@ -442,12 +384,7 @@ fn code(text: &str) -> Option<Code> {
 /// A day of an answer.
 fn day(date: Date) -> Option<civil::Date> {
     let part = |n: u8| i8::try_from(n).ok();
-    civil::Date::new(
-        i16::try_from(date.year()).ok()?,
-        part(date.month())?,
-        part(date.day())?,
-    )
-    .ok()
+    civil::Date::new(i16::try_from(date.year()).ok()?, part(date.month())?, part(date.day())?).ok()
 }
 
 /// Codes of the standard differ between servers in case and in white space around them.

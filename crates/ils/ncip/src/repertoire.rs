@@ -18,11 +18,7 @@ pub(crate) fn fit(text: &str, repertoire: Text) -> String {
 }
 
 fn keep_or_spell(c: char, keep: bool) -> String {
-    if keep {
-        c.to_string()
-    } else {
-        deunicode_char(c).unwrap_or_default().to_owned()
-    }
+    if keep { c.to_string() } else { deunicode_char(c).unwrap_or_default().to_owned() }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use rostercard_core::ports::Text as Letters;
 use rostercard_ncip::{Dialect, ElementSpelling, Style};
 use rostercard_web::{Endpoint, EndpointError};
 
-use crate::settings::{NcipSettings, PinWay};
+use crate::settings::{NcipSettings, PinWay, PrivilegeMap};
 
 /// How messages may be spelt.
 const STYLES: [(&str, Style); 3] = [
@@ -64,13 +64,16 @@ pub fn read(
         Some(secret) => secret.resolve(secrets, problems).map(Some),
     };
     let (system_secret, agency_secret) = (resolve(system_secret), resolve(agency_secret));
-    let mut settings = NcipSettings::of(endpoint?.value, &from_agency?.value, &to_agency?.value);
+    let mut map = PrivilegeMap::default();
     if let Some(privileges) = privileges {
-        read_privileges(privileges, &mut settings);
+        read_privileges(privileges, &mut map);
     }
+    // Before anything is given up: what is missing or not known is told by it.
     if !table.finish() {
         return None;
     }
+    let mut settings = NcipSettings::of(endpoint?.value, &from_agency?.value, &to_agency?.value);
+    settings.privileges = map;
     settings.from_system = from_system.map(|s| s.value);
     settings.from_system_authentication = system_secret?;
     settings.from_agency_authentication = agency_secret?;
@@ -90,8 +93,7 @@ pub fn read(
     Some(settings)
 }
 
-fn read_privileges(mut table: TableReader<'_>, settings: &mut NcipSettings) {
-    let map = &mut settings.privileges;
+fn read_privileges(mut table: TableReader<'_>, map: &mut PrivilegeMap) {
     map.category_kind = table.optional("category_kind", &Text).map(|t| t.value);
     map.branch_kind = table.or("branch_kind", &Text, map.branch_kind.clone()).value;
     map.statistics_prefix = table.or("statistics_prefix", &Text, map.statistics_prefix.clone()).value;
@@ -131,7 +133,8 @@ mod tests {
         (settings, problems.render(Rendering::Plain))
     }
 
-    const LEAST: &str = "url = \"https://ils.example.org/ncip/T0KEN\"\nfrom_agency = \"A\"\nto_agency = \"B\"\n";
+    const LEAST: &str =
+        "url = \"https://ils.example.org/ncip/T0KEN\"\nfrom_agency = \"A\"\nto_agency = \"B\"\n";
 
     #[test]
     fn the_least_that_is_needed() {

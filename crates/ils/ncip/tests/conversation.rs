@@ -1,10 +1,6 @@
 //! The directory in conversation with a scripted server: each test says which requests must come, in which order, and how
 //! each is answered.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -77,10 +73,9 @@ async fn server(script: &'static str, replies: Vec<Reply>, change: impl FnOnce(&
             let service = service(&request);
             seen.lock().unwrap().push(request);
             let (status, body) = match replies.next() {
-                Some(Says(inside)) => (
-                    200,
-                    message(&format!("<{service}Response>{inside}</{service}Response>")),
-                ),
+                Some(Says(inside)) => {
+                    (200, message(&format!("<{service}Response>{inside}</{service}Response>")))
+                }
                 Some(Document(whole)) => (200, whole),
                 Some(Status(status)) => (status, String::new()),
                 Some(HangsUp) | None => continue,
@@ -92,10 +87,8 @@ async fn server(script: &'static str, replies: Vec<Reply>, change: impl FnOnce(&
                     continue;
                 }
             };
-            let head = format!(
-                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                body.len()
-            );
+            let head =
+                format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             stream.write_all(head.as_bytes()).await.unwrap();
             stream.write_all(body.as_bytes()).await.unwrap();
         }
@@ -103,11 +96,7 @@ async fn server(script: &'static str, replies: Vec<Reply>, change: impl FnOnce(&
     let mut settings = NcipSettings::new(&url, false, "LAKESIDE-USD", "LAKELIB").unwrap();
     settings.deadline = Duration::from_millis(2_000);
     change(&mut settings);
-    Server {
-        directory: NcipDirectory::new(settings).unwrap(),
-        requests,
-        script,
-    }
+    Server { directory: NcipDirectory::new(settings).unwrap(), requests, script }
 }
 
 async fn plain(script: &'static str, replies: Vec<Reply>) -> Server {
@@ -179,18 +168,11 @@ fn values() -> PatronValues {
 }
 
 fn creation() -> Creation {
-    Creation {
-        values: values(),
-        pin: Some(Secret::new("4711")),
-    }
+    Creation { values: values(), pin: Some(Secret::new("4711")) }
 }
 
 fn patron() -> Patron {
-    Patron {
-        id: Personal::new("20001"),
-        values: values(),
-        blocked: Some(false),
-    }
+    Patron { id: Personal::new("20001"), values: values(), blocked: Some(false) }
 }
 
 fn key() -> FindKey {
@@ -198,10 +180,7 @@ fn key() -> FindKey {
 }
 
 fn one(field: Field, values: PatronValues) -> FieldChanges {
-    FieldChanges {
-        fields: FieldSet::of(&[field]),
-        values,
-    }
+    FieldChanges { fields: FieldSet::of(&[field]), values }
 }
 
 /// No value of a person, no PIN and no token in what is printed.
@@ -217,14 +196,9 @@ async fn a_found_patron_is_shown_as_the_ils_holds_it() {
     let server = plain("LookupUser", vec![zoe()]).await;
     let found = server.directory.find(&key()).await;
     tells_nothing(&found);
-    let Lookup::Found(found) = found else {
-        panic!("{found:?}")
-    };
+    let Lookup::Found(found) = found else { panic!("{found:?}") };
     assert!(*found == patron());
-    assert_eq!(
-        server.directory.capabilities().lookup.state,
-        CapabilityState::Proven
-    );
+    assert_eq!(server.directory.capabilities().lookup.state, CapabilityState::Proven);
     let requests = server.requests();
     assert!(requests[0].contains("<ncip:UserIdentifierValue>20001</ncip:UserIdentifierValue>"));
     assert!(requests[0].contains(">Name Information<"));
@@ -287,9 +261,7 @@ async fn a_number_that_is_among_a_users_other_numbers_is_the_users() {
         id("internal-7")
     ));
     let server = plain("LookupUser", vec![reply]).await;
-    let Lookup::Found(found) = server.directory.find(&key()).await else {
-        panic!("found")
-    };
+    let Lookup::Found(found) = server.directory.find(&key()).await else { panic!("found") };
     assert_eq!(found.id.reveal(), "20001");
 }
 
@@ -298,14 +270,9 @@ async fn a_create_is_read_back() {
     let server = plain("CreateUser LookupUser", vec![Says(id("20001")), zoe()]).await;
     let outcome = server.directory.create(&creation()).await;
     tells_nothing(&outcome);
-    let Outcome::Applied(Some(held)) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let Outcome::Applied(Some(held)) = outcome else { panic!("{outcome:?}") };
     assert!(held.values == values());
-    assert_eq!(
-        server.directory.capabilities().create.state,
-        CapabilityState::Proven
-    );
+    assert_eq!(server.directory.capabilities().create.state, CapabilityState::Proven);
     let requests = server.requests();
     // The schema has no UserId beside a PIN: the number goes as an input too.
     let create = &requests[0];
@@ -314,10 +281,7 @@ async fn a_create_is_read_back() {
         "{create}"
     );
     assert!(!create.contains("<ncip:UserId>"), "{create}");
-    assert!(
-        create.contains("<ncip:DateOfBirth>2012-05-04T00:00:00</ncip:DateOfBirth>"),
-        "{create}"
-    );
+    assert!(create.contains("<ncip:DateOfBirth>2012-05-04T00:00:00</ncip:DateOfBirth>"), "{create}");
     assert!(create.contains("application/xml; charset=\"utf-8\""), "{create}");
 }
 
@@ -331,16 +295,9 @@ async fn s14_without_a_pin_way_no_pin_is_sent() {
     assert_eq!(server.directory.capabilities().pin.state, CapabilityState::Off);
     let refused = server.directory.set_pin(&patron(), &Secret::new("4711")).await;
     assert!(matches!(refused, Outcome::Rejected(r) if r.field == Some(Field::Pin)));
-    assert!(matches!(
-        server.directory.create(&creation()).await,
-        Outcome::Applied(Some(_))
-    ));
+    assert!(matches!(server.directory.create(&creation()).await, Outcome::Applied(Some(_))));
     let requests = server.requests();
-    assert!(
-        !requests[0].contains("4711") && requests[0].contains("<ncip:UserId>"),
-        "{}",
-        requests[0]
-    );
+    assert!(!requests[0].contains("4711") && requests[0].contains("<ncip:UserId>"), "{}", requests[0]);
 }
 
 #[tokio::test]
@@ -361,63 +318,25 @@ async fn a_create_ends_as_the_table_says() {
     let branch = "<Problem><ProblemType>Unknown Value From Known Scheme</ProblemType><ProblemElement>AgencyUserPrivilegeType\
                   </ProblemElement><ProblemValue>MAIN</ProblemValue></Problem>";
     let cases: Vec<(&'static str, Vec<Reply>, &str)> = vec![
-        (
-            "CreateUser",
-            vec![problem("Duplicate User")],
-            "rejected duplicate - not_this_record",
-        ),
-        (
-            "CreateUser",
-            vec![Says(echo_pin.into())],
-            "rejected field pin not_this_record",
-        ),
-        (
-            "CreateUser",
-            vec![Says(branch.into())],
-            "rejected field home_branch not_this_record",
-        ),
-        (
-            "CreateUser",
-            vec![problem("Needed Data Missing")],
-            "rejected record - not_this_record",
-        ),
-        (
-            "CreateUser",
-            vec![problem("Temporary Processing Failure")],
-            "rejected record - later",
-        ),
-        (
-            "CreateUser",
-            vec![problem("Unsupported Service")],
-            "rejected target - not_this_target",
-        ),
-        (
-            "CreateUser",
-            vec![Status(404)],
-            "rejected target - not_this_target",
-        ),
+        ("CreateUser", vec![problem("Duplicate User")], "rejected duplicate - not_this_record"),
+        ("CreateUser", vec![Says(echo_pin.into())], "rejected field pin not_this_record"),
+        ("CreateUser", vec![Says(branch.into())], "rejected field home_branch not_this_record"),
+        ("CreateUser", vec![problem("Needed Data Missing")], "rejected record - not_this_record"),
+        ("CreateUser", vec![problem("Temporary Processing Failure")], "rejected record - later"),
+        ("CreateUser", vec![problem("Unsupported Service")], "rejected target - not_this_target"),
+        ("CreateUser", vec![Status(404)], "rejected target - not_this_target"),
         ("CreateUser", vec![Status(429)], "rejected record - later"),
         // It works!, half an answer, two answers, an error page, nothing at all: nobody knows what was done.
+        ("CreateUser", vec![Document(message("It works!"))], "unknown not_this_target"),
         (
             "CreateUser",
-            vec![Document(message("It works!"))],
-            "unknown not_this_target",
-        ),
-        (
-            "CreateUser",
-            vec![Document(
-                message("<CreateUserResponse>").chars().take(150).collect(),
-            )],
+            vec![Document(message("<CreateUserResponse>").chars().take(150).collect())],
             "unknown later",
         ),
         (
             "CreateUser",
             vec![Document(
-                message(&format!(
-                    "<CreateUserResponse>{}</CreateUserResponse>",
-                    id("20001")
-                ))
-                .repeat(2),
+                message(&format!("<CreateUserResponse>{}</CreateUserResponse>", id("20001"))).repeat(2),
             )],
             "unknown later",
         ),
@@ -425,16 +344,8 @@ async fn a_create_ends_as_the_table_says() {
         ("CreateUser", vec![HangsUp], "unknown later"),
         ("CreateUser", vec![Silence], "unknown later"),
         // Acknowledged, and then not there, or not to be seen.
-        (
-            "CreateUser LookupUser",
-            vec![Says(id("20001")), problem("Unknown User")],
-            "unknown later",
-        ),
-        (
-            "CreateUser LookupUser",
-            vec![Says(id("20001")), Status(503)],
-            "applied, not read back",
-        ),
+        ("CreateUser LookupUser", vec![Says(id("20001")), problem("Unknown User")], "unknown later"),
+        ("CreateUser LookupUser", vec![Says(id("20001")), Status(503)], "applied, not read back"),
         (
             "CreateUser LookupUser",
             vec![Says("<UserId><UserIdentifierValue/></UserId>".into()), zoe()],
@@ -459,12 +370,7 @@ fn in_words(outcome: &Outcome) -> String {
         Outcome::AlreadySo(_) => "already so".to_owned(),
         Outcome::HandedOver { .. } => "handed over".to_owned(),
         Outcome::Rejected(r) => {
-            format!(
-                "rejected {} {} {}",
-                r.kind,
-                r.field.map_or("-", Field::word),
-                r.error.retry
-            )
+            format!("rejected {} {} {}", r.kind, r.field.map_or("-", Field::word), r.error.retry)
         }
         Outcome::NotSent(error) => format!("not sent {}", error.retry),
         Outcome::Unknown(error) => format!("unknown {}", error.retry),
@@ -474,36 +380,19 @@ fn in_words(outcome: &Outcome) -> String {
 #[tokio::test]
 async fn a_number_that_the_ils_cut_is_not_lost_and_nobody_else_is_taken_for_it() {
     let script = "CreateUser LookupUser LookupUser";
-    let cut = vec![
-        Says(id("2000")),
-        problem("Unknown User"),
-        shown("2000", "Mar", "2027-09-30"),
-    ];
+    let cut = vec![Says(id("2000")), problem("Unknown User"), shown("2000", "Mar", "2027-09-30")];
     let server = plain(script, cut).await;
-    assert_eq!(
-        in_words(&server.directory.create(&creation()).await),
-        "applied 2000"
-    );
+    assert_eq!(in_words(&server.directory.create(&creation()).await), "applied 2000");
     server.requests();
 
-    let somebody_else = vec![
-        Says(id("777")),
-        problem("Unknown User"),
-        shown("777", "Quill", "2027-09-30"),
-    ];
+    let somebody_else = vec![Says(id("777")), problem("Unknown User"), shown("777", "Quill", "2027-09-30")];
     let server = plain(script, somebody_else).await;
-    assert_eq!(
-        in_words(&server.directory.create(&creation()).await),
-        "unknown not_this_record"
-    );
+    assert_eq!(in_words(&server.directory.create(&creation()).await), "unknown not_this_record");
     server.requests();
 
     // Echoed wrongly, and yet there under its own number.
     let server = plain("CreateUser LookupUser", vec![Says(id("777")), zoe()]).await;
-    assert_eq!(
-        in_words(&server.directory.create(&creation()).await),
-        "applied 20001"
-    );
+    assert_eq!(in_words(&server.directory.create(&creation()).await), "applied 20001");
     server.requests();
 }
 
@@ -512,16 +401,10 @@ async fn s12_what_cannot_be_sent_is_refused_here() {
     let server = plain("", Vec::new()).await;
     let mut nameless = creation();
     nameless.values.surname = None;
-    assert_eq!(
-        in_words(&server.directory.create(&nameless).await),
-        "rejected field surname not_this_record"
-    );
+    assert_eq!(in_words(&server.directory.create(&nameless).await), "rejected field surname not_this_record");
     let mut odd = creation();
     odd.values.given_name = Some(Personal::new("Zo\u{7}ë"));
-    assert_eq!(
-        in_words(&server.directory.create(&odd).await),
-        "rejected field given_name not_this_record"
-    );
+    assert_eq!(in_words(&server.directory.create(&odd).await), "rejected field given_name not_this_record");
     let mut numberless = creation();
     numberless.values.barcode = None;
     assert_eq!(
@@ -540,10 +423,7 @@ async fn a_connection_refused_sends_nothing() {
     let directory = NcipDirectory::new(NcipSettings::new(&url, false, "A", "B").unwrap()).unwrap();
     assert_eq!(in_words(&directory.create(&creation()).await), "not sent later");
     let change = one(Field::Email, PatronValues::default());
-    assert_eq!(
-        in_words(&directory.update(&patron(), &change).await),
-        "not sent later"
-    );
+    assert_eq!(in_words(&directory.update(&patron(), &change).await), "not sent later");
     assert!(matches!(directory.find(&key()).await, Lookup::Unknown(e) if e.retry == Retry::Later));
     assert!(directory.check().await.is_err());
 }
@@ -551,73 +431,32 @@ async fn a_connection_refused_sends_nothing() {
 #[tokio::test]
 async fn an_update_names_old_and_new_and_is_read_back() {
     let after = shown("20001", "Marsh", "2028-09-30");
-    let server = plain(
-        "LookupUser UpdateUser LookupUser",
-        vec![zoe(), Says(id("20001")), after],
-    )
-    .await;
-    let change = one(
-        Field::Expiry,
-        PatronValues {
-            expiry: Some(date(2028, 9, 30)),
-            ..PatronValues::default()
-        },
-    );
+    let server = plain("LookupUser UpdateUser LookupUser", vec![zoe(), Says(id("20001")), after]).await;
+    let change =
+        one(Field::Expiry, PatronValues { expiry: Some(date(2028, 9, 30)), ..PatronValues::default() });
     let outcome = server.directory.update(&patron(), &change).await;
     tells_nothing(&outcome);
-    let Outcome::Applied(Some(held)) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let Outcome::Applied(Some(held)) = outcome else { panic!("{outcome:?}") };
     assert_eq!(held.values.expiry, Some(date(2028, 9, 30)));
-    assert_eq!(
-        server.directory.capabilities().update.state,
-        CapabilityState::Proven
-    );
+    assert_eq!(server.directory.capabilities().update.state, CapabilityState::Proven);
     let update = server.requests().remove(1);
     let (delete, add) = update.split_once("</ncip:DeleteUserFields>").unwrap();
-    assert!(
-        delete.contains("2027-09-30T00:00:00") && !delete.contains("2028"),
-        "{update}"
-    );
-    assert!(
-        add.contains("2028-09-30T00:00:00") && add.contains("STUDENT"),
-        "{update}"
-    );
+    assert!(delete.contains("2027-09-30T00:00:00") && !delete.contains("2028"), "{update}");
+    assert!(add.contains("2028-09-30T00:00:00") && add.contains("STUDENT"), "{update}");
     assert!(!update.contains("zoe@example.org"), "only what changes: {update}");
 }
 
 #[tokio::test]
 async fn an_update_ends_as_the_table_says() {
     let email = |text: &str| {
-        one(
-            Field::Email,
-            PatronValues {
-                email: Some(Personal::new(text)),
-                ..PatronValues::default()
-            },
-        )
+        one(Field::Email, PatronValues { email: Some(Personal::new(text)), ..PatronValues::default() })
     };
     let new = email("new@example.org");
     let whole = "LookupUser UpdateUser LookupUser";
     let cases: Vec<(&'static str, Vec<Reply>, &FieldChanges, &str)> = vec![
-        (
-            whole,
-            vec![zoe(), Says(id("20001")), zoe()],
-            &new,
-            "applied 20001",
-        ),
-        (
-            whole,
-            vec![zoe(), Says(id("20001")), Status(500)],
-            &new,
-            "applied, not read back",
-        ),
-        (
-            "LookupUser UpdateUser",
-            vec![zoe(), Says(id("777"))],
-            &new,
-            "unknown not_this_record",
-        ),
+        (whole, vec![zoe(), Says(id("20001")), zoe()], &new, "applied 20001"),
+        (whole, vec![zoe(), Says(id("20001")), Status(500)], &new, "applied, not read back"),
+        ("LookupUser UpdateUser", vec![zoe(), Says(id("777"))], &new, "unknown not_this_record"),
         (
             "LookupUser UpdateUser",
             vec![zoe(), problem("Unsupported Service")],
@@ -630,12 +469,7 @@ async fn an_update_ends_as_the_table_says() {
             &new,
             "rejected missing - not_this_record",
         ),
-        (
-            "LookupUser UpdateUser",
-            vec![zoe(), HangsUp],
-            &new,
-            "unknown later",
-        ),
+        ("LookupUser UpdateUser", vec![zoe(), HangsUp], &new, "unknown later"),
         (
             "LookupUser UpdateUser",
             vec![zoe(), Document(message("It works!"))],
@@ -643,12 +477,7 @@ async fn an_update_ends_as_the_table_says() {
             "unknown not_this_target",
         ),
         ("LookupUser", vec![Status(503)], &new, "not sent later"),
-        (
-            "LookupUser",
-            vec![problem("Unknown User")],
-            &new,
-            "rejected missing - not_this_record",
-        ),
+        ("LookupUser", vec![problem("Unknown User")], &new, "rejected missing - not_this_record"),
     ];
     for (n, (script, replies, change, wanted)) in cases.into_iter().enumerate() {
         let server = plain(script, replies).await;
@@ -663,10 +492,7 @@ async fn an_update_ends_as_the_table_says() {
 async fn nothing_is_sent_for_what_is_so_already() {
     let server = plain("LookupUser", vec![zoe()]).await;
     let same = one(Field::Email, values());
-    assert_eq!(
-        in_words(&server.directory.update(&patron(), &same).await),
-        "already so"
-    );
+    assert_eq!(in_words(&server.directory.update(&patron(), &same).await), "already so");
     server.requests();
 }
 
@@ -675,15 +501,9 @@ async fn a_patron_that_moved_a_moment_ago_is_left_alone() {
     let server = plain("LookupUser", vec![shown("20001", "Quill", "2027-09-30")]).await;
     let change = one(
         Field::Surname,
-        PatronValues {
-            surname: Some(Personal::new("Marsh-Quill")),
-            ..PatronValues::default()
-        },
+        PatronValues { surname: Some(Personal::new("Marsh-Quill")), ..PatronValues::default() },
     );
-    assert_eq!(
-        in_words(&server.directory.update(&patron(), &change).await),
-        "rejected record - later"
-    );
+    assert_eq!(in_words(&server.directory.update(&patron(), &change).await), "rejected record - later");
     server.requests();
     // Another field's change is nobody's concern here.
     let server = plain(
@@ -693,25 +513,15 @@ async fn a_patron_that_moved_a_moment_ago_is_left_alone() {
     .await;
     let change = one(
         Field::Email,
-        PatronValues {
-            email: Some(Personal::new("n@example.org")),
-            ..PatronValues::default()
-        },
+        PatronValues { email: Some(Personal::new("n@example.org")), ..PatronValues::default() },
     );
-    assert_eq!(
-        in_words(&server.directory.update(&patron(), &change).await),
-        "applied 20001"
-    );
+    assert_eq!(in_words(&server.directory.update(&patron(), &change).await), "applied 20001");
     server.requests();
 }
 
 #[tokio::test]
 async fn fields_without_a_place_in_ncip_are_refused_or_left_out() {
-    let server = plain(
-        "LookupUser UpdateUser LookupUser",
-        vec![zoe(), Says(id("20001")), zoe()],
-    )
-    .await;
+    let server = plain("LookupUser UpdateUser LookupUser", vec![zoe(), Says(id("20001")), zoe()]).await;
     let note = PatronValues {
         note: Some(Personal::new("n")),
         email: Some(Personal::new("n@example.org")),
@@ -720,14 +530,8 @@ async fn fields_without_a_place_in_ncip_are_refused_or_left_out() {
     let alone = one(Field::Note, note.clone());
     let outcome = server.directory.update(&patron(), &alone).await;
     assert_eq!(in_words(&outcome), "rejected field note not_this_record");
-    let both = FieldChanges {
-        fields: FieldSet::of(&[Field::Note, Field::Email]),
-        values: note,
-    };
-    assert_eq!(
-        in_words(&server.directory.update(&patron(), &both).await),
-        "applied 20001"
-    );
+    let both = FieldChanges { fields: FieldSet::of(&[Field::Note, Field::Email]), values: note };
+    assert_eq!(in_words(&server.directory.update(&patron(), &both).await), "applied 20001");
     server.requests();
 }
 
@@ -748,10 +552,7 @@ async fn a_refused_password_says_nothing_of_the_service() {
     let server = plain("CreateUser", vec![problem("System Authentication Failed")]).await;
     let outcome = server.directory.create(&creation()).await;
     assert!(matches!(&outcome, Outcome::Rejected(r) if r.kind == RejectionKind::Target));
-    assert_eq!(
-        server.directory.capabilities().create.state,
-        CapabilityState::Claimed
-    );
+    assert_eq!(server.directory.capabilities().create.state, CapabilityState::Claimed);
     server.requests();
 }
 
@@ -766,16 +567,10 @@ async fn a_library_may_say_what_its_ilss_problems_mean() {
 
 #[tokio::test]
 async fn a_check_shows_that_look_ups_work_and_writes_nothing() {
-    let server = plain(
-        "LookupUser LookupUser",
-        vec![problem("Unknown User"), problem("Unknown Agency")],
-    )
-    .await;
+    let server =
+        plain("LookupUser LookupUser", vec![problem("Unknown User"), problem("Unknown Agency")]).await;
     let findings = server.directory.check().await.unwrap();
-    assert_eq!(
-        findings.iter().map(|f| f.code).collect::<Vec<_>>(),
-        ["ncip_writes_unproven"]
-    );
+    assert_eq!(findings.iter().map(|f| f.code).collect::<Vec<_>>(), ["ncip_writes_unproven"]);
     let error = server.directory.check().await.unwrap_err();
     assert_eq!(error.retry, Retry::NotThisTarget);
     assert!(error.message.contains("Unknown Agency"), "{error}");

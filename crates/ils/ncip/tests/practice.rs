@@ -1,10 +1,6 @@
 //! The directory against the practice ILS over a real socket: two pieces of software that know nothing of each other but
 //! the standard.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,12 +18,7 @@ use rostercard_ncip::Style;
 use rostercard_practice::ils::{Fault, Ils, Options, Personality, Running, What, When};
 
 async fn ils(personality: Personality) -> Running {
-    Ils::start(Options {
-        personality,
-        ..Options::default()
-    })
-    .await
-    .unwrap()
+    Ils::start(Options { personality, ..Options::default() }).await.unwrap()
 }
 
 fn directory(ils: &Running, change: impl FnOnce(&mut NcipSettings)) -> NcipDirectory {
@@ -60,19 +51,13 @@ fn values(number: &str) -> PatronValues {
         category: Some("STUDENT".into()),
         home_branch: Some("MAIN".into()),
         expiry: Some(date(2027, 9, 30)),
-        statistics: BTreeMap::from([
-            ("district".into(), "WJUSD".into()),
-            ("school".into(), "0012".into()),
-        ]),
+        statistics: BTreeMap::from([("district".into(), "WJUSD".into()), ("school".into(), "0012".into())]),
         ..PatronValues::default()
     }
 }
 
 fn creation(number: &str) -> Creation {
-    Creation {
-        values: values(number),
-        pin: Some(Secret::new("2907")),
-    }
+    Creation { values: values(number), pin: Some(Secret::new("2907")) }
 }
 
 async fn find(directory: &NcipDirectory, number: &str) -> Lookup {
@@ -101,11 +86,7 @@ async fn a_patron_is_made_whole_in_every_spelling_of_the_message() {
         (Style::DefaultNamespace, true),
         (Style::UnqualifiedVersion, false),
     ] {
-        let ils = ils(Personality {
-            prefixed: send_schemes,
-            ..Personality::default()
-        })
-        .await;
+        let ils = ils(Personality { prefixed: send_schemes, ..Personality::default() }).await;
         let directory = directory(&ils, |s| {
             s.dialect.style = style;
             s.dialect.send_schemes = send_schemes;
@@ -127,10 +108,7 @@ async fn s14_the_pin_may_come_after() {
     let directory = directory(&ils, |s| s.pin = PinWay::Update);
     let made = applied(directory.create(&creation("20001")).await);
     assert_eq!(ils.patron("20001").unwrap().pin, None);
-    assert!(matches!(
-        directory.set_pin(&made, &Secret::new("2907")).await,
-        Outcome::Applied(None)
-    ));
+    assert!(matches!(directory.set_pin(&made, &Secret::new("2907")).await, Outcome::Applied(None)));
     assert_eq!(ils.patron("20001").unwrap().pin.as_deref(), Some("2907"));
 }
 
@@ -145,10 +123,7 @@ async fn every_field_that_can_be_changed_is_changed_and_nothing_else() {
     wanted.birth_date = Some(BirthDate::new(date(2012, 3, 1)));
     wanted.email = some("new@example.org");
     wanted.phone = None;
-    wanted.address = Some(Address {
-        street2: None,
-        ..wanted.address.clone().unwrap()
-    });
+    wanted.address = Some(Address { street2: None, ..wanted.address.clone().unwrap() });
     wanted.category = Some("STARTER".into());
     wanted.home_branch = Some("EAST".into());
     wanted.expiry = Some(date(2028, 9, 30));
@@ -169,30 +144,18 @@ async fn every_field_that_can_be_changed_is_changed_and_nothing_else() {
     ] {
         let mut expected = patron.values.clone();
         expected.take(field, &wanted);
-        let changes = FieldChanges {
-            fields: FieldSet::of(&[field]),
-            values: wanted.clone(),
-        };
+        let changes = FieldChanges { fields: FieldSet::of(&[field]), values: wanted.clone() };
         let after = applied(directory.update(&patron, &changes).await);
         assert!(after.values == expected, "{field}");
         patron = after;
     }
     assert!(patron.values == wanted);
-    let all = FieldChanges {
-        fields: FieldSet::ALL,
-        values: wanted,
-    };
+    let all = FieldChanges { fields: FieldSet::ALL, values: wanted };
     ils.reset_counts();
-    assert!(matches!(
-        directory.update(&patron, &all).await,
-        Outcome::AlreadySo(_)
-    ));
+    assert!(matches!(directory.update(&patron, &all).await, Outcome::AlreadySo(_)));
     assert_eq!(ils.counts().updates, 0);
     let held = ils.patron("20001").unwrap();
-    assert_eq!(
-        (held.emails.len(), held.phones.len(), held.addresses.len()),
-        (1, 0, 1)
-    );
+    assert_eq!((held.emails.len(), held.phones.len(), held.addresses.len()), (1, 0, 1));
     assert_eq!(held.pin.as_deref(), Some("2907"));
 }
 
@@ -215,17 +178,7 @@ async fn what_staff_keep_beside_ours_stays() {
     wanted.email = some("new@example.org");
     wanted.expiry = Some(date(2028, 9, 30));
     let fields = FieldSet::of(&[Field::Surname, Field::Email, Field::Expiry, Field::Statistics]);
-    applied(
-        directory
-            .update(
-                &patron,
-                &FieldChanges {
-                    fields,
-                    values: wanted,
-                },
-            )
-            .await,
-    );
+    applied(directory.update(&patron, &FieldChanges { fields, values: wanted }).await);
     let held = ils.patron("20001").unwrap();
     assert_eq!((held.surname.as_str(), held.suffix.as_str()), ("Quill", "III"));
     assert!(held.blocked, "a block that staff set outlives a renewal");
@@ -248,10 +201,7 @@ async fn what_an_ils_cuts_without_a_word_is_shown_as_it_is() {
     // The number was cut: it is not lost, and it is not taken for the one that was wanted.
     assert_eq!(held.values.barcode, some("12345678901234"));
     assert_eq!(held.values.surname, some("Featherstonehaugh-Ch"));
-    assert_eq!(
-        held.values.given_name.map(|n| n.reveal().to_owned()).as_deref(),
-        Some("Zoe")
-    );
+    assert_eq!(held.values.given_name.map(|n| n.reveal().to_owned()).as_deref(), Some("Zoe"));
 }
 
 #[tokio::test]
@@ -264,12 +214,9 @@ async fn what_an_ils_refuses_is_said_with_its_field() {
     })
     .await;
     let directory = directory(&ils, |_| {});
-    for (number, field) in [
-        ("1", Field::Category),
-        ("2", Field::HomeBranch),
-        ("3", Field::Pin),
-        ("4", Field::Address),
-    ] {
+    for (number, field) in
+        [("1", Field::Category), ("2", Field::HomeBranch), ("3", Field::Pin), ("4", Field::Address)]
+    {
         let mut wanted = creation(number);
         match field {
             Field::Category => wanted.values.category = Some("ADULT".into()),
@@ -277,23 +224,12 @@ async fn what_an_ils_refuses_is_said_with_its_field() {
             Field::Pin => wanted.pin = Some(Secret::new("1111")),
             _ => wanted.values.address.as_mut().unwrap().zip = Personal::new("10001"),
         }
-        let Outcome::Rejected(rejection) = directory.create(&wanted).await else {
-            panic!("{field}")
-        };
-        assert_eq!(
-            (rejection.kind, rejection.field),
-            (RejectionKind::Field, Some(field)),
-            "{rejection:?}"
-        );
-        assert!(
-            matches!(find(&directory, number).await, Lookup::NotFound),
-            "{field}"
-        );
+        let Outcome::Rejected(rejection) = directory.create(&wanted).await else { panic!("{field}") };
+        assert_eq!((rejection.kind, rejection.field), (RejectionKind::Field, Some(field)), "{rejection:?}");
+        assert!(matches!(find(&directory, number).await, Lookup::NotFound), "{field}");
     }
     applied(directory.create(&creation("5")).await);
-    let Outcome::Rejected(again) = directory.create(&creation("5")).await else {
-        panic!("a duplicate")
-    };
+    let Outcome::Rejected(again) = directory.create(&creation("5")).await else { panic!("a duplicate") };
     assert_eq!(again.kind, RejectionKind::Duplicate);
     assert_eq!(ils.patrons().len(), 1);
 }
@@ -307,26 +243,12 @@ async fn s01_no_fault_makes_the_directory_say_what_is_not_so() {
         (What::Delay { ms: 20 }, &["applied"], true),
         (What::Refuse, &["unknown"], false),
         (What::DropAnswer, &["unknown"], true),
-        (
-            What::CommitLate {
-                after_ms: 10,
-                hold_ms: 10_000,
-            },
-            &["unknown"],
-            true,
-        ),
+        (What::CommitLate { after_ms: 10, hold_ms: 10_000 }, &["unknown"], true),
         (What::AnswerTwice, &["unknown"], true),
         (What::Unsupported, &["rejected target"], false),
         (What::Http500, &["unknown"], false),
         (What::Http503, &["unknown"], false),
-        (
-            What::Http {
-                status: 502,
-                after_write: true,
-            },
-            &["unknown"],
-            true,
-        ),
+        (What::Http { status: 502, after_write: true }, &["unknown"], true),
         (What::Garbage, &["unknown"], true),
         (What::WrongUser, &["applied"], true),
         (What::Stall, &["unknown"], true),
@@ -336,11 +258,7 @@ async fn s01_no_fault_makes_the_directory_say_what_is_not_so() {
     for (what, may_say, there) in cases {
         let ils = ils(Personality::default()).await;
         let directory = directory(&ils, |s| s.deadline = deadline);
-        ils.fault(Fault {
-            service: Some("CreateUser".into()),
-            when: When::Next(1),
-            what: what.clone(),
-        });
+        ils.fault(Fault { service: Some("CreateUser".into()), when: When::Next(1), what: what.clone() });
         let said = match directory.create(&creation("20001")).await {
             Outcome::Applied(Some(patron)) => {
                 assert!(patron.values == values("20001"), "{what:?}");
@@ -351,11 +269,7 @@ async fn s01_no_fault_makes_the_directory_say_what_is_not_so() {
             other => panic!("{what:?}: {other:?}"),
         };
         assert!(may_say.contains(&said.as_str()), "{what:?}: {said}");
-        assert_eq!(
-            ils.counts().creates,
-            1,
-            "{what:?}: sent once, whatever came of it"
-        );
+        assert_eq!(ils.counts().creates, 1, "{what:?}: sent once, whatever came of it");
         // A late commit is waited for, as the journal would.
         let mut seen = find(&directory, "20001").await;
         for _ in 0..200 {
@@ -391,11 +305,7 @@ async fn s03_a_look_up_that_fails_is_never_not_found() {
     applied(directory.create(&creation("20002")).await);
     for number in ["20001", "20003"] {
         for what in faults.clone() {
-            ils.fault(Fault {
-                service: Some("LookupUser".into()),
-                when: When::Next(1),
-                what: what.clone(),
-            });
+            ils.fault(Fault { service: Some("LookupUser".into()), when: When::Next(1), what: what.clone() });
             let seen = find(&directory, number).await;
             // The wrong user for a number that nobody has needs the right problem first; it is then refused as well.
             assert!(matches!(seen, Lookup::Unknown(_)), "{number} {what:?}: {seen:?}");
@@ -413,9 +323,7 @@ async fn a_wrong_agency_or_password_stops_the_target() {
     .await;
     let stranger = directory(&ils, |_| {});
     assert!(stranger.check().await.is_err());
-    let Outcome::Rejected(rejection) = stranger.create(&creation("1")).await else {
-        panic!("refused")
-    };
+    let Outcome::Rejected(rejection) = stranger.create(&creation("1")).await else { panic!("refused") };
     assert_eq!(rejection.kind, RejectionKind::Target);
     let known = directory(&ils, |s| {
         s.from_agency_authentication = Some(Secret::new("s3cret"));

@@ -100,11 +100,7 @@ mod tests {
             ("", None),
         ];
         for (text, wanted) in cases {
-            assert_eq!(
-                Date::read(text).map(Date::to_date_time).as_deref(),
-                wanted,
-                "{text:?}"
-            );
+            assert_eq!(Date::read(text).map(Date::to_date_time).as_deref(), wanted, "{text:?}");
         }
     }
 

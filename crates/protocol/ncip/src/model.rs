@@ -150,11 +150,7 @@ impl UserId {
 
     /// A barcode at an agency.
     pub fn barcode(agency: impl Into<String>, value: impl Into<Text>) -> Self {
-        Self {
-            agency: Some(agency.into()),
-            kind: Some(Self::BARCODE.to_owned()),
-            value: value.into(),
-        }
+        Self { agency: Some(agency.into()), kind: Some(Self::BARCODE.to_owned()), value: value.into() }
     }
 }
 
@@ -177,20 +173,12 @@ impl AuthenticationInput {
 
     /// A PIN.
     pub fn pin(data: impl Into<Text>) -> Self {
-        Self {
-            kind: Self::PIN.to_owned(),
-            format: "text/plain".to_owned(),
-            data: data.into(),
-        }
+        Self { kind: Self::PIN.to_owned(), format: "text/plain".to_owned(), data: data.into() }
     }
 
     /// A barcode.
     pub fn barcode(data: impl Into<Text>) -> Self {
-        Self {
-            kind: Self::BARCODE.to_owned(),
-            format: "text/plain".to_owned(),
-            data: data.into(),
-        }
+        Self { kind: Self::BARCODE.to_owned(), format: "text/plain".to_owned(), data: data.into() }
     }
 }
 

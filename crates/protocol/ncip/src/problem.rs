@@ -41,14 +41,8 @@ const TYPES: &[(&str, ProblemClass)] = &[
     ("Resource Cannot Be Provided", RetryLater),
     ("Agency Authentication Failed", ThisTarget),
     ("System Authentication Failed", ThisTarget),
-    (
-        "Unauthorized Combination Of Element Values For Agency",
-        ThisTarget,
-    ),
-    (
-        "Unauthorized Combination Of Element Values For System",
-        ThisTarget,
-    ),
+    ("Unauthorized Combination Of Element Values For Agency", ThisTarget),
+    ("Unauthorized Combination Of Element Values For System", ThisTarget),
     ("Unauthorized Service For Agency", ThisTarget),
     ("Unauthorized Service For System", ThisTarget),
     ("Unknown Agency", ThisTarget),
@@ -161,8 +155,7 @@ impl Problem {
 
     /// Whether the responder says that it does not offer the service, rather than that something is wrong with the sender.
     pub fn denies_service(&self) -> bool {
-        self.known_kind()
-            .is_some_and(|kind| SERVICE_DENIED.contains(&kind))
+        self.known_kind().is_some_and(|kind| SERVICE_DENIED.contains(&kind))
     }
 
     /// The innermost element named by the refusal, if it is one of the standard's. It may be printed.
@@ -177,10 +170,7 @@ impl Problem {
 /// Only what stands in the tables; never the responder's own words.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            self.known_kind()
-                .unwrap_or("a problem type that is not in the tables"),
-        )?;
+        f.write_str(self.known_kind().unwrap_or("a problem type that is not in the tables"))?;
         if let Some(element) = self.known_element() {
             write!(f, " (at {element})")?;
         }
@@ -232,12 +222,7 @@ pub struct ProblemTable {
 impl ProblemTable {
     /// A table with additions, which win over what is built in.
     pub fn with(additions: impl IntoIterator<Item = (String, ProblemClass)>) -> Self {
-        Self {
-            additions: additions
-                .into_iter()
-                .map(|(name, class)| (key(&name), class))
-                .collect(),
-        }
+        Self { additions: additions.into_iter().map(|(name, class)| (key(&name), class)).collect() }
     }
 
     /// What one problem means. A type that is not in the tables concerns this record alone.
@@ -254,11 +239,7 @@ impl ProblemTable {
     /// What all problems of an answer mean together: the gravest. So "missing" is believed only where nothing else
     /// is the matter.
     pub fn class_of_all(&self, problems: &Problems) -> ProblemClass {
-        problems
-            .iter()
-            .map(|problem| self.class(problem))
-            .min()
-            .unwrap_or(ThisRecord)
+        problems.iter().map(|problem| self.class(problem)).min().unwrap_or(ThisRecord)
     }
 }
 
@@ -269,10 +250,7 @@ fn known(kind: &Text) -> Option<&'static (&'static str, ProblemClass)> {
 
 /// Letters and digits in lower case: responders differ in case, spaces, hyphens and line ends.
 fn key(text: &str) -> String {
-    text.chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -280,10 +258,7 @@ mod tests {
     use super::*;
 
     fn problem(kind: &str) -> Problem {
-        Problem {
-            kind: kind.into(),
-            ..Problem::default()
-        }
+        Problem { kind: kind.into(), ..Problem::default() }
     }
 
     #[test]
@@ -338,23 +313,11 @@ mod tests {
     #[test]
     fn missing_is_believed_only_where_nothing_else_is_the_matter() {
         let table = ProblemTable::default();
-        let two = |a: &str, b: &str| Problems {
-            first: problem(a),
-            rest: vec![problem(b)],
-        };
+        let two = |a: &str, b: &str| Problems { first: problem(a), rest: vec![problem(b)] };
         assert_eq!(table.class_of_all(&two("Unknown User", "Unkown User")), Missing);
-        assert_eq!(
-            table.class_of_all(&two("Unknown User", "Temporary Processing Failure")),
-            RetryLater
-        );
-        assert_eq!(
-            table.class_of_all(&two("Unknown User", "Something odd")),
-            ThisRecord
-        );
-        assert_eq!(
-            table.class_of_all(&two("Duplicate User", "Unknown Agency")),
-            ThisTarget
-        );
+        assert_eq!(table.class_of_all(&two("Unknown User", "Temporary Processing Failure")), RetryLater);
+        assert_eq!(table.class_of_all(&two("Unknown User", "Something odd")), ThisRecord);
+        assert_eq!(table.class_of_all(&two("Duplicate User", "Unknown Agency")), ThisTarget);
     }
 
     #[test]
@@ -375,9 +338,6 @@ mod tests {
             element: Some("ncip:UserPrivilege/ncip:AgencyUserPrivilegeType".into()),
             ..Problem::default()
         };
-        assert_eq!(
-            plain.to_string(),
-            "Unknown Value From Known Scheme (at AgencyUserPrivilegeType)"
-        );
+        assert_eq!(plain.to_string(), "Unknown Value From Known Scheme (at AgencyUserPrivilegeType)");
     }
 }

@@ -41,11 +41,7 @@ fn faults(document: &str, schema: &str) -> Option<Vec<String>> {
 
 fn judge(validator: &uppsala::XsdValidator, document: &str) -> Vec<String> {
     match uppsala::parse(document) {
-        Ok(document) => validator
-            .validate(&document)
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
+        Ok(document) => validator.validate(&document).iter().map(ToString::to_string).collect(),
         Err(error) => vec![error.to_string()],
     }
 }
@@ -64,9 +60,7 @@ fn schema_2_02() -> Option<&'static uppsala::XsdValidator> {
 fn read_request(body: &Body) -> Request {
     let text = std::str::from_utf8(body.reveal()).unwrap();
     let root = parse(text, Limits::default()).unwrap();
-    let [message] = &root.children[..] else {
-        panic!("one message")
-    };
+    let [message] = &root.children[..] else { panic!("one message") };
     let inputs = |parent: &Element| -> Vec<AuthenticationInput> {
         let input = |e: &Element| AuthenticationInput {
             kind: e.code_of("AuthenticationInputType").unwrap().to_owned(),
@@ -76,17 +70,12 @@ fn read_request(body: &Body) -> Request {
         parent.children_named("AuthenticationInput").map(input).collect()
     };
     let mut unreadable = Vec::new();
-    let mut all = |parent: &Element| Fields {
-        authentication: inputs(parent),
-        ..fields(parent, &mut unreadable)
-    };
+    let mut all =
+        |parent: &Element| Fields { authentication: inputs(parent), ..fields(parent, &mut unreadable) };
     let id = |whole: &Fields| whole.user_ids.first().cloned().map(Who::Id);
     let whole = all(message);
-    let who = id(&whole).or_else(|| {
-        Some(whole.authentication.clone())
-            .filter(|i| !i.is_empty())
-            .map(Who::Authentication)
-    });
+    let who = id(&whole)
+        .or_else(|| Some(whole.authentication.clone()).filter(|i| !i.is_empty()).map(Who::Authentication));
     let request = match message.name.as_str() {
         "LookupUser" => Request::LookupUser(LookupUser {
             who: who.unwrap(),
@@ -103,19 +92,11 @@ fn read_request(body: &Body) -> Request {
         "CreateUser" => Request::CreateUser(CreateUser {
             who,
             name: whole.name.clone().unwrap(),
-            fields: Fields {
-                name: None,
-                authentication: Vec::new(),
-                user_ids: Vec::new(),
-                ..whole
-            },
+            fields: Fields { name: None, authentication: Vec::new(), user_ids: Vec::new(), ..whole },
         }),
         "UpdateUser" => Request::UpdateUser(UpdateUser {
             who: who.unwrap(),
-            delete: message
-                .child("DeleteUserFields")
-                .map(&mut all)
-                .unwrap_or_default(),
+            delete: message.child("DeleteUserFields").map(&mut all).unwrap_or_default(),
             add: message.child("AddUserFields").map(&mut all).unwrap_or_default(),
         }),
         _ => panic!("a request that was not written here"),
@@ -148,9 +129,7 @@ fn words() -> SBoxedStrategy<String> {
         1 => Just("👩🏽‍🎓 Zoë 𝒵".to_owned()),
         1 => Just("x".repeat(10_000)),
     ];
-    word.prop_map(|w| w.trim().to_owned())
-        .prop_filter("nothing left", |w| !w.is_empty())
-        .sboxed()
+    word.prop_map(|w| w.trim().to_owned()).prop_filter("nothing left", |w| !w.is_empty()).sboxed()
 }
 
 fn text() -> SBoxedStrategy<Text> {
@@ -174,32 +153,19 @@ fn user_id() -> BoxedStrategy<UserId> {
 }
 
 fn input() -> BoxedStrategy<AuthenticationInput> {
-    prop_oneof![
-        text().prop_map(AuthenticationInput::pin),
-        text().prop_map(AuthenticationInput::barcode)
-    ]
-    .boxed()
+    prop_oneof![text().prop_map(AuthenticationInput::pin), text().prop_map(AuthenticationInput::barcode)]
+        .boxed()
 }
 
 fn who() -> BoxedStrategy<Who> {
-    prop_oneof![
-        user_id().prop_map(Who::Id),
-        vec(input(), 1..3).prop_map(Who::Authentication)
-    ]
-    .boxed()
+    prop_oneof![user_id().prop_map(Who::Id), vec(input(), 1..3).prop_map(Who::Authentication)].boxed()
 }
 
 fn name() -> BoxedStrategy<UserName> {
     let part = || option::of(text());
     let structured =
         (part(), part(), part(), text(), part()).prop_map(|(prefix, given, initials, surname, suffix)| {
-            UserName::Structured(StructuredName {
-                prefix,
-                given,
-                initials,
-                surname,
-                suffix,
-            })
+            UserName::Structured(StructuredName { prefix, given, initials, surname, suffix })
         });
     prop_oneof![5 => structured, 1 => text().prop_map(UserName::Unstructured)].boxed()
 }
@@ -215,15 +181,7 @@ fn address() -> BoxedStrategy<Address> {
     let postal = (code(), lines, part(), part(), part(), part(), part()).prop_map(
         |(kind, (line1, line2), locality, region, country, postal_code, care_of)| Place::Postal {
             kind,
-            address: PostalAddress {
-                line1,
-                line2,
-                locality,
-                region,
-                country,
-                postal_code,
-                care_of,
-            },
+            address: PostalAddress { line1, line2, locality, region, country, postal_code, care_of },
         },
     );
     let place = prop_oneof![
@@ -232,30 +190,19 @@ fn address() -> BoxedStrategy<Address> {
         1 => (code(), code(), text(), text()).prop_map(|(kind, format, a, b)| Place::PostalText {
             kind, format, data: format!("{}\n{}", a.reveal(), b.reveal()).into() }),
     ];
-    (code(), place)
-        .prop_map(|(role, place)| Address { role, place })
-        .boxed()
+    (code(), place).prop_map(|(role, place)| Address { role, place }).boxed()
 }
 
 fn privilege() -> BoxedStrategy<Privilege> {
-    (
-        code(),
-        code(),
-        option::of(date()),
-        option::of(date()),
-        option::of(code()),
-        option::of(text()),
-    )
-        .prop_map(
-            |(agency, kind, valid_from, valid_to, status, description)| Privilege {
-                agency,
-                kind,
-                valid_from,
-                valid_to,
-                status,
-                description,
-            },
-        )
+    (code(), code(), option::of(date()), option::of(date()), option::of(code()), option::of(text()))
+        .prop_map(|(agency, kind, valid_from, valid_to, status, description)| Privilege {
+            agency,
+            kind,
+            valid_from,
+            valid_to,
+            status,
+            description,
+        })
         .boxed()
 }
 
@@ -281,11 +228,7 @@ fn some_fields() -> BoxedStrategy<Fields> {
 
 fn update_fields() -> BoxedStrategy<Fields> {
     (vec(input(), 0..2), option::of(name()), some_fields())
-        .prop_map(|(authentication, name, rest)| Fields {
-            authentication,
-            name,
-            ..rest
-        })
+        .prop_map(|(authentication, name, rest)| Fields { authentication, name, ..rest })
         .boxed()
 }
 
@@ -319,11 +262,7 @@ fn dialect(style: Style) -> impl Strategy<Value = Dialect> {
     (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(move |(send_schemes, joined, own)| Dialect {
         style,
         send_schemes,
-        elements: if joined {
-            ElementSpelling::Joined
-        } else {
-            ElementSpelling::Spaced
-        },
+        elements: if joined { ElementSpelling::Joined } else { ElementSpelling::Spaced },
         agency_scheme: own.then(|| "urn:example:agencies".to_owned()),
         ..Dialect::default()
     })
@@ -391,44 +330,22 @@ fn the_judge_bites() {
 
 #[test]
 fn one_of_each_message_is_valid_in_2_0_and_2_01_as_well() {
-    let who = || {
-        Who::Authentication(vec![
-            AuthenticationInput::barcode("1"),
-            AuthenticationInput::pin("4711"),
-        ])
-    };
-    let name = || {
-        UserName::Structured(StructuredName {
-            surname: "Marsh".into(),
-            ..StructuredName::default()
-        })
-    };
+    let who =
+        || Who::Authentication(vec![AuthenticationInput::barcode("1"), AuthenticationInput::pin("4711")]);
+    let name =
+        || UserName::Structured(StructuredName { surname: "Marsh".into(), ..StructuredName::default() });
     let fields = || Fields {
         birth_date: Date::new(2012, 2, 29),
-        privileges: vec![Privilege {
-            agency: "L".into(),
-            kind: "STUDENT".into(),
-            ..Privilege::default()
-        }],
+        privileges: vec![Privilege { agency: "L".into(), kind: "STUDENT".into(), ..Privilege::default() }],
         ..Fields::default()
     };
     let requests = [
-        Request::LookupUser(LookupUser {
-            who: who(),
-            elements: UserElement::ALL.to_vec(),
-        }),
-        Request::CreateUser(CreateUser {
-            who: Some(who()),
-            name: name(),
-            fields: fields(),
-        }),
+        Request::LookupUser(LookupUser { who: who(), elements: UserElement::ALL.to_vec() }),
+        Request::CreateUser(CreateUser { who: Some(who()), name: name(), fields: fields() }),
         Request::UpdateUser(UpdateUser {
             who: who(),
             delete: fields(),
-            add: Fields {
-                name: Some(name()),
-                ..fields()
-            },
+            add: Fields { name: Some(name()), ..fields() },
         }),
     ];
     for request in &requests {

@@ -51,21 +51,9 @@ fn every_hostile_document_leads_where_it_must() {
     let rows: Vec<(&str, Service, Want)> = vec![
         ("00-ok-prefixed.xml", CreateUser, Id("1234")),
         ("01-ok-default-ns-unqualified-version.xml", CreateUser, Id("1234")),
-        (
-            "03-xxe-file.xml",
-            CreateUser,
-            Refused(|e| *e == ReadError::DocumentType),
-        ),
-        (
-            "04-xxe-http.xml",
-            CreateUser,
-            Refused(|e| *e == ReadError::DocumentType),
-        ),
-        (
-            "06-quadratic-entity.xml",
-            CreateUser,
-            Refused(|e| *e == ReadError::DocumentType),
-        ),
+        ("03-xxe-file.xml", CreateUser, Refused(|e| *e == ReadError::DocumentType)),
+        ("04-xxe-http.xml", CreateUser, Refused(|e| *e == ReadError::DocumentType)),
+        ("06-quadratic-entity.xml", CreateUser, Refused(|e| *e == ReadError::DocumentType)),
         ("07-external-dtd.xml", CreateUser, Id("1234")),
         ("09-bom-utf8.xml", CreateUser, Id("1234")),
         ("10-utf16le-bom.xml", CreateUser, Id("1234")),
@@ -74,74 +62,22 @@ fn every_hostile_document_leads_where_it_must() {
             CreateUser,
             Refused(|e| *e == ReadError::NotText { encoding: "UTF-8" }),
         ),
-        (
-            "13-declared-latin1-but-utf8.xml",
-            CreateUser,
-            Want::Problem(ProblemClass::Duplicate),
-        ),
-        (
-            "15-html-error-200.html",
-            CreateUser,
-            Refused(|e| *e == ReadError::Html),
-        ),
-        (
-            "16-truncated.xml",
-            CreateUser,
-            Refused(|e| *e == ReadError::Truncated),
-        ),
-        (
-            "17-it-works.xml",
-            CreateUser,
-            Refused(|e| matches!(e, ReadError::NoResponse { .. })),
-        ),
-        (
-            "18-empty-element-name.xml",
-            CreateUser,
-            Refused(|e| matches!(e, ReadError::Malformed { .. })),
-        ),
-        (
-            "20-message-level-problem.xml",
-            CreateUser,
-            Want::Problem(ProblemClass::ThisRecord),
-        ),
-        (
-            "21-wrong-response-type.xml",
-            CreateUser,
-            Refused(|e| matches!(e, ReadError::WrongResponse { .. })),
-        ),
-        (
-            "23-both-problem-and-userid.xml",
-            CreateUser,
-            Want::Problem(ProblemClass::RetryLater),
-        ),
-        (
-            "24-empty-response-body.xml",
-            CreateUser,
-            Refused(|e| *e == ReadError::Empty),
-        ),
-        (
-            "26-trailing-garbage.xml",
-            CreateUser,
-            Refused(|e| *e == ReadError::Trailing),
-        ),
+        ("13-declared-latin1-but-utf8.xml", CreateUser, Want::Problem(ProblemClass::Duplicate)),
+        ("15-html-error-200.html", CreateUser, Refused(|e| *e == ReadError::Html)),
+        ("16-truncated.xml", CreateUser, Refused(|e| *e == ReadError::Truncated)),
+        ("17-it-works.xml", CreateUser, Refused(|e| matches!(e, ReadError::NoResponse { .. }))),
+        ("18-empty-element-name.xml", CreateUser, Refused(|e| matches!(e, ReadError::Malformed { .. }))),
+        ("20-message-level-problem.xml", CreateUser, Want::Problem(ProblemClass::ThisRecord)),
+        ("21-wrong-response-type.xml", CreateUser, Refused(|e| matches!(e, ReadError::WrongResponse { .. }))),
+        ("23-both-problem-and-userid.xml", CreateUser, Want::Problem(ProblemClass::RetryLater)),
+        ("24-empty-response-body.xml", CreateUser, Refused(|e| *e == ReadError::Empty)),
+        ("26-trailing-garbage.xml", CreateUser, Refused(|e| *e == ReadError::Trailing)),
         ("27-different-id-echoed.xml", CreateUser, Id("9999")),
-        (
-            "29-problem-echoes-pin.xml",
-            UpdateUser,
-            Want::Problem(ProblemClass::ThisRecord),
-        ),
-        (
-            "30-unkown-user-typo.xml",
-            LookupUser,
-            Want::Problem(ProblemClass::Missing),
-        ),
+        ("29-problem-echoes-pin.xml", UpdateUser, Want::Problem(ProblemClass::ThisRecord)),
+        ("30-unkown-user-typo.xml", LookupUser, Want::Problem(ProblemClass::Missing)),
     ];
     let table = std::fs::read_to_string(folder.join("hostile/EXPECT.tsv")).unwrap();
-    let listed: BTreeSet<&str> = table
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split('\t').next())
-        .collect();
+    let listed: BTreeSet<&str> = table.lines().skip(1).filter_map(|line| line.split('\t').next()).collect();
     let tested: BTreeSet<&str> = rows.iter().map(|row| row.0).collect();
     assert_eq!(listed, tested, "the table and this test name different documents");
 
@@ -149,10 +85,7 @@ fn every_hostile_document_leads_where_it_must() {
         let body = std::fs::read(folder.join("hostile").join(file)).unwrap();
         let answer = read(service, &body);
         let shown = format!("{answer:?}");
-        assert!(
-            !shown.contains("1234") && !shown.contains("9999"),
-            "{file} prints a number: {shown}"
-        );
+        assert!(!shown.contains("1234") && !shown.contains("9999"), "{file} prints a number: {shown}");
         match (want, answer) {
             (Id(id), Ok(Answer::User(user))) => assert_eq!(user.id.unwrap().value.reveal(), id, "{file}"),
             (Want::Problem(class), Ok(Answer::Problems(problems))) => {
@@ -168,9 +101,7 @@ fn every_hostile_document_leads_where_it_must() {
 fn the_declared_encoding_is_believed() {
     let Some(folder) = specifications() else { return };
     let body = std::fs::read(folder.join("hostile/13-declared-latin1-but-utf8.xml")).unwrap();
-    let Ok(Answer::Problems(problems)) = read(CreateUser, &body) else {
-        panic!("a problem")
-    };
+    let Ok(Answer::Problems(problems)) = read(CreateUser, &body) else { panic!("a problem") };
     assert_eq!(problems.first.detail.as_ref().map(Text::reveal), Some("JosÃ©"));
 }
 
@@ -184,16 +115,8 @@ fn samples_of_real_responders_are_read() {
     };
     let whole = user("olf-lib-ncip-client/ncipTwoUnstructuredName.xml");
     assert_eq!(whole.id.unwrap().value.reveal(), "reshare");
-    assert_eq!(
-        whole.fields.name,
-        Some(UserName::Unstructured("Reshare Testing Purposes".into()))
-    );
-    let branch = whole
-        .fields
-        .privileges
-        .iter()
-        .find(|p| p.kind == "LIBRARY")
-        .unwrap();
+    assert_eq!(whole.fields.name, Some(UserName::Unstructured("Reshare Testing Purposes".into())));
+    let branch = whole.fields.privileges.iter().find(|p| p.kind == "LIBRARY").unwrap();
     assert_eq!(branch.status.as_deref(), Some("g"));
     // An address with nothing in it is not one.
     assert_eq!(whole.fields.addresses.len(), 3);
@@ -207,10 +130,7 @@ fn samples_of_real_responders_are_read() {
                 problems.to_string(),
                 "Agency Authentication Failed (at FromAgencyAuthentication); Needed Data Missing (at FromAgencyId)"
             );
-            assert_eq!(
-                ProblemTable::default().class_of_all(&problems),
-                ProblemClass::ThisTarget
-            );
+            assert_eq!(ProblemTable::default().class_of_all(&problems), ProblemClass::ThisTarget);
         }
         other => panic!("{other:?}"),
     }
@@ -226,45 +146,20 @@ fn a_response_must_be_the_only_one_and_must_say_something() {
     assert!(matches!(read(LookupUser, &message(user)), Ok(Answer::User(_))));
     let rows = [
         (format!("{user}{user}"), ReadError::SeveralResponses),
-        (
-            "<LookupUserResponse/>".to_owned(),
-            ReadError::NoUser {
-                response: "LookupUserResponse",
-            },
-        ),
-        (
-            "<Ext/>".to_owned(),
-            ReadError::NoResponse {
-                expected: "LookupUserResponse",
-            },
-        ),
-        (
-            String::new(),
-            ReadError::NoResponse {
-                expected: "LookupUserResponse",
-            },
-        ),
+        ("<LookupUserResponse/>".to_owned(), ReadError::NoUser { response: "LookupUserResponse" }),
+        ("<Ext/>".to_owned(), ReadError::NoResponse { expected: "LookupUserResponse" }),
+        (String::new(), ReadError::NoResponse { expected: "LookupUserResponse" }),
     ];
     for (inside, wanted) in rows {
-        assert_eq!(
-            read(LookupUser, &message(&inside)).unwrap_err(),
-            wanted,
-            "{inside}"
-        );
+        assert_eq!(read(LookupUser, &message(&inside)).unwrap_err(), wanted, "{inside}");
     }
     let twice = [message(user), message(user)].concat();
     assert_eq!(read(LookupUser, &twice).unwrap_err(), ReadError::Trailing);
-    assert_eq!(
-        read(LookupUser, b"<html><body/></html>").unwrap_err(),
-        ReadError::Html
-    );
+    assert_eq!(read(LookupUser, b"<html><body/></html>").unwrap_err(), ReadError::Html);
     assert_eq!(read(LookupUser, b"<feed/>").unwrap_err(), ReadError::NotNcip);
     let mut small = Reader::default();
     small.limits.bytes = 10;
-    assert_eq!(
-        small.read(LookupUser, &message(user), None).unwrap_err(),
-        ReadError::TooLong { limit: 10 }
-    );
+    assert_eq!(small.read(LookupUser, &message(user), None).unwrap_err(), ReadError::TooLong { limit: 10 });
 }
 
 #[test]
@@ -307,12 +202,8 @@ fn old_forms_of_addresses_are_read() {
          </UserAddressInformation><UserAddressInformation><UserAddressRoleType>Home</UserAddressRoleType>\
          </UserAddressInformation>",
     );
-    let [only] = &user.fields.addresses[..] else {
-        panic!("one address")
-    };
-    let Place::Postal { address, .. } = &only.place else {
-        panic!("in parts")
-    };
+    let [only] = &user.fields.addresses[..] else { panic!("one address") };
+    let Place::Postal { address, .. } = &only.place else { panic!("in parts") };
     assert_eq!(address.line1.as_ref().map(Text::reveal), Some("12 Main St"));
     assert_eq!(user.unreadable, ["UserAddressInformation"]);
 }

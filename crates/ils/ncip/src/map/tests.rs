@@ -10,25 +10,14 @@ use rostercard_ncip::Block;
 use super::*;
 
 fn mapping(privileges: &PrivilegeMap) -> Mapping<'_> {
-    Mapping {
-        agency: "LAKELIB",
-        privileges,
-        text: Repertoire::Utf8,
-    }
+    Mapping { agency: "LAKELIB", privileges, text: Repertoire::Utf8 }
 }
 
 /// The answer of an ILS that keeps exactly what it was sent.
 fn echo(mapping: Mapping<'_>, values: &PatronValues) -> UserRecord {
     let number = values.barcode.as_ref().unwrap().reveal();
-    let fields = Fields {
-        name: Some(UserName::Structured(mapping.name(values))),
-        ..mapping.fields(values)
-    };
-    UserRecord {
-        id: Some(UserId::barcode("LAKELIB", number)),
-        fields,
-        unreadable: Vec::new(),
-    }
+    let fields = Fields { name: Some(UserName::Structured(mapping.name(values))), ..mapping.fields(values) };
+    UserRecord { id: Some(UserId::barcode("LAKELIB", number)), fields, unreadable: Vec::new() }
 }
 
 fn privilege(kind: &str, status: &str) -> Privilege {
@@ -41,19 +30,8 @@ fn privilege(kind: &str, status: &str) -> Privilege {
 }
 
 fn patron(privileges: Vec<Privilege>, blocks: Vec<Block>, map: &PrivilegeMap) -> Patron {
-    let fields = Fields {
-        privileges,
-        blocks,
-        ..Fields::default()
-    };
-    mapping(map).patron(
-        "1",
-        &UserRecord {
-            id: None,
-            fields,
-            unreadable: Vec::new(),
-        },
-    )
+    let fields = Fields { privileges, blocks, ..Fields::default() };
+    mapping(map).patron("1", &UserRecord { id: None, fields, unreadable: Vec::new() })
 }
 
 fn word() -> impl Strategy<Value = Personal> {
@@ -126,25 +104,13 @@ fn the_elements_are_those_of_the_table() {
         ..PatronValues::default()
     };
     let record = echo(mapping(&map), &values);
-    let Some(UserName::Structured(name)) = &record.fields.name else {
-        panic!("in parts")
-    };
+    let Some(UserName::Structured(name)) = &record.fields.name else { panic!("in parts") };
     assert_eq!(name.initials.as_ref().map(Text::reveal), Some("Maria"));
-    assert_eq!(
-        record.fields.birth_date.map(Date::to_date_time).as_deref(),
-        Some("2012-02-29T00:00:00")
-    );
-    let category = Privilege {
-        valid_to: Date::new(2027, 9, 30),
-        ..privilege("STUDENT", "Active")
-    };
+    assert_eq!(record.fields.birth_date.map(Date::to_date_time).as_deref(), Some("2012-02-29T00:00:00"));
+    let category = Privilege { valid_to: Date::new(2027, 9, 30), ..privilege("STUDENT", "Active") };
     assert_eq!(
         record.fields.privileges,
-        [
-            category,
-            privilege("LIBRARY", "MAIN"),
-            privilege("STAT:district", "WJUSD")
-        ]
+        [category, privilege("LIBRARY", "MAIN"), privilege("STAT:district", "WJUSD")]
     );
     let electronic: Vec<_> = record
         .fields
@@ -155,31 +121,15 @@ fn the_elements_are_those_of_the_table() {
             Place::Postal { .. } | Place::PostalText { .. } => panic!("no postal address was given"),
         })
         .collect();
-    assert_eq!(
-        electronic,
-        [
-            ("Notice", "mailto", "zoe@example.org"),
-            ("Home", "tel", "+1-555-0100")
-        ]
-    );
+    assert_eq!(electronic, [("Notice", "mailto", "zoe@example.org"), ("Home", "tel", "+1-555-0100")]);
 }
 
 #[test]
 fn privileges_of_other_servers_are_read() {
-    let profile = PrivilegeMap {
-        category_kind: Some("PROFILE".to_owned()),
-        ..PrivilegeMap::default()
-    };
-    let blank_agency = |kind, status| Privilege {
-        agency: String::new(),
-        ..privilege(kind, status)
-    };
+    let profile = PrivilegeMap { category_kind: Some("PROFILE".to_owned()), ..PrivilegeMap::default() };
+    let blank_agency = |kind, status| Privilege { agency: String::new(), ..privilege(kind, status) };
     let shown = patron(
-        vec![
-            blank_agency("LIBRARY", "g"),
-            blank_agency("PROFILE", "126"),
-            blank_agency("STATUS", "Y"),
-        ],
+        vec![blank_agency("LIBRARY", "g"), blank_agency("PROFILE", "126"), blank_agency("STATUS", "Y")],
         Vec::new(),
         &profile,
     );
@@ -188,16 +138,9 @@ fn privileges_of_other_servers_are_read() {
     assert_eq!(shown.blocked, None);
 
     // Another agency's privileges are not ours.
-    let elsewhere = Privilege {
-        agency: "OTHER".into(),
-        ..privilege("ADULT", "Active")
-    };
+    let elsewhere = Privilege { agency: "OTHER".into(), ..privilege("ADULT", "Active") };
     let shown = patron(
-        vec![
-            elsewhere,
-            privilege("library", "MAIN"),
-            privilege("STUDENT", "active"),
-        ],
+        vec![elsewhere, privilege("library", "MAIN"), privilege("STUDENT", "active")],
         Vec::new(),
         &PrivilegeMap::default(),
     );
@@ -209,12 +152,7 @@ fn privileges_of_other_servers_are_read() {
 #[test]
 fn a_block_is_seen_however_it_is_shown() {
     let map = PrivilegeMap::default();
-    let block = || {
-        vec![Block {
-            agency: "LAKELIB".into(),
-            kind: "Block Check Out".into(),
-        }]
-    };
+    let block = || vec![Block { agency: "LAKELIB".into(), kind: "Block Check Out".into() }];
     let cases = [
         (vec![privilege("STUDENT", "Active")], vec![], Some(false)),
         (vec![privilege("STUDENT", "BLOCKED")], vec![], Some(true)),
@@ -239,28 +177,15 @@ fn the_student_number_is_read_and_names_in_one_piece_are_not_guessed_at() {
         }],
         ..Fields::default()
     };
-    let shown = mapping(&map).patron(
-        "1",
-        &UserRecord {
-            id: None,
-            fields,
-            unreadable: Vec::new(),
-        },
-    );
-    assert_eq!(
-        shown.values.student_id.as_ref().map(Personal::reveal),
-        Some("00123")
-    );
+    let shown = mapping(&map).patron("1", &UserRecord { id: None, fields, unreadable: Vec::new() });
+    assert_eq!(shown.values.student_id.as_ref().map(Personal::reveal), Some("00123"));
     assert_eq!((shown.values.surname, shown.values.given_name), (None, None));
 }
 
 #[test]
 fn s12_letters_that_the_ils_cannot_hold_are_spelt() {
     let map = PrivilegeMap::default();
-    let ascii = Mapping {
-        text: Repertoire::Ascii,
-        ..mapping(&map)
-    };
+    let ascii = Mapping { text: Repertoire::Ascii, ..mapping(&map) };
     let values = PatronValues {
         surname: Some(Personal::new("Müller")),
         given_name: Some(Personal::new("Zoë")),
@@ -268,15 +193,8 @@ fn s12_letters_that_the_ils_cannot_hold_are_spelt() {
         ..PatronValues::default()
     };
     let name = ascii.name(&values);
-    assert_eq!(
-        (name.surname.reveal(), name.given.as_ref().map(Text::reveal)),
-        ("Muller", Some("Zoe"))
-    );
-    let Some(Address {
-        place: Place::Electronic { data, .. },
-        ..
-    }) = ascii.email(&values)
-    else {
+    assert_eq!((name.surname.reveal(), name.given.as_ref().map(Text::reveal)), ("Muller", Some("Zoe")));
+    let Some(Address { place: Place::Electronic { data, .. }, .. }) = ascii.email(&values) else {
         panic!("an address")
     };
     assert_eq!(data.reveal(), "zoë@example.org");

@@ -30,9 +30,7 @@ pub(super) fn decode<'a>(body: &'a [u8], charset: Option<&str>) -> Result<Cow<'a
 fn whole<'a>(encoding: &'static Encoding, body: &'a [u8]) -> Result<Cow<'a, str>, ReadError> {
     encoding
         .decode_without_bom_handling_and_without_replacement(body)
-        .ok_or(ReadError::NotText {
-            encoding: encoding.name(),
-        })
+        .ok_or(ReadError::NotText { encoding: encoding.name() })
 }
 
 fn by_name(name: &str) -> Result<&'static Encoding, ReadError> {
@@ -66,18 +64,10 @@ fn declared(body: &[u8]) -> Result<Option<&'static Encoding>, ReadError> {
     let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
         return Ok(None);
     };
-    let name = value
-        .trim_start_matches(quote)
-        .split(quote)
-        .next()
-        .unwrap_or_default();
+    let name = value.trim_start_matches(quote).split(quote).next().unwrap_or_default();
     let encoding = by_name(name)?;
     // The declaration itself was read as ASCII, so it cannot be UTF-16 whatever it says.
-    Ok(Some(if encoding == UTF_16LE || encoding == UTF_16BE {
-        UTF_8
-    } else {
-        encoding
-    }))
+    Ok(Some(if encoding == UTF_16LE || encoding == UTF_16BE { UTF_8 } else { encoding }))
 }
 
 #[cfg(test)]
@@ -97,11 +87,7 @@ mod tests {
             (utf8.as_bytes(), None, "<a>Ã©</a>"),
             (&marked, Some("iso-8859-1"), "<a>é</a>"),
             (&wide, None, "<a>é</a>"),
-            (
-                "<?xml version='1.0' encoding='UTF-16'?><a>é</a>".as_bytes(),
-                None,
-                "<a>é</a>",
-            ),
+            ("<?xml version='1.0' encoding='UTF-16'?><a>é</a>".as_bytes(), None, "<a>é</a>"),
         ];
         for (bytes, charset, wanted) in cases {
             let text = decode(bytes, charset).unwrap();
@@ -114,10 +100,7 @@ mod tests {
         let not_utf8 = ReadError::NotText { encoding: "UTF-8" };
         assert_eq!(decode(b"<a>\xe9</a>", None).unwrap_err(), not_utf8);
         assert_eq!(decode(b"<a>\xe9</a>", Some("utf-8")).unwrap_err(), not_utf8);
-        assert_eq!(
-            decode(b"<a/>", Some("klingon")).unwrap_err(),
-            ReadError::UnknownEncoding
-        );
+        assert_eq!(decode(b"<a/>", Some("klingon")).unwrap_err(), ReadError::UnknownEncoding);
         assert_eq!(
             decode(b"<?xml version='1.0' encoding='klingon'?><a/>", None).unwrap_err(),
             ReadError::UnknownEncoding

@@ -29,11 +29,7 @@ pub struct Limits {
 impl Default for Limits {
     /// 1 MiB, 64 deep, 50,000 elements: a user with thousands of loans passes.
     fn default() -> Self {
-        Self {
-            bytes: 1 << 20,
-            depth: 64,
-            elements: 50_000,
-        }
+        Self { bytes: 1 << 20, depth: 64, elements: 50_000 }
     }
 }
 
@@ -138,9 +134,7 @@ impl Reader {
     /// [`ReadError`] for everything that is not one whole, expected response or a problem.
     pub fn read(&self, service: Service, body: &[u8], charset: Option<&str>) -> Result<Answer, ReadError> {
         if body.len() > self.limits.bytes {
-            return Err(ReadError::TooLong {
-                limit: self.limits.bytes,
-            });
+            return Err(ReadError::TooLong { limit: self.limits.bytes });
         }
         let text = decode::decode(body, charset)?;
         let root = parse(&text, self.limits)?;
@@ -179,10 +173,7 @@ fn answer(service: Service, root: &Element) -> Result<Answer, ReadError> {
 fn problems(parent: &Element) -> Option<Problems> {
     let mut all = parent.children_named("Problem").map(problem);
     let first = all.next()?;
-    Some(Problems {
-        first,
-        rest: all.collect(),
-    })
+    Some(Problems { first, rest: all.collect() })
 }
 
 fn problem(element: &Element) -> Problem {

@@ -46,9 +46,7 @@ impl Element {
 
     /// The same, for codes that may be printed.
     pub(crate) fn code_of(&self, name: &'static str) -> Option<&str> {
-        self.children_named(name)
-            .map(Self::value)
-            .find(|value| !value.is_empty())
+        self.children_named(name).map(Self::value).find(|value| !value.is_empty())
     }
 }
 
@@ -61,12 +59,7 @@ pub(crate) fn parse(text: &str, limits: Limits) -> Result<Element, ReadError> {
         return Err(ReadError::Html);
     }
     let mut reader = Reader::from_str(text);
-    let mut building = Building {
-        limits,
-        open: Vec::new(),
-        root: None,
-        elements: 0,
-    };
+    let mut building = Building { limits, open: Vec::new(), root: None, elements: 0 };
     loop {
         let event = reader.read_event();
         let offset = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
@@ -81,11 +74,7 @@ pub(crate) fn parse(text: &str, limits: Limits) -> Result<Element, ReadError> {
             Event::Text(piece) => building.text(&piece.xml10_content())?,
             Event::CData(piece) => building.text(&piece.xml10_content())?,
             Event::GeneralRef(reference) => {
-                building.text(
-                    resolve(&reference)
-                        .ok_or(malformed("an unknown entity"))?
-                        .as_str(),
-                )?;
+                building.text(resolve(&reference).ok_or(malformed("an unknown entity"))?.as_str())?;
             }
             Event::DocType(kind) => {
                 let defines = kind.contains('[');
@@ -113,28 +102,16 @@ impl Building {
         }
         let named = name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
         if !named {
-            return Err(ReadError::Malformed {
-                what: "an element without a name",
-                offset,
-            });
+            return Err(ReadError::Malformed { what: "an element without a name", offset });
         }
         if self.open.len() >= self.limits.depth {
-            return Err(ReadError::TooMuch {
-                what: "levels of elements",
-                limit: self.limits.depth,
-            });
+            return Err(ReadError::TooMuch { what: "levels of elements", limit: self.limits.depth });
         }
         self.elements += 1;
         if self.elements > self.limits.elements {
-            return Err(ReadError::TooMuch {
-                what: "elements",
-                limit: self.limits.elements,
-            });
+            return Err(ReadError::TooMuch { what: "elements", limit: self.limits.elements });
         }
-        self.open.push(Element {
-            name: name.to_owned(),
-            ..Element::default()
-        });
+        self.open.push(Element { name: name.to_owned(), ..Element::default() });
         Ok(())
     }
 
@@ -194,12 +171,7 @@ fn refusal(error: &Error, offset: usize) -> ReadError {
 }
 
 fn looks_like_html(text: &str) -> bool {
-    let start: String = text
-        .trim_start()
-        .chars()
-        .take(14)
-        .flat_map(char::to_lowercase)
-        .collect();
+    let start: String = text.trim_start().chars().take(14).flat_map(char::to_lowercase).collect();
     start.starts_with("<!doctype html") || start.starts_with("<html")
 }
 
@@ -240,10 +212,7 @@ mod tests {
             ("<a/><b/>", ReadError::Trailing),
             ("<a/>x", ReadError::Trailing),
             ("<a/>&amp;", ReadError::Trailing),
-            (
-                "<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>",
-                ReadError::DocumentType,
-            ),
+            ("<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>", ReadError::DocumentType),
             ("<a/><!DOCTYPE a SYSTEM 'urn:x'>", ReadError::DocumentType),
             ("<!doctype HTML><p>", ReadError::Html),
         ];
@@ -273,18 +242,9 @@ mod tests {
     fn nesting_and_number_are_capped() {
         let deep = |n: usize| "<a>".repeat(n) + &"</a>".repeat(n);
         assert!(root(&deep(64)).is_ok());
-        assert!(matches!(
-            root(&deep(65)).unwrap_err(),
-            ReadError::TooMuch { limit: 64, .. }
-        ));
-        assert!(matches!(
-            root(&deep(100_000)).unwrap_err(),
-            ReadError::TooMuch { limit: 64, .. }
-        ));
+        assert!(matches!(root(&deep(65)).unwrap_err(), ReadError::TooMuch { limit: 64, .. }));
+        assert!(matches!(root(&deep(100_000)).unwrap_err(), ReadError::TooMuch { limit: 64, .. }));
         let wide = format!("<a>{}</a>", "<b/>".repeat(50_000));
-        assert!(matches!(
-            root(&wide).unwrap_err(),
-            ReadError::TooMuch { limit: 50_000, .. }
-        ));
+        assert!(matches!(root(&wide).unwrap_err(), ReadError::TooMuch { limit: 50_000, .. }));
     }
 }

@@ -19,11 +19,7 @@ pub(super) fn record(response: &Element, name: &'static str) -> Result<UserRecor
         Some(optional) => fields(optional, &mut unreadable),
         None => Fields::default(),
     };
-    Ok(UserRecord {
-        id: user_id(id),
-        fields,
-        unreadable,
-    })
+    Ok(UserRecord { id: user_id(id), fields, unreadable })
 }
 
 /// What is optional in a response; a request's fields have the same form.
@@ -36,24 +32,15 @@ pub(crate) fn fields(parent: &Element, unreadable: &mut Vec<&'static str>) -> Fi
             .filter_map(|e| address(e, unreadable))
             .collect(),
         birth_date: date(parent, "DateOfBirth", unreadable),
-        languages: parent
-            .children_named("UserLanguage")
-            .map(|e| e.value().to_owned())
-            .collect(),
-        privileges: parent
-            .children_named("UserPrivilege")
-            .map(|e| privilege(e, unreadable))
-            .collect(),
+        languages: parent.children_named("UserLanguage").map(|e| e.value().to_owned()).collect(),
+        privileges: parent.children_named("UserPrivilege").map(|e| privilege(e, unreadable)).collect(),
         blocks: parent.children_named("BlockOrTrap").map(block).collect(),
         user_ids: parent.children_named("UserId").filter_map(user_id).collect(),
     }
 }
 
 fn user_id(element: &Element) -> Option<UserId> {
-    let unique = element
-        .child("UniqueAgencyId")
-        .map(Element::value)
-        .filter(|value| !value.is_empty());
+    let unique = element.child("UniqueAgencyId").map(Element::value).filter(|value| !value.is_empty());
     Some(UserId {
         agency: element.code_of("AgencyId").or(unique).map(str::to_owned),
         kind: element.code_of("UserIdentifierType").map(str::to_owned),
@@ -63,54 +50,31 @@ fn user_id(element: &Element) -> Option<UserId> {
 
 fn name(element: &Element) -> Option<UserName> {
     let personal = element.child("PersonalNameInformation")?;
-    let structured = personal
-        .child("StructuredPersonalUserName")
-        .map(|parts| StructuredName {
-            prefix: parts.text_of("Prefix"),
-            given: parts.text_of("GivenName"),
-            initials: parts.text_of("Initials"),
-            surname: parts.text_of("Surname").unwrap_or_default(),
-            suffix: parts.text_of("Suffix"),
-        });
-    structured.map(UserName::Structured).or_else(|| {
-        personal
-            .text_of("UnstructuredPersonalUserName")
-            .map(UserName::Unstructured)
-    })
+    let structured = personal.child("StructuredPersonalUserName").map(|parts| StructuredName {
+        prefix: parts.text_of("Prefix"),
+        given: parts.text_of("GivenName"),
+        initials: parts.text_of("Initials"),
+        surname: parts.text_of("Surname").unwrap_or_default(),
+        suffix: parts.text_of("Suffix"),
+    });
+    structured
+        .map(UserName::Structured)
+        .or_else(|| personal.text_of("UnstructuredPersonalUserName").map(UserName::Unstructured))
 }
 
 fn address(element: &Element, unreadable: &mut Vec<&'static str>) -> Option<Address> {
-    let role = element
-        .code_of("UserAddressRoleType")
-        .unwrap_or_default()
-        .to_owned();
+    let role = element.code_of("UserAddressRoleType").unwrap_or_default().to_owned();
     let place = if let Some(electronic) = element.child("ElectronicAddress") {
-        let kind = electronic
-            .code_of("ElectronicAddressType")
-            .unwrap_or_default()
-            .to_owned();
-        electronic
-            .text_of("ElectronicAddressData")
-            .map(|data| Place::Electronic { kind, data })
+        let kind = electronic.code_of("ElectronicAddressType").unwrap_or_default().to_owned();
+        electronic.text_of("ElectronicAddressData").map(|data| Place::Electronic { kind, data })
     } else if let Some(physical) = element.child("PhysicalAddress") {
-        let kind = physical
-            .code_of("PhysicalAddressType")
-            .unwrap_or_default()
-            .to_owned();
+        let kind = physical.code_of("PhysicalAddressType").unwrap_or_default().to_owned();
         if let Some(parts) = physical.child("StructuredAddress") {
-            Some(Place::Postal {
-                kind,
-                address: postal(parts),
-            })
+            Some(Place::Postal { kind, address: postal(parts) })
         } else {
             physical.child("UnstructuredAddress").and_then(|whole| {
-                let format = whole
-                    .code_of("UnstructuredAddressType")
-                    .unwrap_or_default()
-                    .to_owned();
-                whole
-                    .text_of("UnstructuredAddressData")
-                    .map(|data| Place::PostalText { kind, format, data })
+                let format = whole.code_of("UnstructuredAddressType").unwrap_or_default().to_owned();
+                whole.text_of("UnstructuredAddressData").map(|data| Place::PostalText { kind, format, data })
             })
         }
     } else {
@@ -134,15 +98,10 @@ fn postal(parts: &Element) -> PostalAddress {
 }
 
 fn privilege(element: &Element, unreadable: &mut Vec<&'static str>) -> Privilege {
-    let status = element
-        .child("UserPrivilegeStatus")
-        .and_then(|s| s.code_of("UserPrivilegeStatusType"));
+    let status = element.child("UserPrivilegeStatus").and_then(|s| s.code_of("UserPrivilegeStatusType"));
     Privilege {
         agency: element.code_of("AgencyId").unwrap_or_default().to_owned(),
-        kind: element
-            .code_of("AgencyUserPrivilegeType")
-            .unwrap_or_default()
-            .to_owned(),
+        kind: element.code_of("AgencyUserPrivilegeType").unwrap_or_default().to_owned(),
         valid_from: date(element, "ValidFromDate", unreadable),
         valid_to: date(element, "ValidToDate", unreadable),
         status: status.map(str::to_owned),

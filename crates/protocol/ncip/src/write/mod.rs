@@ -98,19 +98,11 @@ fn write_header(out: &mut Xml, header: &Header, dialect: &Dialect) -> Written {
     if let Some(system) = &header.from_system {
         out.code("FromSystemId", None, system)?;
     }
-    optional(
-        out,
-        "FromSystemAuthentication",
-        header.from_system_authentication.as_ref(),
-    )?;
+    optional(out, "FromSystemAuthentication", header.from_system_authentication.as_ref())?;
     out.open("FromAgencyId");
     out.code("AgencyId", agencies, &header.from_agency)?;
     out.close("FromAgencyId");
-    optional(
-        out,
-        "FromAgencyAuthentication",
-        header.from_agency_authentication.as_ref(),
-    )?;
+    optional(out, "FromAgencyAuthentication", header.from_agency_authentication.as_ref())?;
     out.open("ToAgencyId");
     out.code("AgencyId", agencies, &header.to_agency)?;
     out.close("ToAgencyId");
@@ -136,10 +128,7 @@ fn lookup(out: &mut Xml, message: &LookupUser, dialect: &Dialect) -> Written {
 fn create(out: &mut Xml, message: &CreateUser, dialect: &Dialect) -> Written {
     let service = "CreateUser";
     if message.fields.name.is_some() {
-        return Err(WriteError::Misplaced {
-            element: "a second NameInformation",
-            service,
-        });
+        return Err(WriteError::Misplaced { element: "a second NameInformation", service });
     }
     if !message.fields.authentication.is_empty() {
         return Err(WriteError::Misplaced {
@@ -160,10 +149,7 @@ fn update(out: &mut Xml, message: &UpdateUser, dialect: &Dialect) -> Written {
         return Err(WriteError::NothingToUpdate);
     }
     who(out, &message.who, dialect)?;
-    for (element, fields) in [
-        ("DeleteUserFields", &message.delete),
-        ("AddUserFields", &message.add),
-    ] {
+    for (element, fields) in [("DeleteUserFields", &message.delete), ("AddUserFields", &message.add)] {
         no_user_ids(fields, "UpdateUser")?;
         if fields.is_empty() {
             continue;
@@ -185,18 +171,15 @@ fn no_user_ids(fields: &Fields, service: &'static str) -> Written {
     if fields.user_ids.is_empty() {
         return Ok(());
     }
-    Err(WriteError::Misplaced {
-        element: "a further UserId",
-        service,
-    })
+    Err(WriteError::Misplaced { element: "a further UserId", service })
 }
 
 fn who(out: &mut Xml, who: &Who, dialect: &Dialect) -> Written {
     match who {
         Who::Id(id) => user_id(out, id, dialect),
-        Who::Authentication(inputs) if inputs.is_empty() => Err(WriteError::Empty {
-            element: "AuthenticationInput",
-        }),
+        Who::Authentication(inputs) if inputs.is_empty() => {
+            Err(WriteError::Empty { element: "AuthenticationInput" })
+        }
         Who::Authentication(inputs) => inputs.iter().try_for_each(|input| authentication(out, input)),
     }
 }
@@ -217,16 +200,8 @@ fn user_id(out: &mut Xml, id: &UserId, dialect: &Dialect) -> Written {
 fn authentication(out: &mut Xml, input: &AuthenticationInput) -> Written {
     out.open("AuthenticationInput");
     needed(out, "AuthenticationInputData", &input.data)?;
-    out.code(
-        "AuthenticationDataFormatType",
-        Some(schemes::AUTHENTICATION_DATA_FORMAT_TYPE),
-        &input.format,
-    )?;
-    out.code(
-        "AuthenticationInputType",
-        Some(schemes::AUTHENTICATION_INPUT_TYPE),
-        &input.kind,
-    )?;
+    out.code("AuthenticationDataFormatType", Some(schemes::AUTHENTICATION_DATA_FORMAT_TYPE), &input.format)?;
+    out.code("AuthenticationInputType", Some(schemes::AUTHENTICATION_INPUT_TYPE), &input.kind)?;
     out.close("AuthenticationInput");
     Ok(())
 }
@@ -276,11 +251,7 @@ fn rest_of_fields(out: &mut Xml, fields: &Fields, dialect: &Dialect) -> Written 
 
 fn address(out: &mut Xml, address: &Address) -> Written {
     out.open("UserAddressInformation");
-    out.code(
-        "UserAddressRoleType",
-        Some(schemes::USER_ADDRESS_ROLE_TYPE),
-        &address.role,
-    )?;
+    out.code("UserAddressRoleType", Some(schemes::USER_ADDRESS_ROLE_TYPE), &address.role)?;
     match &address.place {
         Place::Postal { kind, address } => {
             out.open("PhysicalAddress");
@@ -291,11 +262,7 @@ fn address(out: &mut Xml, address: &Address) -> Written {
         Place::PostalText { kind, format, data } => {
             out.open("PhysicalAddress");
             out.open("UnstructuredAddress");
-            out.code(
-                "UnstructuredAddressType",
-                Some(schemes::UNSTRUCTURED_ADDRESS_TYPE),
-                format,
-            )?;
+            out.code("UnstructuredAddressType", Some(schemes::UNSTRUCTURED_ADDRESS_TYPE), format)?;
             out.lines("UnstructuredAddressData", data.reveal())?;
             out.close("UnstructuredAddress");
             out.code("PhysicalAddressType", Some(schemes::PHYSICAL_ADDRESS_TYPE), kind)?;
@@ -303,11 +270,7 @@ fn address(out: &mut Xml, address: &Address) -> Written {
         }
         Place::Electronic { kind, data } => {
             out.open("ElectronicAddress");
-            out.code(
-                "ElectronicAddressType",
-                Some(schemes::ELECTRONIC_ADDRESS_TYPE),
-                kind,
-            )?;
+            out.code("ElectronicAddressType", Some(schemes::ELECTRONIC_ADDRESS_TYPE), kind)?;
             needed(out, "ElectronicAddressData", data)?;
             out.close("ElectronicAddress");
         }
@@ -338,11 +301,7 @@ fn postal(out: &mut Xml, address: &PostalAddress) -> Written {
 fn privilege(out: &mut Xml, privilege: &Privilege, dialect: &Dialect) -> Written {
     out.open("UserPrivilege");
     out.code("AgencyId", dialect.agency_scheme.as_deref(), &privilege.agency)?;
-    out.code(
-        "AgencyUserPrivilegeType",
-        dialect.privilege_scheme.as_deref(),
-        &privilege.kind,
-    )?;
+    out.code("AgencyUserPrivilegeType", dialect.privilege_scheme.as_deref(), &privilege.kind)?;
     if let Some(date) = privilege.valid_from {
         out.text("ValidFromDate", &date.to_date_time())?;
     }
@@ -351,11 +310,7 @@ fn privilege(out: &mut Xml, privilege: &Privilege, dialect: &Dialect) -> Written
     }
     if let Some(status) = &privilege.status {
         out.open("UserPrivilegeStatus");
-        out.code(
-            "UserPrivilegeStatusType",
-            Some(schemes::USER_PRIVILEGE_STATUS_TYPE),
-            status,
-        )?;
+        out.code("UserPrivilegeStatusType", Some(schemes::USER_PRIVILEGE_STATUS_TYPE), status)?;
         out.close("UserPrivilegeStatus");
     }
     optional(out, "UserPrivilegeDescription", privilege.description.as_ref())?;

@@ -35,11 +35,7 @@ impl Xml {
         if dialect.style == Style::DefaultNamespace {
             xml.push_attribute("xmlns:ncip", NAMESPACE)?;
         }
-        let version = if attribute_prefix.is_empty() {
-            "version"
-        } else {
-            "ncip:version"
-        };
+        let version = if attribute_prefix.is_empty() { "version" } else { "ncip:version" };
         xml.push_attribute(version, &dialect.version_uri)?;
         xml.out.push('>');
         Ok(xml)
@@ -93,11 +89,7 @@ impl Xml {
         self.out.push('<');
         self.push_name(name);
         if let Some(scheme) = scheme.filter(|_| self.schemes) {
-            let attribute = if self.attribute_prefix.is_empty() {
-                "Scheme"
-            } else {
-                "ncip:Scheme"
-            };
+            let attribute = if self.attribute_prefix.is_empty() { "Scheme" } else { "ncip:Scheme" };
             self.push_attribute(attribute, scheme)?;
         }
         self.out.push('>');
