@@ -15,15 +15,10 @@ const CONNECTIONS: usize = 8;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
-    for (kept, file) in [
-        ("in memory", None),
-        ("with a patrons file", Some(folder.path().join("patrons.jsonl"))),
-    ] {
-        let ils = Ils::start(Options {
-            patrons_file: file,
-            ..Options::default()
-        })
-        .await?;
+    for (kept, file) in
+        [("in memory", None), ("with a patrons file", Some(folder.path().join("patrons.jsonl")))]
+    {
+        let ils = Ils::start(Options { patrons_file: file, ..Options::default() }).await?;
         for (what, service) in [("creates", create as fn(usize) -> String), ("look-ups", lookup)] {
             let started = Instant::now();
             let mut clients = tokio::task::JoinSet::new();
@@ -34,10 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 done??;
             }
             let (all, time) = (CONNECTIONS * EACH, started.elapsed());
-            println!(
-                "{kept}: {all} {what} in {time:.1?}, {:.0}/s",
-                all as f64 / time.as_secs_f64()
-            );
+            println!("{kept}: {all} {what} in {time:.1?}, {:.0}/s", all as f64 / time.as_secs_f64());
         }
         let counts = ils.counts();
         println!("{kept}: {} patrons, {} problems", counts.patrons, counts.problems);
@@ -56,16 +48,11 @@ async fn talk(
     let mut buffer = vec![0; 1 << 16];
     for nth in 0..EACH {
         let body = service(client * EACH + nth);
-        let request = format!(
-            "POST /ncip HTTP/1.1\r\nHost: practice\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        let request =
+            format!("POST /ncip HTTP/1.1\r\nHost: practice\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         socket.write_all(request.as_bytes()).await?;
         let mut filled = 0;
-        while !buffer
-            .get(..filled)
-            .is_some_and(|b| b.ends_with(b"</NCIPMessage>"))
-        {
+        while !buffer.get(..filled).is_some_and(|b| b.ends_with(b"</NCIPMessage>")) {
             let read = socket.read(buffer.get_mut(filled..).unwrap_or_default()).await?;
             if read == 0 {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());

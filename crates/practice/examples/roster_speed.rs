@@ -13,16 +13,10 @@ use rostercard_practice::roster::{Spec, Version, generate};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let students = std::env::args().nth(1).map_or(Ok(1_000_000), |n| n.parse())?;
     let folder = tempfile::tempdir()?;
-    for (version, day, name) in [
-        (Version::V1p1, 0, "1p1"),
-        (Version::V1p2, 1, "1p2"),
-        (Version::V1p1, 1, "1p1.zip"),
-    ] {
-        let spec = Spec {
-            version,
-            day,
-            ..Spec::new(students, 1)
-        };
+    for (version, day, name) in
+        [(Version::V1p1, 0, "1p1"), (Version::V1p2, 1, "1p2"), (Version::V1p1, 1, "1p1.zip")]
+    {
+        let spec = Spec { version, day, ..Spec::new(students, 1) };
         let started = Instant::now();
         let written = generate(&spec, &folder.path().join(name))?;
         println!(

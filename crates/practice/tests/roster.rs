@@ -19,11 +19,7 @@ fn rows(bytes: &[u8]) -> Vec<Row> {
     reader
         .records()
         .map(|record| {
-            header
-                .iter()
-                .map(str::to_owned)
-                .zip(record.unwrap().iter().map(str::to_owned))
-                .collect()
+            header.iter().map(str::to_owned).zip(record.unwrap().iter().map(str::to_owned)).collect()
         })
         .collect()
 }
@@ -43,10 +39,7 @@ fn all_files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         .unwrap()
         .map(|entry| {
             let path = entry.unwrap().path();
-            (
-                path.file_name().unwrap().to_string_lossy().into_owned(),
-                fs::read(&path).unwrap(),
-            )
+            (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap())
         })
         .collect()
 }
@@ -70,11 +63,7 @@ fn by_number(spec: &Spec) -> BTreeMap<String, (String, [String; 3], String)> {
                 Version::V1p1 => row["orgSourcedIds"].split(',').next().unwrap().to_owned(),
                 Version::V1p2 => schools.get(&row["sourcedId"])?.clone(),
             };
-            let names = [
-                row["givenName"].clone(),
-                row["middleName"].clone(),
-                row["familyName"].clone(),
-            ];
+            let names = [row["givenName"].clone(), row["middleName"].clone(), row["familyName"].clone()];
             Some((row["identifier"].clone(), (school, names, row["grades"].clone())))
         })
         .collect()
@@ -83,42 +72,24 @@ fn by_number(spec: &Spec) -> BTreeMap<String, (String, [String; 3], String)> {
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_another_district() {
     for version in [Version::V1p1, Version::V1p2] {
-        let spec = Spec {
-            version,
-            day: 2,
-            classes: true,
-            ..Spec::new(300, 11)
-        };
+        let spec = Spec { version, day: 2, classes: true, ..Spec::new(300, 11) };
         let (one, two) = (folder_of(&spec), folder_of(&spec));
         assert_eq!(all_files(one.path()), all_files(two.path()));
-        let other = folder_of(&Spec {
-            seed: 12,
-            ..spec.clone()
-        });
-        assert_ne!(
-            all_files(one.path())["users.csv"],
-            all_files(other.path())["users.csv"]
-        );
+        let other = folder_of(&Spec { seed: 12, ..spec.clone() });
+        assert_ne!(all_files(one.path())["users.csv"], all_files(other.path())["users.csv"]);
 
         let zips = tempfile::tempdir().unwrap();
         let (a, b) = (zips.path().join("a.zip"), zips.path().join("b.zip"));
         generate(&spec, &a).unwrap();
         generate(&spec, &b).unwrap();
         assert_eq!(fs::read(&a).unwrap(), fs::read(&b).unwrap());
-        assert_eq!(
-            fs::read_dir(zips.path()).unwrap().count(),
-            2,
-            "nothing half-written is left"
-        );
+        assert_eq!(fs::read_dir(zips.path()).unwrap().count(), 2, "nothing half-written is left");
     }
 }
 
 #[test]
 fn a_zip_holds_the_files_of_the_folder() {
-    let spec = Spec {
-        version: Version::V1p2,
-        ..Spec::new(120, 4)
-    };
+    let spec = Spec { version: Version::V1p2, ..Spec::new(120, 4) };
     let folder = folder_of(&spec);
     let path = folder.path().join("package.zip");
     let expected = all_files(folder.path());
@@ -137,16 +108,8 @@ fn a_zip_holds_the_files_of_the_folder() {
 
 #[test]
 fn the_manifest_names_every_file_and_says_the_truth() {
-    for (version, classes) in [
-        (Version::V1p1, false),
-        (Version::V1p2, false),
-        (Version::V1p1, true),
-    ] {
-        let folder = folder_of(&Spec {
-            version,
-            classes,
-            ..Spec::new(50, 3)
-        });
+    for (version, classes) in [(Version::V1p1, false), (Version::V1p2, false), (Version::V1p1, true)] {
+        let folder = folder_of(&Spec { version, classes, ..Spec::new(50, 3) });
         let files = all_files(folder.path());
         let mut bulk = 0;
         for row in file(folder.path(), "manifest.csv") {
@@ -164,19 +127,13 @@ fn the_manifest_names_every_file_and_says_the_truth() {
 
 #[test]
 fn a_smaller_package_in_the_same_folder_leaves_no_file_behind() {
-    let folder = folder_of(&Spec {
-        classes: true,
-        ..Spec::new(20, 1)
-    });
+    let folder = folder_of(&Spec { classes: true, ..Spec::new(20, 1) });
     generate(&Spec::new(20, 1), folder.path()).unwrap();
     assert!(!folder.path().join("enrollments.csv").exists());
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where the specifications are is told by the environment"
-)]
+#[expect(clippy::disallowed_methods, reason = "where the specifications are is told by the environment")]
 fn headers_are_those_of_the_specification() {
     let specs = std::env::var("ROSTERCARD_SPECS").unwrap_or_else(|_| "../../../shared/data".to_owned());
     let Ok(text) = fs::read_to_string(Path::new(&specs).join("oneroster/csv_headers.json")) else {
@@ -186,11 +143,7 @@ fn headers_are_those_of_the_specification() {
     };
     let headers: serde_json::Value = serde_json::from_str(&text).unwrap();
     for (version, key) in [(Version::V1p1, "1.1"), (Version::V1p2, "1.2")] {
-        let folder = folder_of(&Spec {
-            version,
-            classes: true,
-            ..Spec::new(10, 3)
-        });
+        let folder = folder_of(&Spec { version, classes: true, ..Spec::new(10, 3) });
         let mut checked = 0;
         for (name, bytes) in all_files(folder.path()) {
             let Some(expected) = headers[key][&name].as_array() else {
@@ -206,10 +159,7 @@ fn headers_are_those_of_the_specification() {
                 .collect();
             assert_eq!(
                 found,
-                expected
-                    .iter()
-                    .map(|h| h.as_str().unwrap().to_owned())
-                    .collect::<Vec<_>>(),
+                expected.iter().map(|h| h.as_str().unwrap().to_owned()).collect::<Vec<_>>(),
                 "{name}"
             );
             checked += 1;
@@ -221,18 +171,10 @@ fn headers_are_those_of_the_specification() {
 #[test]
 fn every_reference_leads_somewhere_and_bulk_rows_have_no_status() {
     for version in [Version::V1p1, Version::V1p2] {
-        let spec = Spec {
-            version,
-            classes: true,
-            two_schools: true,
-            ..Spec::new(900, 21)
-        };
+        let spec = Spec { version, classes: true, two_schools: true, ..Spec::new(900, 21) };
         let folder = folder_of(&spec);
         let ids = |name: &str| -> HashSet<String> {
-            let all: Vec<_> = file(folder.path(), name)
-                .into_iter()
-                .map(|r| r["sourcedId"].clone())
-                .collect();
+            let all: Vec<_> = file(folder.path(), name).into_iter().map(|r| r["sourcedId"].clone()).collect();
             let unique: HashSet<_> = all.iter().cloned().collect();
             assert_eq!(unique.len(), all.len(), "{name}");
             unique
@@ -253,11 +195,7 @@ fn every_reference_leads_somewhere_and_bulk_rows_have_no_status() {
         let mut in_two_schools = 0;
         for row in file(folder.path(), "users.csv") {
             assert_eq!(
-                (
-                    row["status"].as_str(),
-                    row["dateLastModified"].as_str(),
-                    row["password"].as_str()
-                ),
+                (row["status"].as_str(), row["dateLastModified"].as_str(), row["password"].as_str()),
                 ("", "", "")
             );
             if version == Version::V1p1 {
@@ -277,86 +215,44 @@ fn every_reference_leads_somewhere_and_bulk_rows_have_no_status() {
             assert_eq!(roles.len(), users.len(), "everybody has a role");
             in_two_schools = roles.values().filter(|n| **n == 2).count();
         }
-        assert!(
-            in_two_schools > 0,
-            "some educators, and here students, are in two schools"
-        );
+        assert!(in_two_schools > 0, "some educators, and here students, are in two schools");
     }
 }
 
 /// The oracle of [`changes`] against what the packages themselves say.
 fn check_changes(spec: &Spec, from: u32, to: u32) {
-    let before = by_number(&Spec {
-        day: from,
-        ..spec.clone()
-    });
-    let after = by_number(&Spec {
-        day: to,
-        ..spec.clone()
-    });
+    let before = by_number(&Spec { day: from, ..spec.clone() });
+    let after = by_number(&Spec { day: to, ..spec.clone() });
     let told = changes(spec, from, to);
     let set = |list: &[String]| list.iter().cloned().collect::<HashSet<_>>();
-    let new: HashSet<_> = after
-        .keys()
-        .filter(|n| !before.contains_key(*n))
-        .cloned()
-        .collect();
-    let gone: HashSet<_> = before
-        .keys()
-        .filter(|n| !after.contains_key(*n))
-        .cloned()
-        .collect();
+    let new: HashSet<_> = after.keys().filter(|n| !before.contains_key(*n)).cloned().collect();
+    let gone: HashSet<_> = before.keys().filter(|n| !after.contains_key(*n)).cloned().collect();
     assert_eq!((set(&told.newcomers), set(&told.leavers)), (new, gone));
     let both = || before.iter().filter_map(|(n, b)| Some((n, b, after.get(n)?)));
-    let renamed: HashSet<_> = both()
-        .filter(|(_, b, a)| b.1 != a.1)
-        .map(|(n, ..)| n.clone())
-        .collect();
-    let promoted: HashSet<_> = both()
-        .filter(|(_, b, a)| b.2 != a.2)
-        .map(|(n, ..)| n.clone())
-        .collect();
+    let renamed: HashSet<_> = both().filter(|(_, b, a)| b.1 != a.1).map(|(n, ..)| n.clone()).collect();
+    let promoted: HashSet<_> = both().filter(|(_, b, a)| b.2 != a.2).map(|(n, ..)| n.clone()).collect();
     assert_eq!((set(&told.corrected), set(&told.promoted)), (renamed, promoted));
     let moved: HashMap<_, _> = both()
         .filter(|(_, b, a)| b.0 != a.0)
         .map(|(n, b, a)| (n.clone(), (b.0.clone(), a.0.clone())))
         .collect();
-    assert_eq!(
-        told.moves
-            .into_iter()
-            .map(|m| (m.number, (m.from, m.to)))
-            .collect::<HashMap<_, _>>(),
-        moved
-    );
+    assert_eq!(told.moves.into_iter().map(|m| (m.number, (m.from, m.to))).collect::<HashMap<_, _>>(), moved);
 }
 
 #[test]
 fn the_next_day_differs_by_exactly_what_changes_tells() {
     for version in [Version::V1p1, Version::V1p2] {
-        let spec = Spec {
-            version,
-            ..Spec::new(700, 5)
-        };
+        let spec = Spec { version, ..Spec::new(700, 5) };
         check_changes(&spec, 0, 1);
         check_changes(&spec, 1, 9);
     }
     let day = changes(&Spec::new(500, 5), 0, 1);
-    let kinds = [
-        day.newcomers.len(),
-        day.leavers.len(),
-        day.moves.len(),
-        day.corrected.len(),
-        day.promoted.len(),
-    ];
+    let kinds =
+        [day.newcomers.len(), day.leavers.len(), day.moves.len(), day.corrected.len(), day.promoted.len()];
     assert_eq!(kinds, [1, 1, 1, 1, 0], "one of each kind in a small district");
     let day = changes(&Spec::new(40_000, 5), 3, 4);
-    let kinds = [
-        day.newcomers.len(),
-        day.leavers.len(),
-        day.moves.len(),
-        day.corrected.len(),
-        day.promoted.len(),
-    ];
+    let kinds =
+        [day.newcomers.len(), day.leavers.len(), day.moves.len(), day.corrected.len(), day.promoted.len()];
     assert_eq!(kinds, [20, 20, 20, 20, 0], "0.2 % in all in a larger one");
     assert_eq!(
         changes(&Spec::new(500, 5), 4, 4),
@@ -367,34 +263,14 @@ fn the_next_day_differs_by_exactly_what_changes_tells() {
 
 #[test]
 fn a_new_school_year_promotes_everybody_and_keeps_the_district_its_size() {
-    let spec = Spec {
-        rollover: Some(3),
-        yearly_ids: true,
-        ..Spec::new(1_300, 8)
-    };
+    let spec = Spec { rollover: Some(3), yearly_ids: true, ..Spec::new(1_300, 8) };
     check_changes(&spec, 2, 3);
     check_changes(&spec, 0, 370);
-    let (june, august) = (
-        students(&Spec {
-            day: 2,
-            ..spec.clone()
-        }),
-        students(&Spec {
-            day: 3,
-            ..spec.clone()
-        }),
-    );
+    let (june, august) =
+        (students(&Spec { day: 2, ..spec.clone() }), students(&Spec { day: 3, ..spec.clone() }));
     let (june, august): (Vec<Student>, Vec<Student>) = (june.collect(), august.collect());
-    assert!(
-        june.len().abs_diff(august.len()) < 60,
-        "{} {}",
-        june.len(),
-        august.len()
-    );
-    assert!(
-        august.iter().any(|s| s.grade == 0),
-        "there are new kindergartners"
-    );
+    assert!(june.len().abs_diff(august.len()) < 60, "{} {}", june.len(), august.len());
+    assert!(august.iter().any(|s| s.grade == 0), "there are new kindergartners");
     let old: HashMap<_, _> = june.iter().map(|s| (&s.number, s)).collect();
     let mut stayed = 0;
     for now in &august {
@@ -407,10 +283,7 @@ fn a_new_school_year_promotes_everybody_and_keeps_the_district_its_size() {
             (&now.username, now.opt_out, &now.address),
             (&before.username, before.opt_out, &before.address)
         );
-        assert_ne!(
-            now.sourced_id, before.sourced_id,
-            "this student system makes new ids every year"
-        );
+        assert_ne!(now.sourced_id, before.sourced_id, "this student system makes new ids every year");
     }
     assert!(stayed > 1_100, "{stayed}");
 }
@@ -428,14 +301,8 @@ fn even_a_small_roster_has_twins_namesakes_and_odd_names() {
         assert_ne!(a.given, b.given, "twins");
         let name = |s: &Student| (s.given.clone(), s.middle.clone(), s.family.clone());
         assert_eq!(name(&all[2]), name(&all[3]));
-        assert_eq!(
-            (name(&all[4]), all[4].birth, all[4].grade),
-            (name(&all[5]), all[5].birth, all[5].grade)
-        );
-        assert!(
-            all[6].given.is_empty() && !all[6].family.is_empty(),
-            "one name only"
-        );
+        assert_eq!((name(&all[4]), all[4].birth, all[4].grade), (name(&all[5]), all[5].birth, all[5].grade));
+        assert!(all[6].given.is_empty() && !all[6].family.is_empty(), "one name only");
         assert!(all[7].family.contains('\''));
         assert!(all[13].family.contains('-'));
         assert!(all[14].family.len() > 40);
@@ -447,15 +314,8 @@ fn even_a_small_roster_has_twins_namesakes_and_odd_names() {
 fn a_larger_roster_has_families_accents_boxes_and_leading_zeros() {
     let all: Vec<Student> = students(&Spec::new(20_000, 2)).collect();
     let share = |what: &dyn Fn(&Student) -> bool| all.iter().filter(|s| what(s)).count();
-    let families: HashSet<_> = all
-        .iter()
-        .map(|s| (&s.family, &s.address.street, &s.phone))
-        .collect();
-    assert!(
-        families.len() < 15_500,
-        "brothers and sisters share surname and address: {}",
-        families.len()
-    );
+    let families: HashSet<_> = all.iter().map(|s| (&s.family, &s.address.street, &s.phone)).collect();
+    assert!(families.len() < 15_500, "brothers and sisters share surname and address: {}", families.len());
     assert!((500..9_500).contains(&share(&|s| !s.family.is_ascii() || !s.given.is_ascii())));
     assert!((1_000..3_500).contains(&share(&|s| s.number.starts_with('0'))));
     assert!((100..900).contains(&share(&|s| s.address.street.to_lowercase().contains(" box "))));
@@ -468,10 +328,7 @@ fn a_larger_roster_has_families_accents_boxes_and_leading_zeros() {
         *same.entry((&s.given, &s.family, s.birth)).or_default() += 1;
     }
     let pairs = same.values().filter(|n| **n > 1).count();
-    assert!(
-        (1..40).contains(&pairs),
-        "a few share name and birth date: {pairs}"
-    );
+    assert!((1..40).contains(&pairs), "a few share name and birth date: {pairs}");
 }
 
 #[test]

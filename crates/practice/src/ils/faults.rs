@@ -120,11 +120,7 @@ pub(crate) struct Struck {
 
 impl Faults {
     pub(crate) fn add(&mut self, fault: Fault) {
-        self.0.push(Armed {
-            fault,
-            seen: 0,
-            struck: 0,
-        });
+        self.0.push(Armed { fault, seen: 0, struck: 0 });
     }
 
     pub(crate) fn clear(&mut self) {
@@ -138,11 +134,7 @@ impl Faults {
     /// Counts a request, and says what strikes it: delays add up, of the others the first one set wins.
     pub(crate) fn strike(&mut self, service: &str) -> Struck {
         let mut result = Struck::default();
-        for armed in self
-            .0
-            .iter_mut()
-            .filter(|a| a.fault.service.as_deref().is_none_or(|s| s == service))
-        {
+        for armed in self.0.iter_mut().filter(|a| a.fault.service.as_deref().is_none_or(|s| s == service)) {
             armed.seen += 1;
             let strikes = match armed.fault.when {
                 When::Always => true,
@@ -171,18 +163,10 @@ mod tests {
 
     fn strikes(when: When, requests: usize) -> Vec<usize> {
         let mut faults = Faults::default();
-        faults.add(Fault {
-            service: Some("CreateUser".into()),
-            when,
-            what: What::Refuse,
-        });
+        faults.add(Fault { service: Some("CreateUser".into()), when, what: What::Refuse });
         (1..=requests)
             .filter(|_| {
-                assert_eq!(
-                    faults.strike("LookupUser"),
-                    Struck::default(),
-                    "another service is not counted"
-                );
+                assert_eq!(faults.strike("LookupUser"), Struck::default(), "another service is not counted");
                 faults.strike("CreateUser").what.is_some()
             })
             .collect()
@@ -204,29 +188,11 @@ mod tests {
     #[test]
     fn delays_add_up_and_the_first_other_fault_wins() {
         let mut faults = Faults::default();
-        for what in [
-            What::Delay { ms: 5 },
-            What::DropAnswer,
-            What::Delay { ms: 7 },
-            What::Garbage,
-        ] {
-            faults.add(Fault {
-                service: None,
-                when: When::Always,
-                what,
-            });
+        for what in [What::Delay { ms: 5 }, What::DropAnswer, What::Delay { ms: 7 }, What::Garbage] {
+            faults.add(Fault { service: None, when: When::Always, what });
         }
-        assert_eq!(
-            faults.strike("X"),
-            Struck {
-                delay_ms: 12,
-                what: Some(What::DropAnswer)
-            }
-        );
-        assert_eq!(
-            faults.all().iter().map(|a| a.struck).collect::<Vec<_>>(),
-            [1, 1, 1, 0]
-        );
+        assert_eq!(faults.strike("X"), Struck { delay_ms: 12, what: Some(What::DropAnswer) });
+        assert_eq!(faults.all().iter().map(|a| a.struck).collect::<Vec<_>>(), [1, 1, 1, 0]);
     }
 
     #[test]
@@ -235,18 +201,9 @@ mod tests {
             r#"{"service": "CreateUser", "when": {"every": 3}, "do": {"commit_late": {"after_ms": 50}}}"#,
         )
         .unwrap();
-        assert_eq!(
-            fault.what,
-            What::CommitLate {
-                after_ms: 50,
-                hold_ms: 0
-            }
-        );
+        assert_eq!(fault.what, What::CommitLate { after_ms: 50, hold_ms: 0 });
         let fault: Fault = serde_json::from_str(r#"{"do": "http_503"}"#).unwrap();
-        assert_eq!(
-            (fault.service, fault.when, fault.what),
-            (None, When::Next(1), What::Http503)
-        );
+        assert_eq!((fault.service, fault.when, fault.what), (None, When::Next(1), What::Http503));
         assert!(serde_json::from_str::<Fault>(r#"{"do": "explode"}"#).is_err());
         assert!(serde_json::from_str::<Fault>(r#"{"do": "refuse", "wen": "always"}"#).is_err());
     }

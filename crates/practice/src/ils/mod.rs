@@ -184,10 +184,7 @@ impl Desk {
     }
 
     fn counts(&self) -> Counts {
-        Counts {
-            patrons: self.register.len() as u64,
-            ..self.counts
-        }
+        Counts { patrons: self.register.len() as u64, ..self.counts }
     }
 }
 
@@ -249,25 +246,14 @@ impl Ils {
     /// # Errors
     /// Where an address or the patrons' file cannot be used.
     pub async fn start(options: Options) -> Result<Running, IlsError> {
-        let Options {
-            ncip,
-            page,
-            patrons_file,
-            latency,
-            personality,
-            faults,
-        } = options;
+        let Options { ncip, page, patrons_file, latency, personality, faults } = options;
         let mut scripted = Faults::default();
         for fault in faults {
             scripted.add(fault);
         }
         let stop = CancellationToken::new();
         let ncip_listener = listen(ncip).await?;
-        let page_listener = if page == ncip {
-            None
-        } else {
-            Some(listen(page).await?)
-        };
+        let page_listener = if page == ncip { None } else { Some(listen(page).await?) };
         let shared = Arc::new(Shared {
             latency,
             prefixed: personality.prefixed,
@@ -299,35 +285,21 @@ impl Ils {
             tasks.push(serve(ncip_listener, ncip_routes.merge(page_routes), &shared));
             ncip_at
         };
-        Ok(Running {
-            shared,
-            tasks,
-            ncip: ncip_at,
-            page: page_at,
-        })
+        Ok(Running { shared, tasks, ncip: ncip_at, page: page_at })
     }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, IlsError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| IlsError::Listen { address, source })
+    TcpListener::bind(address).await.map_err(|source| IlsError::Listen { address, source })
 }
 
 fn bound(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, IlsError> {
-    listener
-        .local_addr()
-        .map_err(|source| IlsError::Listen { address, source })
+    listener.local_addr().map_err(|source| IlsError::Listen { address, source })
 }
 
 fn serve(listener: TcpListener, routes: Router<Arc<Shared>>, shared: &Arc<Shared>) -> JoinHandle<()> {
-    let listener = wire::CuttableListener {
-        inner: listener,
-        stop: shared.stop.clone(),
-    };
-    let app = routes
-        .with_state(Arc::clone(shared))
-        .into_make_service_with_connect_info::<wire::Connection>();
+    let listener = wire::CuttableListener { inner: listener, stop: shared.stop.clone() };
+    let app = routes.with_state(Arc::clone(shared)).into_make_service_with_connect_info::<wire::Connection>();
     tokio::spawn(async move {
         // It ends only by being aborted.
         let _ended = axum::serve(listener, app).await;
@@ -344,10 +316,7 @@ pub struct Running {
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running")
-            .field("ncip", &self.ncip)
-            .field("page", &self.page)
-            .finish_non_exhaustive()
+        f.debug_struct("Running").field("ncip", &self.ncip).field("page", &self.page).finish_non_exhaustive()
     }
 }
 

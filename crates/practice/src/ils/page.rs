@@ -26,19 +26,10 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/", get(page))
         .route("/patrons.json", get(patrons))
-        .route(
-            "/counts.json",
-            get(async |State(s): State<Arc<Shared>>| Json(s.desk().counts())),
-        )
-        .route(
-            "/log.json",
-            get(async |State(s): State<Arc<Shared>>| Json(s.desk().log.clone())),
-        )
+        .route("/counts.json", get(async |State(s): State<Arc<Shared>>| Json(s.desk().counts())))
+        .route("/log.json", get(async |State(s): State<Arc<Shared>>| Json(s.desk().log.clone())))
         .route("/practice/patrons", post(staff))
-        .route(
-            "/practice/faults",
-            get(faults).post(add_faults).delete(clear_faults),
-        )
+        .route("/practice/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/practice/reset-counts", post(reset_counts))
         .route("/practice/down", post(down))
 }
@@ -59,17 +50,9 @@ async fn patrons(State(shared): State<Arc<Shared>>) -> Response {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Staff {
     Add(Map<String, Value>),
-    Edit {
-        barcode: String,
-        set: Map<String, Value>,
-    },
-    Delete {
-        barcode: String,
-    },
-    Merge {
-        from: String,
-        into: String,
-    },
+    Edit { barcode: String, set: Map<String, Value> },
+    Delete { barcode: String },
+    Merge { from: String, into: String },
 }
 
 async fn staff(State(shared): State<Arc<Shared>>, body: String) -> Response {
@@ -150,10 +133,7 @@ async fn add_faults(State(shared): State<Arc<Shared>>, body: String) -> Response
             OneOrMore::More(values) => values,
             OneOrMore::One(value) => vec![value],
         };
-        values
-            .into_iter()
-            .map(serde_json::from_value::<Fault>)
-            .collect::<Result<Vec<_>, _>>()
+        values.into_iter().map(serde_json::from_value::<Fault>).collect::<Result<Vec<_>, _>>()
     });
     match read {
         Ok(faults) => {

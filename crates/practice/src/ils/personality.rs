@@ -50,10 +50,7 @@ pub struct Personality {
 /// Names of the ready-made personalities, with what each is for.
 pub const PERSONALITIES: &[(&str, &str)] = &[
     ("open", "accepts everything and keeps it as it came"),
-    (
-        "strict",
-        "PINs of four and more, no trivial ones; answers with prefixed names",
-    ),
+    ("strict", "PINs of four and more, no trivial ones; answers with prefixed names"),
     (
         "old",
         "ASCII only, surnames cut at 20, given names at 15 and barcodes at 14 characters, without a word",
@@ -66,12 +63,9 @@ impl Personality {
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "open" => Some(Self::default()),
-            "strict" => Some(Self {
-                pin_min: 4,
-                refuse_trivial_pins: true,
-                prefixed: true,
-                ..Self::default()
-            }),
+            "strict" => {
+                Some(Self { pin_min: 4, refuse_trivial_pins: true, prefixed: true, ..Self::default() })
+            }
             "old" => Some(Self {
                 given_max: Some(15),
                 surname_max: Some(20),
@@ -92,33 +86,16 @@ impl Personality {
             return Err(Refusal::Missing(Field::Surname));
         }
         let known = |list: &[String], value: &str| list.is_empty() || list.iter().any(|k| k == value);
-        if let Some(code) = patron
-            .category
-            .as_ref()
-            .filter(|code| !known(&self.categories, code))
-        {
-            return Err(Refusal::UnknownValue {
-                field: Field::Category,
-                value: code.clone(),
-            });
+        if let Some(code) = patron.category.as_ref().filter(|code| !known(&self.categories, code)) {
+            return Err(Refusal::UnknownValue { field: Field::Category, value: code.clone() });
         }
-        if let Some(code) = patron
-            .home_branch
-            .as_ref()
-            .filter(|code| !known(&self.branches, code))
-        {
-            return Err(Refusal::UnknownValue {
-                field: Field::HomeBranch,
-                value: code.clone(),
-            });
+        if let Some(code) = patron.home_branch.as_ref().filter(|code| !known(&self.branches, code)) {
+            return Err(Refusal::UnknownValue { field: Field::HomeBranch, value: code.clone() });
         }
         for address in patron.addresses.iter().filter(|a| !a.zip.is_empty()) {
             let short: String = address.zip.chars().take(5).collect();
             if !known(&self.zips, &short) {
-                return Err(Refusal::UnknownValue {
-                    field: Field::Zip,
-                    value: address.zip.clone(),
-                });
+                return Err(Refusal::UnknownValue { field: Field::Zip, value: address.zip.clone() });
             }
         }
         Ok(())
@@ -126,12 +103,7 @@ impl Personality {
 
     /// Refuses a PIN that is too short or too plain. Only a PIN that is being set is looked at.
     pub(crate) fn check_pin(&self, pin: &str) -> Result<(), Refusal> {
-        let refused = |rule| {
-            Err(Refusal::RuleViolated {
-                field: Field::Pin,
-                rule,
-            })
-        };
+        let refused = |rule| Err(Refusal::RuleViolated { field: Field::Pin, rule });
         if pin.chars().count() < self.pin_min {
             return refused("the PIN is too short");
         }
@@ -152,21 +124,11 @@ impl Personality {
         cut(&mut patron.surname, self.surname_max);
         cut(&mut patron.barcode, self.barcode_max);
         if self.charset == Charset::Ascii {
-            let texts = [
-                &mut patron.given,
-                &mut patron.middle,
-                &mut patron.surname,
-                &mut patron.suffix,
-            ]
-            .into_iter()
-            .chain(&mut patron.emails)
-            .chain(&mut patron.phones)
-            .chain(
-                patron
-                    .addresses
-                    .iter_mut()
-                    .flat_map(|a| [&mut a.line1, &mut a.line2, &mut a.city]),
-            );
+            let texts = [&mut patron.given, &mut patron.middle, &mut patron.surname, &mut patron.suffix]
+                .into_iter()
+                .chain(&mut patron.emails)
+                .chain(&mut patron.phones)
+                .chain(patron.addresses.iter_mut().flat_map(|a| [&mut a.line1, &mut a.line2, &mut a.city]));
             for text in texts.filter(|t| !t.is_ascii()) {
                 *text = text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
             }
@@ -177,10 +139,7 @@ impl Personality {
 /// One character again and again, a run up or down, or the same half twice.
 fn is_trivial(pin: &str) -> bool {
     let chars: Vec<i64> = pin.chars().map(|c| i64::from(u32::from(c))).collect();
-    let steps: Vec<i64> = chars
-        .windows(2)
-        .filter_map(|w| Some(w.get(1)? - w.first()?))
-        .collect();
+    let steps: Vec<i64> = chars.windows(2).filter_map(|w| Some(w.get(1)? - w.first()?)).collect();
     let even = |step: i64| steps.iter().all(|s| *s == step);
     let (left, right) = chars.split_at(chars.len() / 2);
     even(0) || even(1) || even(-1) || left == right
@@ -223,11 +182,7 @@ mod tests {
         };
         old.squeeze(&mut patron);
         assert_eq!(
-            (
-                patron.given.as_str(),
-                patron.surname.as_str(),
-                patron.barcode.as_str()
-            ),
+            (patron.given.as_str(), patron.surname.as_str(), patron.barcode.as_str()),
             ("Zo?", "?and?-?and?-?and?-?a", "12345678901234")
         );
     }

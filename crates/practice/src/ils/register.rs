@@ -70,10 +70,7 @@ impl Register {
         };
         if let Some(path) = path {
             register.load(path)?;
-            let failed = |source| RegisterError::Io {
-                path: path.to_owned(),
-                source,
-            };
+            let failed = |source| RegisterError::Io { path: path.to_owned(), source };
             register.file = Some(register.compact(path).map_err(failed)?);
         }
         Ok(register)
@@ -84,10 +81,7 @@ impl Register {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(source) => {
-                return Err(RegisterError::Io {
-                    path: path.to_owned(),
-                    source,
-                });
+                return Err(RegisterError::Io { path: path.to_owned(), source });
             }
         };
         for (at, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {
@@ -105,10 +99,7 @@ impl Register {
                 // The first line is put in place whole, so only a later one can be torn.
                 Err(_) if at > 0 && !line.ends_with(b"\n") => {}
                 Err(_) => {
-                    return Err(RegisterError::Foreign {
-                        path: path.to_owned(),
-                        line: at + 1,
-                    });
+                    return Err(RegisterError::Foreign { path: path.to_owned(), line: at + 1 });
                 }
             }
         }
@@ -123,19 +114,11 @@ impl Register {
         let fresh = path.with_extension("new");
         let mut out = BufWriter::new(File::create(&fresh)?);
         // So that ids and sequences never come twice, even where the last record is gone.
-        line(
-            &mut out,
-            &Line::Gone {
-                id: self.last_id,
-                sequence: self.sequence,
-            },
-        )?;
+        line(&mut out, &Line::Gone { id: self.last_id, sequence: self.sequence })?;
         for patron in self.patrons.values() {
             line(&mut out, &Line::Put(Box::new(patron.clone())))?;
         }
-        out.into_inner()
-            .map_err(io::IntoInnerError::into_error)?
-            .sync_all()?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         fs::rename(&fresh, path)?;
         OpenOptions::new().append(true).open(path)
     }
@@ -159,9 +142,7 @@ impl Register {
         }
         let Some(file) = &mut self.file else { return Ok(()) };
         let mut bytes = Vec::with_capacity(512);
-        line(&mut bytes, change)
-            .and_then(|()| file.write_all(&bytes))
-            .map_err(|_| Refusal::CannotWrite)
+        line(&mut bytes, change).and_then(|()| file.write_all(&bytes)).map_err(|_| Refusal::CannotWrite)
     }
 
     /// The patron with this barcode.
@@ -192,11 +173,7 @@ impl Register {
         let (id, sequence) = (self.last_id + 1, self.sequence + 1);
         draft.id = id;
         draft.created_at = sequence;
-        draft.history = vec![Write {
-            kind: "create".to_owned(),
-            by: by.to_owned(),
-            sequence,
-        }];
+        draft.history = vec![Write { kind: "create".to_owned(), by: by.to_owned(), sequence }];
         self.put(draft, sequence)
     }
 
@@ -222,11 +199,7 @@ impl Register {
         let sequence = self.sequence + 1;
         (after.id, after.created_at) = (before.id, before.created_at);
         after.history.clone_from(&before.history);
-        after.history.push(Write {
-            kind: kind.to_owned(),
-            by: by.to_owned(),
-            sequence,
-        });
+        after.history.push(Write { kind: kind.to_owned(), by: by.to_owned(), sequence });
         self.put(after, sequence)
     }
 
@@ -274,11 +247,7 @@ mod tests {
     use super::*;
 
     fn draft(barcode: &str) -> Patron {
-        Patron {
-            barcode: barcode.to_owned(),
-            surname: "Test".to_owned(),
-            ..Patron::default()
-        }
+        Patron { barcode: barcode.to_owned(), surname: "Test".to_owned(), ..Patron::default() }
     }
 
     #[test]
@@ -297,25 +266,13 @@ mod tests {
             })
             .unwrap();
         drop(register);
-        OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .unwrap()
-            .write_all(b"{\"put\":{\"id\":9,\"bar")
-            .unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"put\":{\"id\":9,\"bar").unwrap();
 
         let mut register = Register::open(Personality::default(), Some(&path)).unwrap();
-        assert_eq!(
-            register.all().map(|p| p.barcode.as_str()).collect::<Vec<_>>(),
-            ["1", "2"]
-        );
+        assert_eq!(register.all().map(|p| p.barcode.as_str()).collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(register.find("2").unwrap().given, "Ada");
         let new = register.create(draft("4"), "ncip").unwrap();
-        assert_eq!(
-            (new.id, new.created_at),
-            (4, 6),
-            "neither ids nor sequences come twice"
-        );
+        assert_eq!((new.id, new.created_at), (4, 6), "neither ids nor sequences come twice");
         let again = Register::open(Personality::default(), Some(&path)).unwrap();
         assert_eq!(again.len(), 3);
     }
@@ -332,14 +289,9 @@ mod tests {
 
     #[test]
     fn a_refused_change_leaves_the_patron_as_it_was() {
-        let mut register = Register::open(
-            Personality {
-                categories: vec!["S".into()],
-                ..Personality::default()
-            },
-            None,
-        )
-        .unwrap();
+        let mut register =
+            Register::open(Personality { categories: vec!["S".into()], ..Personality::default() }, None)
+                .unwrap();
         register.create(draft("1"), "ncip").unwrap();
         let refused = register.change("1", "update", "ncip", |p| {
             p.given = "Changed".to_owned();
@@ -348,17 +300,11 @@ mod tests {
         });
         assert_eq!(
             refused.err(),
-            Some(Refusal::UnknownValue {
-                field: super::super::patron::Field::Category,
-                value: "X".into()
-            })
+            Some(Refusal::UnknownValue { field: super::super::patron::Field::Category, value: "X".into() })
         );
         let patron = register.find("1").unwrap();
         assert_eq!((patron.given.as_str(), patron.history.len()), ("", 1));
         register.close();
-        assert_eq!(
-            register.create(draft("2"), "ncip").err(),
-            Some(Refusal::CannotWrite)
-        );
+        assert_eq!(register.create(draft("2"), "ncip").err(), Some(Refusal::CannotWrite));
     }
 }

@@ -56,20 +56,9 @@ impl Listener for CuttableListener {
         // Answers are small and written at once; waiting to fill a segment would only add 40 ms to each. A socket that
         // refuses the option works all the same.
         let _slower = inner.set_nodelay(true);
-        let connection = Connection {
-            cut: Arc::new(AtomicBool::new(false)),
-            over: CancellationToken::new(),
-        };
+        let connection = Connection { cut: Arc::new(AtomicBool::new(false)), over: CancellationToken::new() };
         let stop = Box::pin(self.stop.clone().cancelled_owned());
-        (
-            Cuttable {
-                inner,
-                connection,
-                stop,
-                stopped: false,
-            },
-            from,
-        )
+        (Cuttable { inner, connection, stop, stopped: false }, from)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {

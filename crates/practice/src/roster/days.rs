@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::Spec;
 use super::dice::Dice;
-use super::people::{District, Student, about};
+use super::ids::about;
+use super::people::{District, Student};
 
 /// What the days have done to one student.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,18 +72,11 @@ impl Body {
         let students = u64::from(spec.students);
         let mut body = Self {
             overlays: BTreeMap::new(),
-            arrivals: vec![Arrival {
-                first: 0,
-                rollovers: 0,
-                kindergarten_from: u64::MAX,
-            }],
+            arrivals: vec![Arrival { first: 0, rollovers: 0, kindergarten_from: u64::MAX }],
             slots: students,
             years: 0,
             none: Overlay::default(),
-            kindergartner: Overlay {
-                kindergartner: true,
-                ..Overlay::default()
-            },
+            kindergartner: Overlay { kindergartner: true, ..Overlay::default() },
         };
         if students > 0 {
             for today in 1..=day {
@@ -111,15 +105,9 @@ impl Body {
                     1 => {
                         let grade = district.grade(slot, &before, self.years - self.joined(slot));
                         let area = district.another_area(slot, &before, grade, &mut dice);
-                        Overlay {
-                            area: Some(area),
-                            ..before
-                        }
+                        Overlay { area: Some(area), ..before }
                     }
-                    _ => Overlay {
-                        corrections: before.corrections.saturating_add(1),
-                        ..before
-                    },
+                    _ => Overlay { corrections: before.corrections.saturating_add(1), ..before },
                 };
                 self.overlays.insert(slot, after);
             }
@@ -127,11 +115,7 @@ impl Body {
         let first = self.slots;
         let beginners = if new_year { students / 13 } else { 0 };
         self.slots += each + beginners;
-        self.arrivals.push(Arrival {
-            first,
-            rollovers: self.years,
-            kindergarten_from: first + each,
-        });
+        self.arrivals.push(Arrival { first, rollovers: self.years, kindergarten_from: first + each });
     }
 
     /// Somebody who is there and to whom nothing has happened today.
@@ -144,14 +128,11 @@ impl Body {
 
     fn arrival(&self, slot: u64) -> Arrival {
         let at = self.arrivals.partition_point(|a| a.first <= slot);
-        self.arrivals
-            .get(at.saturating_sub(1))
-            .copied()
-            .unwrap_or(Arrival {
-                first: 0,
-                rollovers: 0,
-                kindergarten_from: u64::MAX,
-            })
+        self.arrivals.get(at.saturating_sub(1)).copied().unwrap_or(Arrival {
+            first: 0,
+            rollovers: 0,
+            kindergarten_from: u64::MAX,
+        })
     }
 
     fn joined(&self, slot: u64) -> u32 {
@@ -163,11 +144,7 @@ impl Body {
             return overlay;
         }
         let kindergarten = self.arrivals.len() > 1 && slot >= self.arrival(slot).kindergarten_from;
-        if kindergarten {
-            &self.kindergartner
-        } else {
-            &self.none
-        }
+        if kindergarten { &self.kindergartner } else { &self.none }
     }
 
     fn is_present(&self, district: &District, slot: u64) -> bool {
@@ -197,12 +174,7 @@ pub(crate) fn between(spec: &Spec, from: u32, to: u32) -> Changes {
     let district = District::new(spec);
     let (early, late) = (Body::on(spec, &district, from), Body::on(spec, &district, to));
     let slots: Vec<u64> = if early.years == late.years {
-        let mut slots: Vec<u64> = late
-            .overlays
-            .keys()
-            .copied()
-            .filter(|slot| *slot < early.slots)
-            .collect();
+        let mut slots: Vec<u64> = late.overlays.keys().copied().filter(|slot| *slot < early.slots).collect();
         slots.extend(early.slots..late.slots);
         slots
     } else {
@@ -211,17 +183,10 @@ pub(crate) fn between(spec: &Spec, from: u32, to: u32) -> Changes {
     let mut changes = Changes::default();
     let school = |at: &Student| {
         let place = at.schools.first().copied().unwrap_or(0);
-        district
-            .schools
-            .all
-            .get(place)
-            .map(|s| s.sourced_id.clone())
-            .unwrap_or_default()
+        district.schools.all.get(place).map(|s| s.sourced_id.clone()).unwrap_or_default()
     };
     for slot in slots {
-        let before = (slot < early.slots)
-            .then(|| early.student(&district, slot))
-            .flatten();
+        let before = (slot < early.slots).then(|| early.student(&district, slot)).flatten();
         match (before, late.student(&district, slot)) {
             (None, None) => {}
             (None, Some(new)) => changes.newcomers.push(new.number),
@@ -235,11 +200,7 @@ pub(crate) fn between(spec: &Spec, from: u32, to: u32) -> Changes {
                 }
                 let (from, to) = (school(&old), school(&new));
                 if from != to {
-                    changes.moves.push(Move {
-                        number: new.number,
-                        from,
-                        to,
-                    });
+                    changes.moves.push(Move { number: new.number, from, to });
                 }
             }
         }

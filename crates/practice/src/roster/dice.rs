@@ -55,12 +55,9 @@ mod tests {
     #[test]
     fn throws_repeat_and_differ_by_subject() {
         assert_eq!(Dice::new(1, 2, 3, 4).next(), Dice::new(1, 2, 3, 4).next());
-        for other in [
-            Dice::new(2, 2, 3, 4),
-            Dice::new(1, 3, 3, 4),
-            Dice::new(1, 2, 4, 4),
-            Dice::new(1, 2, 3, 5),
-        ] {
+        for other in
+            [Dice::new(2, 2, 3, 4), Dice::new(1, 3, 3, 4), Dice::new(1, 2, 4, 4), Dice::new(1, 2, 3, 5)]
+        {
             assert_ne!(Dice::new(1, 2, 3, 4).next(), other.clone().next());
         }
     }

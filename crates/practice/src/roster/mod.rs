@@ -15,12 +15,16 @@
 //! # Ok::<(), rostercard_practice::roster::RosterError>(())
 //! ```
 
+mod addresses;
 mod csv;
 mod days;
 mod dice;
+mod ids;
+mod names;
 mod package;
 mod people;
 mod schools;
+mod tables;
 mod words;
 
 use std::path::PathBuf;
@@ -87,11 +91,7 @@ impl Spec {
 
     /// The year in which the school year of day 0 began.
     pub(crate) fn first_school_year(&self) -> i16 {
-        if self.start.month() >= 8 {
-            self.start.year()
-        } else {
-            self.start.year() - 1
-        }
+        if self.start.month() >= 8 { self.start.year() } else { self.start.year() - 1 }
     }
 
     /// How many new school years have begun by this day.

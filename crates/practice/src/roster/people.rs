@@ -8,35 +8,13 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::Spec;
+use super::addresses::address;
 use super::days::Overlay;
 use super::dice::Dice;
+use super::ids::{Numbers, about, sourced_id};
+use super::names::{Name, correct, preferred, surname, tradition, username, whole};
 use super::schools::Schools;
-use super::words::{
-    BACKS, FRONTS, LONG_NAMES, MONONYMS, OTHER_SCRIPTS, STREET_KINDS, STREETS, SUFFIXES, TOWNS, TRADITIONS,
-    Tradition,
-};
-
-/// What a throw is about; two subjects never share dice.
-pub(crate) mod about {
-    pub(crate) const NUMBERS: u64 = 1;
-    pub(crate) const SCHOOL_ID: u64 = 2;
-    pub(crate) const SCHOOL_NAME: u64 = 3;
-    pub(crate) const HOUSEHOLDS: u64 = 4;
-    pub(crate) const FAMILY: u64 = 5;
-    pub(crate) const GRADES: u64 = 6;
-    pub(crate) const CHILD: u64 = 7;
-    pub(crate) const NAMESAKE: u64 = 8;
-    pub(crate) const ADDRESS: u64 = 9;
-    pub(crate) const STUDENT_ID: u64 = 10;
-    pub(crate) const CORRECTION: u64 = 11;
-    pub(crate) const EDUCATOR: u64 = 12;
-    pub(crate) const EDUCATOR_ID: u64 = 13;
-    pub(crate) const DAYS: u64 = 14;
-    pub(crate) const MASTER_ID: u64 = 15;
-    pub(crate) const DISTRICT_ID: u64 = 16;
-    pub(crate) const BIRTH: u64 = 17;
-    pub(crate) const OTHER_ID: u64 = 18;
-}
+use super::words::{LONG_NAMES, MONONYMS, OTHER_SCRIPTS, SUFFIXES, TRADITIONS};
 
 const BLOCK: u64 = 16;
 /// Households of the first block: twins, then six only children, a family of three, a pair, three only children.
@@ -142,13 +120,6 @@ struct Household {
     place: u8,
 }
 
-struct Name {
-    given: &'static str,
-    middle: &'static str,
-    family: String,
-    girl: bool,
-}
-
 impl District {
     pub(crate) fn new(spec: &Spec) -> Self {
         Self {
@@ -178,11 +149,7 @@ impl District {
         }
         let number = self.number(slot);
         // The login is given once and does not follow a corrected name.
-        let login = if overlay.corrections == 0 {
-            None
-        } else {
-            Some(self.name(slot, &home, 0))
-        };
+        let login = if overlay.corrections == 0 { None } else { Some(self.name(slot, &home, 0)) };
         let login = login.as_ref().unwrap_or(&name);
         let username = username(login.given, &login.family, &number);
         let email = match grade {
@@ -191,11 +158,8 @@ impl District {
             _ => format!("{username}@students.example.org"),
         };
         let mut family = Dice::new(self.seed, about::ADDRESS, home.first, 1);
-        let phone = if family.chance(8, 100) {
-            String::new()
-        } else {
-            format!("555-01{:02}", family.below(100))
-        };
+        let phone =
+            if family.chance(8, 100) { String::new() } else { format!("555-01{:02}", family.below(100)) };
         let epoch = if self.yearly_ids { u64::from(years) } else { 0 };
         Student {
             sourced_id: sourced_id(self.seed, about::STUDENT_ID, slot, epoch),
@@ -223,15 +187,12 @@ impl District {
 
     /// The grade after so many rollovers; 13 and more have graduated.
     pub(crate) fn grade(&self, slot: u64, overlay: &Overlay, rollovers: u32) -> u8 {
-        self.first_grade(slot, overlay)
-            .saturating_add(u8::try_from(rollovers).unwrap_or(u8::MAX))
+        self.first_grade(slot, overlay).saturating_add(u8::try_from(rollovers).unwrap_or(u8::MAX))
     }
 
     /// Which school, after moves.
     pub(crate) fn school(&self, slot: u64, overlay: &Overlay, grade: u8) -> usize {
-        let area = overlay
-            .area
-            .unwrap_or_else(|| self.area(household(self.seed, slot).first));
+        let area = overlay.area.unwrap_or_else(|| self.area(household(self.seed, slot).first));
         self.schools.of(area, grade)
     }
 
@@ -249,11 +210,7 @@ impl District {
         let areas = self.schools.areas();
         let mut dice = Dice::new(self.seed, about::FAMILY, household, 9);
         // Some areas are fuller than others: a quarter of the families live in the first half twice over.
-        if dice.chance(1, 4) {
-            dice.below(areas.div_ceil(2))
-        } else {
-            dice.below(areas)
-        }
+        if dice.chance(1, 4) { dice.below(areas.div_ceil(2)) } else { dice.below(areas) }
     }
 
     fn first_grade(&self, slot: u64, overlay: &Overlay) -> u8 {
@@ -282,11 +239,7 @@ impl District {
             _ => (slot, overlay),
         };
         let home = household(self.seed, slot);
-        let of = if home.place == 1 && home.is_twins(self.seed) {
-            home.first
-        } else {
-            slot
-        };
+        let of = if home.place == 1 && home.is_twins(self.seed) { home.first } else { slot };
         let grade = i16::from(self.first_grade(slot, overlay));
         let year = self.start_year + i16::try_from(joined).unwrap_or(0) - 5 - grade;
         // A kindergartner is five on the first of September.
@@ -321,10 +274,7 @@ impl District {
             None => self.own_name(slot, home),
         };
         for round in 0..corrections {
-            correct(
-                &mut name,
-                Dice::new(self.seed, about::CORRECTION, slot, u64::from(round)),
-            );
+            correct(&mut name, Dice::new(self.seed, about::CORRECTION, slot, u64::from(round)));
         }
         name
     }
@@ -340,12 +290,7 @@ impl District {
         let odd = if only_child { dice.below(8_000) } else { u64::MAX };
         match (slot, odd) {
             (6, _) | (BLOCK.., 0..8) => {
-                return Name {
-                    given: "",
-                    middle: "",
-                    family: dice.pick(MONONYMS).to_owned(),
-                    girl,
-                };
+                return Name { given: "", middle: "", family: dice.pick(MONONYMS).to_owned(), girl };
             }
             (14, _) | (BLOCK.., 8..12) => return whole(LONG_NAMES, girl, &mut dice),
             (15, _) | (BLOCK.., 12..27) => return whole(OTHER_SCRIPTS, girl, &mut dice),
@@ -367,11 +312,7 @@ impl District {
                 given = first_name(&mut dice);
             }
         }
-        let middle = if dice.chance(6, 10) {
-            first_name(&mut dice)
-        } else {
-            ""
-        };
+        let middle = if dice.chance(6, 10) { first_name(&mut dice) } else { "" };
         let family = match slot {
             7 => "O'Brien".to_owned(),
             13 => format!("{surname}-{}", dice.pick(english.surnames)),
@@ -382,28 +323,13 @@ impl District {
         } else {
             family
         };
-        Name {
-            given,
-            middle,
-            family,
-            girl,
-        }
+        Name { given, middle, family, girl }
     }
 
     /// Given names of the household's children up to `last`.
     fn own_name_given(&self, last: u64, first: u64) -> Vec<&'static str> {
         (first..=last)
-            .map(|slot| {
-                self.own_name(
-                    slot,
-                    &Household {
-                        first,
-                        size: 0,
-                        place: (slot - first) as u8,
-                    },
-                )
-                .given
-            })
+            .map(|slot| self.own_name(slot, &Household { first, size: 0, place: (slot - first) as u8 }).given)
             .collect()
     }
 
@@ -424,11 +350,7 @@ impl District {
         }
         let tradition = tradition(&mut dice);
         let family = surname(tradition, &mut dice);
-        let given = if dice.chance(2, 3) {
-            dice.pick(tradition.girls)
-        } else {
-            dice.pick(tradition.boys)
-        };
+        let given = if dice.chance(2, 3) { dice.pick(tradition.girls) } else { dice.pick(tradition.boys) };
         let number = format!("E{:06}", 100 + at * 7);
         Educator {
             sourced_id: sourced_id(self.seed, about::EDUCATOR_ID, at, 0),
@@ -462,11 +384,7 @@ fn household(seed: u64, slot: u64) -> Household {
             82..95 => 3,
             _ => 4,
         };
-        let size = if block == 0 {
-            sizes.next().copied().map_or(1, u64::from)
-        } else {
-            drawn
-        };
+        let size = if block == 0 { sizes.next().copied().map_or(1, u64::from) } else { drawn };
         let size = size.min(BLOCK - start);
         if within < start + size {
             return Household {
@@ -476,210 +394,6 @@ fn household(seed: u64, slot: u64) -> Household {
             };
         }
         start += size;
-    }
-}
-
-/// Student numbers: all different, spread over their range, so that about one in ten begins with a zero.
-#[derive(Debug)]
-struct Numbers {
-    width: usize,
-    range: u64,
-    step: u64,
-    offset: u64,
-}
-
-impl Numbers {
-    fn new(students: u64, seed: u64) -> Self {
-        let width = match students {
-            0..=90_000 => 7,
-            90_001..=900_000 => 8,
-            _ => 9,
-        };
-        let range = 10_u64.pow(width);
-        let mut dice = Dice::new(seed, about::NUMBERS, 0, 0);
-        // Ends in 1, 3, 7 or 9, so it shares no factor with a power of ten and the walk meets each number once.
-        let ending = [1, 3, 7, 9][(dice.below(4) % 4) as usize];
-        let step = (range / 10 + dice.below(range / 20)) / 10 * 10 + ending;
-        Self {
-            width: width as usize,
-            range,
-            step,
-            offset: dice.below(range),
-        }
-    }
-
-    fn of(&self, slot: u64) -> String {
-        let number =
-            (u128::from(slot) * u128::from(self.step) + u128::from(self.offset)) % u128::from(self.range);
-        format!("{number:0width$}", width = self.width)
-    }
-}
-
-/// An id in the shape of a UUID that means nothing.
-pub(crate) fn sourced_id(seed: u64, kind: u64, at: u64, epoch: u64) -> String {
-    let mut dice = Dice::new(seed, kind, at, epoch);
-    let (a, b) = (dice.next(), dice.next());
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-        a >> 32,
-        (a >> 16) & 0xffff,
-        a & 0xfff,
-        0x8000 | ((b >> 48) & 0x3fff),
-        b & 0xffff_ffff_ffff
-    )
-}
-
-fn tradition(dice: &mut Dice) -> &'static Tradition {
-    let mut at = dice.below(TRADITIONS.iter().map(|t| t.weight).sum());
-    for tradition in TRADITIONS {
-        if at < tradition.weight {
-            return tradition;
-        }
-        at -= tradition.weight;
-    }
-    &TRADITIONS[0]
-}
-
-fn surname(tradition: &Tradition, dice: &mut Dice) -> String {
-    let english = std::ptr::eq(tradition, &TRADITIONS[0]);
-    let one = |dice: &mut Dice| {
-        if english && dice.chance(7, 10) {
-            format!("{}{}", dice.pick(FRONTS), dice.pick(BACKS))
-        } else {
-            dice.pick(tradition.surnames).to_owned()
-        }
-    };
-    let first = one(dice);
-    match dice.below(100) {
-        0..5 => format!("{first}-{}", one(dice)),
-        5..10 if !english => format!("{first} {}", one(dice)),
-        _ => first,
-    }
-}
-
-fn whole(list: &[(&'static str, &'static str)], girl: bool, dice: &mut Dice) -> Name {
-    let (given, family) = list
-        .get(dice.below(list.len() as u64) as usize)
-        .copied()
-        .unwrap_or(("", ""));
-    Name {
-        given,
-        middle: "",
-        family: family.to_owned(),
-        girl,
-    }
-}
-
-/// A correction is one of those a school office makes: another given name, or a second surname added or dropped.
-fn correct(name: &mut Name, mut dice: Dice) {
-    let english = &TRADITIONS[0];
-    if dice.chance(1, 2) && !name.given.is_empty() {
-        let before = name.given;
-        let pool = if name.girl { english.girls } else { english.boys };
-        for _ in 0..8 {
-            name.given = dice.pick(pool);
-            if name.given != before {
-                return;
-            }
-        }
-    }
-    name.family = match name.family.rsplit_once('-') {
-        Some((first, _)) if !first.is_empty() => first.to_owned(),
-        _ => format!("{}-{}", name.family, dice.pick(english.surnames)),
-    };
-}
-
-/// What some children go by.
-fn preferred(given: &str, dice: &mut Dice) -> String {
-    let wants = dice.chance(3, 100);
-    let short: String = given.chars().take(3).collect();
-    if wants && given.chars().count() > 4 {
-        format!("{short}y")
-    } else {
-        String::new()
-    }
-}
-
-/// First letter, surname, number: plain lower-case letters and digits, and unique because the number is.
-fn username(given: &str, family: &str, number: &str) -> String {
-    let mut name = String::with_capacity(20);
-    let mut plain = |word: &str, most: usize| {
-        let ascii;
-        let word = if word.is_ascii() {
-            word
-        } else {
-            ascii = deunicode::deunicode(word);
-            &ascii
-        };
-        name.extend(
-            word.chars()
-                .filter(char::is_ascii_alphanumeric)
-                .take(most)
-                .map(|c| c.to_ascii_lowercase()),
-        );
-    };
-    plain(given, 1);
-    plain(family, 7);
-    name.push_str(number.trim_start_matches('E'));
-    name
-}
-
-fn address(seed: u64, household: u64) -> Address {
-    let mut dice = Dice::new(seed, about::ADDRESS, household, 0);
-    let kind = dice.below(1_000);
-    if kind < 12 {
-        return Address::default();
-    }
-    let (city, zips) = TOWNS
-        .get(dice.below(9).min(dice.below(6)) as usize)
-        .copied()
-        .unwrap_or(TOWNS[0]);
-    let mut zip = dice.pick(zips).to_owned();
-    if dice.chance(4, 100) {
-        zip = format!("{zip}-{:04}", dice.below(10_000));
-    }
-    let state = "CA".to_owned();
-    let city = city.to_owned();
-    let number = 1 + dice.below(9_800);
-    match kind {
-        12..18 => {
-            let street = format!("PO Box {}", 80_000 + dice.below(900));
-            Address {
-                street,
-                city,
-                state,
-                zip,
-                protected: true,
-                ..Address::default()
-            }
-        }
-        18..30 => {
-            let box_word = dice.pick(&["PO Box", "P.O. Box", "P O BOX"]);
-            Address {
-                street: format!("{box_word} {number}"),
-                city,
-                state,
-                zip,
-                ..Address::default()
-            }
-        }
-        _ => {
-            let street = format!("{number} {} {}", dice.pick(STREETS), dice.pick(STREET_KINDS));
-            let street2 = match dice.below(100) {
-                0..14 => format!("Apt {}", 1 + dice.below(240)),
-                14..17 => format!("Unit {}", dice.pick(&["A", "B", "C", "D, rear"])),
-                17..18 => format!("# {}", 1 + dice.below(60)),
-                _ => String::new(),
-            };
-            Address {
-                street,
-                street2,
-                city,
-                state,
-                zip,
-                protected: false,
-            }
-        }
     }
 }
 

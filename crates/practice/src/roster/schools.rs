@@ -4,7 +4,7 @@
 //! so that brothers and sisters live in one area and a child's next school follows from the last.
 
 use super::dice::Dice;
-use super::people::about;
+use super::ids::about;
 use super::words::{SCHOOL_FIRST, SCHOOL_SECOND};
 
 /// The kind of a school, by the grades it teaches.
@@ -66,29 +66,20 @@ impl Schools {
     pub(crate) fn plan(students: u64, seed: u64) -> Self {
         let count = |grades: u64, size: u64| (students * grades).div_ceil(13 * size).max(2) as usize;
         let (areas, middles, highs) = (count(6, 450), count(3, 700), count(4, 1_400));
-        let levels = [
-            (Level::Elementary, areas),
-            (Level::Middle, middles),
-            (Level::High, highs),
-        ];
+        let levels = [(Level::Elementary, areas), (Level::Middle, middles), (Level::High, highs)];
         let mut all = Vec::with_capacity(areas + middles + highs);
         for (level, how_many) in levels {
             for _ in 0..how_many {
                 let at = all.len() as u64;
                 all.push(School {
-                    sourced_id: super::people::sourced_id(seed, about::SCHOOL_ID, at, 0),
+                    sourced_id: super::ids::sourced_id(seed, about::SCHOOL_ID, at, 0),
                     code: format!("9910009{:07}", 6_000_000 + at * 13),
                     name: name(seed, at, level),
                     level,
                 });
             }
         }
-        Self {
-            all,
-            areas,
-            middles,
-            highs,
-        }
+        Self { all, areas, middles, highs }
     }
 
     /// How many attendance areas there are.
@@ -115,20 +106,10 @@ fn name(seed: u64, at: u64, level: Level) -> String {
     let pairs = firsts * seconds;
     // 1,103 shares no factor with 1,600, so the walk meets every pair once.
     let place = (Dice::new(seed, about::SCHOOL_NAME, 0, 0).below(pairs) + at * 1_103) % pairs;
-    let first = SCHOOL_FIRST
-        .get((place / seconds) as usize)
-        .copied()
-        .unwrap_or("");
-    let second = SCHOOL_SECOND
-        .get((place % seconds) as usize)
-        .copied()
-        .unwrap_or("");
+    let first = SCHOOL_FIRST.get((place / seconds) as usize).copied().unwrap_or("");
+    let second = SCHOOL_SECOND.get((place % seconds) as usize).copied().unwrap_or("");
     let round = at / pairs;
-    let number = if round == 0 {
-        String::new()
-    } else {
-        format!(" No. {}", round + 1)
-    };
+    let number = if round == 0 { String::new() } else { format!(" No. {}", round + 1) };
     format!("{first} {second}{number} {}", level.word())
 }
 

@@ -8,11 +8,7 @@ use rostercard_practice::ils::{Fault, Ils, IlsError, Options, Running, What, Whe
 use serde_json::{Value, json};
 
 fn next(service: &str, what: What) -> Fault {
-    Fault {
-        service: Some(service.to_owned()),
-        when: When::Next(1),
-        what,
-    }
+    Fault { service: Some(service.to_owned()), when: When::Next(1), what }
 }
 
 /// Posts a message; None where the connection ended without a whole answer.
@@ -42,22 +38,8 @@ async fn each_fault_does_what_its_name_says() {
         (What::Unsupported, Some(200), false),
         (What::Http500, Some(500), false),
         (What::Http503, Some(503), false),
-        (
-            What::Http {
-                status: 502,
-                after_write: true,
-            },
-            Some(502),
-            true,
-        ),
-        (
-            What::Http {
-                status: 404,
-                after_write: false,
-            },
-            Some(404),
-            false,
-        ),
+        (What::Http { status: 502, after_write: true }, Some(502), true),
+        (What::Http { status: 404, after_write: false }, Some(404), false),
         (What::Garbage, Some(200), true),
         (What::WrongUser, Some(200), true),
         (What::CutHalfway, None, true),
@@ -87,51 +69,24 @@ async fn each_fault_does_what_its_name_says() {
             "{what:?}"
         );
         // The script is over: the next message is answered as ever.
-        let expected = if there {
-            None
-        } else {
-            Some("Unknown User".to_owned())
-        };
-        assert_eq!(
-            problem(&ncip(&ils, &lookup(&barcode)).await),
-            expected,
-            "{what:?}"
-        );
+        let expected = if there { None } else { Some("Unknown User".to_owned()) };
+        assert_eq!(problem(&ncip(&ils, &lookup(&barcode)).await), expected, "{what:?}");
     }
 }
 
 #[tokio::test]
 async fn s01_a_late_commit_is_done_after_the_client_gave_up() {
     let ils = ils(Options::default()).await;
-    ils.fault(next(
-        "CreateUser",
-        What::CommitLate {
-            after_ms: 150,
-            hold_ms: 0,
-        },
-    ));
+    ils.fault(next("CreateUser", What::CommitLate { after_ms: 150, hold_ms: 0 }));
     assert_eq!(try_ncip(&ils, &create("1")).await, None);
-    assert_eq!(
-        problem(&ncip(&ils, &lookup("1")).await).as_deref(),
-        Some("Unknown User"),
-        "not yet"
-    );
+    assert_eq!(problem(&ncip(&ils, &lookup("1")).await).as_deref(), Some("Unknown User"), "not yet");
     until(|| ils.patron("1").is_some()).await;
 
     // A client that gives up by itself: the write comes after that, however long the ILS would have held on.
-    ils.fault(next(
-        "CreateUser",
-        What::CommitLate {
-            after_ms: 50,
-            hold_ms: 600_000,
-        },
-    ));
+    ils.fault(next("CreateUser", What::CommitLate { after_ms: 50, hold_ms: 600_000 }));
     let (address, message) = (ils.ncip_address(), create("2"));
-    let waiting = tokio::time::timeout(
-        Duration::from_millis(200),
-        http(address, "POST", "/ncip", &message),
-    )
-    .await;
+    let waiting =
+        tokio::time::timeout(Duration::from_millis(200), http(address, "POST", "/ncip", &message)).await;
     assert!(waiting.is_err(), "no answer comes");
     until(|| ils.patron("2").is_some()).await;
     assert_eq!(ils.counts().created, 2);
@@ -142,11 +97,8 @@ async fn s03_a_delayed_request_is_done_though_nobody_waits() {
     let ils = ils(Options::default()).await;
     ils.fault(next("CreateUser", What::Delay { ms: 300 }));
     let (address, message) = (ils.ncip_address(), create("1"));
-    let gave_up = tokio::time::timeout(
-        Duration::from_millis(60),
-        http(address, "POST", "/ncip", &message),
-    )
-    .await;
+    let gave_up =
+        tokio::time::timeout(Duration::from_millis(60), http(address, "POST", "/ncip", &message)).await;
     assert!(gave_up.is_err());
     assert!(ils.patron("1").is_none());
     until(|| ils.patron("1").is_some()).await;
@@ -159,15 +111,8 @@ async fn a_stalled_answer_never_ends_and_stopping_ends_it() {
     ils.fault(next("LookupUser", What::Stall));
     let (address, message) = (ils.ncip_address(), lookup("1"));
     let mut client = tokio::spawn(async move { http(address, "POST", "/ncip", &message).await });
-    assert!(
-        tokio::time::timeout(Duration::from_millis(200), &mut client)
-            .await
-            .is_err(),
-        "it stalls"
-    );
-    tokio::time::timeout(Duration::from_secs(5), ils.stop())
-        .await
-        .unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(200), &mut client).await.is_err(), "it stalls");
+    tokio::time::timeout(Duration::from_secs(5), ils.stop()).await.unwrap();
     assert!(client.await.unwrap().is_err());
 }
 
@@ -178,10 +123,7 @@ async fn a_look_up_can_answer_about_somebody_else() {
         ncip(&ils, &create(barcode)).await;
     }
     ils.fault(next("LookupUser", What::WrongUser));
-    assert_eq!(
-        text(&ncip(&ils, &lookup("1")).await, "UserIdentifierValue").as_deref(),
-        Some("2")
-    );
+    assert_eq!(text(&ncip(&ils, &lookup("1")).await, "UserIdentifierValue").as_deref(), Some("2"));
 }
 
 #[tokio::test]
@@ -190,29 +132,17 @@ async fn faults_and_staff_are_scripted_over_http() {
     let at = ils.page_address();
     let send = async |method: &str, path: &str, body: Value| {
         let (status, text) = http(at, method, path, &body.to_string()).await.unwrap();
-        (
-            status,
-            serde_json::from_str::<Value>(&text).unwrap_or(Value::Null),
-        )
+        (status, serde_json::from_str::<Value>(&text).unwrap_or(Value::Null))
     };
     let faults = json!([{"service": "CreateUser", "when": {"nth": 2}, "do": "drop_answer"}, {"when": "always", "do": {"delay": {"ms": 1}}}]);
     let (status, set) = send("POST", "/practice/faults", faults).await;
-    assert_eq!(
-        (status, set[0]["do"].as_str(), set[1]["seen"].as_u64()),
-        (200, Some("drop_answer"), Some(0))
-    );
+    assert_eq!((status, set[0]["do"].as_str(), set[1]["seen"].as_u64()), (200, Some("drop_answer"), Some(0)));
     assert!(try_ncip(&ils, &create("1")).await.is_some());
     assert!(try_ncip(&ils, &create("2")).await.is_none());
     let (_, seen) = send("GET", "/practice/faults", Value::Null).await;
-    assert_eq!(
-        (seen[0]["struck"].as_u64(), seen[1]["struck"].as_u64()),
-        (Some(1), Some(2))
-    );
+    assert_eq!((seen[0]["struck"].as_u64(), seen[1]["struck"].as_u64()), (Some(1), Some(2)));
     assert_eq!(send("DELETE", "/practice/faults", Value::Null).await.0, 204);
-    assert_eq!(
-        send("POST", "/practice/faults", json!({"do": "explode"})).await.0,
-        400
-    );
+    assert_eq!(send("POST", "/practice/faults", json!({"do": "explode"})).await.0, 400);
 
     let (status, added) = send(
         "POST",
@@ -232,133 +162,69 @@ async fn faults_and_staff_are_scripted_over_http() {
         (200, Some("FULL"), Some("O'Brien & Co"))
     );
     assert_eq!(
-        send(
-            "POST",
-            "/practice/patrons",
-            json!({"edit": {"barcode": "1", "set": {"colour": "red"}}})
-        )
-        .await
-        .0,
+        send("POST", "/practice/patrons", json!({"edit": {"barcode": "1", "set": {"colour": "red"}}}))
+            .await
+            .0,
         400
     );
     assert_eq!(
-        send(
-            "POST",
-            "/practice/patrons",
-            json!({"edit": {"barcode": "404", "set": {}}})
-        )
-        .await
-        .0,
+        send("POST", "/practice/patrons", json!({"edit": {"barcode": "404", "set": {}}})).await.0,
         404
     );
     assert_eq!(
-        send(
-            "POST",
-            "/practice/patrons",
-            json!({"add": {"barcode": "21", "surname": "Again"}})
-        )
-        .await
-        .0,
+        send("POST", "/practice/patrons", json!({"add": {"barcode": "21", "surname": "Again"}})).await.0,
         409
     );
-    let (status, _) = send(
-        "POST",
-        "/practice/patrons",
-        json!({"edit": {"barcode": "1", "set": {"barcode": "31"}}}),
-    )
-    .await;
+    let (status, _) =
+        send("POST", "/practice/patrons", json!({"edit": {"barcode": "1", "set": {"barcode": "31"}}})).await;
     assert_eq!(
         (status, ils.patron("1"), ils.patron("31").is_some()),
         (200, None, true),
         "a new barcode for a lost card"
     );
-    assert_eq!(
-        send(
-            "POST",
-            "/practice/patrons",
-            json!({"merge": {"from": "2", "into": "21"}})
-        )
-        .await
-        .0,
-        200
-    );
-    assert_eq!(
-        send("POST", "/practice/patrons", json!({"delete": {"barcode": "31"}}))
-            .await
-            .0,
-        200
-    );
+    assert_eq!(send("POST", "/practice/patrons", json!({"merge": {"from": "2", "into": "21"}})).await.0, 200);
+    assert_eq!(send("POST", "/practice/patrons", json!({"delete": {"barcode": "31"}})).await.0, 200);
     let (_, left) = send("GET", "/patrons.json", Value::Null).await;
     assert_eq!(
-        left.as_array()
-            .unwrap()
-            .iter()
-            .map(|p| p["barcode"].as_str().unwrap())
-            .collect::<Vec<_>>(),
+        left.as_array().unwrap().iter().map(|p| p["barcode"].as_str().unwrap()).collect::<Vec<_>>(),
         ["21"]
     );
 
     let (_, counts) = send("GET", "/counts.json", Value::Null).await;
     assert_eq!(
-        (
-            counts["creates"].as_u64(),
-            counts["patrons"].as_u64(),
-            counts["faults"].as_u64()
-        ),
+        (counts["creates"].as_u64(), counts["patrons"].as_u64(), counts["faults"].as_u64()),
         (Some(2), Some(1), Some(2))
     );
     assert_eq!(send("POST", "/practice/reset-counts", Value::Null).await.0, 204);
     let (_, counts) = send("GET", "/counts.json", Value::Null).await;
-    assert_eq!(
-        (counts["creates"].as_u64(), counts["patrons"].as_u64()),
-        (Some(0), Some(1))
-    );
+    assert_eq!((counts["creates"].as_u64(), counts["patrons"].as_u64()), (Some(0), Some(1)));
 
     assert_eq!(send("POST", "/practice/down", json!({"down": true})).await.0, 204);
     assert!(try_ncip(&ils, &create("5")).await.is_none());
-    assert_eq!(
-        send("POST", "/practice/down", json!({"down": false})).await.0,
-        204
-    );
+    assert_eq!(send("POST", "/practice/down", json!({"down": false})).await.0, 204);
     assert!(try_ncip(&ils, &create("5")).await.is_some());
 }
 
 #[tokio::test]
 async fn s01_the_patrons_file_outlives_the_ils() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        patrons_file: Some(folder.path().join("kept/patrons.jsonl")),
-        ..Options::default()
-    };
+    let options =
+        Options { patrons_file: Some(folder.path().join("kept/patrons.jsonl")), ..Options::default() };
     let first = ils(options.clone()).await;
     let address = first.ncip_address();
     ncip(&first, &create("1")).await;
     ncip(&first, &update("1", "", &name("Zoë", "Changed"))).await;
     first.fault(next("CreateUser", What::DropAnswer));
     assert_eq!(try_ncip(&first, &create("2")).await, None);
-    first.fault(next(
-        "CreateUser",
-        What::CommitLate {
-            after_ms: 100,
-            hold_ms: 0,
-        },
-    ));
+    first.fault(next("CreateUser", What::CommitLate { after_ms: 100, hold_ms: 0 }));
     assert_eq!(try_ncip(&first, &create("3")).await, None);
     let kept = first.patrons();
     first.stop().await;
 
-    let second = ils(Options {
-        ncip: address,
-        page: address,
-        ..options.clone()
-    })
-    .await;
+    let second = ils(Options { ncip: address, page: address, ..options.clone() }).await;
     assert_eq!(second.ncip_address(), address, "the same port again");
     assert_eq!((second.patrons(), kept.len()), (kept, 2));
-    assert_eq!(
-        problem(&ncip(&second, &create("2")).await).as_deref(),
-        Some("Duplicate User")
-    );
+    assert_eq!(problem(&ncip(&second, &create("2")).await).as_deref(), Some("Duplicate User"));
     ncip(&second, &create("4")).await;
     let fourth = second.patron("4").unwrap();
     assert_eq!((fourth.id, fourth.created_at), (3, 4), "ids and sequences go on");
@@ -372,11 +238,7 @@ async fn s01_the_patrons_file_outlives_the_ils() {
 #[tokio::test]
 async fn the_page_shows_patrons_counts_and_messages_and_escapes_them() {
     let page = SocketAddr::from(([127, 0, 0, 2], 0));
-    let ils = ils(Options {
-        page,
-        ..Options::default()
-    })
-    .await;
+    let ils = ils(Options { page, ..Options::default() }).await;
     assert_ne!(ils.page_address(), ils.ncip_address());
     let bold = create_with("1", &privilege("LIBRARY", "B&amp;B")).replace("Zoë", "&lt;b&gt;Zoë");
     ncip(&ils, &bold).await;
@@ -396,46 +258,28 @@ async fn the_page_shows_patrons_counts_and_messages_and_escapes_them() {
     ] {
         assert!(body.contains(part), "{part}");
     }
-    let (_, body) = http(ils.page_address(), "GET", "/?branch=EAST", "")
-        .await
-        .unwrap();
+    let (_, body) = http(ils.page_address(), "GET", "/?branch=EAST", "").await.unwrap();
     assert!(!body.contains("&lt;b&gt;Zoë"), "only those of the branch");
-    let (status, _) = http(ils.page_address(), "POST", "/ncip", &create("3"))
-        .await
-        .unwrap();
+    let (status, _) = http(ils.page_address(), "POST", "/ncip", &create("3")).await.unwrap();
     assert_eq!(status, 404, "two addresses, two listeners");
 }
 
 #[tokio::test]
 async fn a_taken_address_and_an_unusable_file_are_named() {
     let ils = ils(Options::default()).await;
-    let taken = Options {
-        ncip: ils.ncip_address(),
-        page: ils.ncip_address(),
-        ..Options::default()
-    };
+    let taken = Options { ncip: ils.ncip_address(), page: ils.ncip_address(), ..Options::default() };
     let error = Ils::start(taken).await.unwrap_err();
-    assert!(
-        matches!(error, IlsError::Listen { address, .. } if address == ils.ncip_address()),
-        "{error}"
-    );
+    assert!(matches!(error, IlsError::Listen { address, .. } if address == ils.ncip_address()), "{error}");
     let folder = tempfile::tempdir().unwrap();
-    let error = Ils::start(Options {
-        patrons_file: Some(folder.path().to_owned()),
-        ..Options::default()
-    })
-    .await
-    .unwrap_err();
+    let error = Ils::start(Options { patrons_file: Some(folder.path().to_owned()), ..Options::default() })
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("cannot be used"), "{error}");
 }
 
 #[tokio::test]
 async fn many_at_once_make_one_patron_each() {
-    let ils = ils(Options {
-        latency: Duration::from_millis(2),
-        ..Options::default()
-    })
-    .await;
+    let ils = ils(Options { latency: Duration::from_millis(2), ..Options::default() }).await;
     let address = ils.ncip_address();
     let mut tasks = tokio::task::JoinSet::new();
     for nth in 0..200 {
@@ -470,12 +314,8 @@ fn nothing_personal_is_in_debug() {
         ..Default::default()
     };
     let shown = format!("{patron:?}");
-    assert!(
-        !shown.contains("Secretname") && !shown.contains("7391"),
-        "{shown}"
-    );
-    let student = rostercard_practice::roster::students(&rostercard_practice::roster::Spec::new(1, 1))
-        .next()
-        .unwrap();
+    assert!(!shown.contains("Secretname") && !shown.contains("7391"), "{shown}");
+    let student =
+        rostercard_practice::roster::students(&rostercard_practice::roster::Spec::new(1, 1)).next().unwrap();
     assert!(!format!("{student:?}").contains(&student.family));
 }

@@ -28,12 +28,8 @@ pub(crate) async fn http(
     read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-    let length = head.lines().find_map(|l| {
-        l.to_lowercase()
-            .strip_prefix("content-length: ")?
-            .parse::<usize>()
-            .ok()
-    });
+    let length =
+        head.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok());
     if length.is_some_and(|length| body.len() < length) {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
@@ -82,11 +78,7 @@ pub(crate) fn prefixed(message: &str, prefix: &str) -> String {
         rest = name;
     }
     out.push_str(rest);
-    let bound = if prefix == "ncip" {
-        String::new()
-    } else {
-        format!("xmlns:{prefix}=\"{NCIP}\"")
-    };
+    let bound = if prefix == "ncip" { String::new() } else { format!("xmlns:{prefix}=\"{NCIP}\"") };
     out.replace(&format!("xmlns=\"{NCIP}\""), &bound)
 }
 
@@ -106,14 +98,9 @@ pub(crate) fn lookup(barcode: &str) -> String {
         "Block Or Trap",
         "User Id",
     ];
-    let elements: String = elements
-        .iter()
-        .map(|e| format!("<UserElementType>{e}</UserElementType>"))
-        .collect();
-    message(&format!(
-        "<LookupUser>{HEADER}{}{elements}</LookupUser>",
-        user(barcode)
-    ))
+    let elements: String =
+        elements.iter().map(|e| format!("<UserElementType>{e}</UserElementType>")).collect();
+    message(&format!("<LookupUser>{HEADER}{}{elements}</LookupUser>", user(barcode)))
 }
 
 pub(crate) fn name(given: &str, surname: &str) -> String {
@@ -184,10 +171,7 @@ pub(crate) fn update(barcode: &str, delete: &str, add: &str) -> String {
         _ => format!("<{name}>{inside}</{name}>"),
     };
     let (delete, add) = (part("DeleteUserFields", delete), part("AddUserFields", add));
-    message(&format!(
-        "<UpdateUser>{HEADER}{}{delete}{add}</UpdateUser>",
-        user(barcode)
-    ))
+    message(&format!("<UpdateUser>{HEADER}{}{delete}{add}</UpdateUser>", user(barcode)))
 }
 
 /// The text between the first pair of such tags, prefix or none.

@@ -13,19 +13,13 @@ use crate::client::*;
 const FOLDER: &str = "ROSTERCARD_PRACTICE_TEST_FOLDER";
 
 fn kept_in(folder: &Path) -> Options {
-    Options {
-        patrons_file: Some(folder.join("patrons.jsonl")),
-        ..Options::default()
-    }
+    Options { patrons_file: Some(folder.join("patrons.jsonl")), ..Options::default() }
 }
 
 /// The process that is killed: this test binary, running this test alone.
 #[tokio::test]
 #[ignore = "the other half of s01_a_killed_ils_keeps_every_patron_it_told_of"]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the parent tells the folder by the environment"
-)]
+#[expect(clippy::disallowed_methods, reason = "the parent tells the folder by the environment")]
 async fn served_in_a_process_of_its_own() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let folder = Path::new(&folder);
@@ -86,19 +80,10 @@ async fn s01_a_killed_ils_keeps_every_patron_it_told_of() {
         child.wait().unwrap();
         told_of.extend(writer.await.unwrap());
     }
-    assert!(
-        told_of.len() >= 80,
-        "there was something to lose: {}",
-        told_of.len()
-    );
+    assert!(told_of.len() >= 80, "there was something to lose: {}", told_of.len());
     let ils = ils(kept_in(folder.path())).await;
     let kept: Vec<String> = ils.patrons().into_iter().map(|p| p.barcode).collect();
     assert!(told_of.iter().all(|barcode| kept.contains(barcode)));
     // At each kill at most one more was written without anybody being told.
-    assert!(
-        kept.len() <= told_of.len() + 4,
-        "{} {}",
-        kept.len(),
-        told_of.len()
-    );
+    assert!(kept.len() <= told_of.len() + 4, "{} {}", kept.len(), told_of.len());
 }

@@ -6,10 +6,7 @@ use crate::client::*;
 use rostercard_practice::ils::{Options, Patron, Personality};
 
 fn with(personality: Personality) -> Options {
-    Options {
-        personality,
-        ..Options::default()
-    }
+    Options { personality, ..Options::default() }
 }
 
 fn everything() -> String {
@@ -45,11 +42,7 @@ async fn a_patron_is_made_found_and_kept_whole_under_any_prefix() {
 
         let patron = ils.patron("770012345").unwrap();
         assert_eq!(
-            (
-                patron.given.as_str(),
-                patron.middle.as_str(),
-                patron.surname.as_str()
-            ),
+            (patron.given.as_str(), patron.middle.as_str(), patron.surname.as_str()),
             ("Zoë", "Marie", "O'Brien & Co")
         );
         assert_eq!(patron.birth_date.as_deref(), Some("2012-05-04"));
@@ -58,30 +51,18 @@ async fn a_patron_is_made_found_and_kept_whole_under_any_prefix() {
             (Some("STUDENT"), Some("2027-09-30"))
         );
         assert_eq!(
-            (
-                patron.home_branch.as_deref(),
-                patron.stat_codes["school"].as_str()
-            ),
+            (patron.home_branch.as_deref(), patron.stat_codes["school"].as_str()),
             (Some("MAIN"), "S01")
         );
         assert_eq!(
             (patron.emails.as_slice(), patron.phones.as_slice()),
-            (
-                &["zoe@students.example.org".to_owned()][..],
-                &["555-0100".to_owned()][..]
-            )
+            (&["zoe@students.example.org".to_owned()][..], &["555-0100".to_owned()][..])
         );
         assert_eq!(
-            (
-                patron.addresses[0].line1.as_str(),
-                patron.addresses[0].zip.as_str()
-            ),
+            (patron.addresses[0].line1.as_str(), patron.addresses[0].zip.as_str()),
             ("12 Main St", "00011")
         );
-        assert_eq!(
-            (patron.blocks.as_slice(), patron.blocked),
-            (&["Block Check Out".to_owned()][..], false)
-        );
+        assert_eq!((patron.blocks.as_slice(), patron.blocked), (&["Block Check Out".to_owned()][..], false));
         assert_eq!(patron.student_id.as_deref(), Some("0012345"));
 
         let answer = ncip(&ils, &style(lookup("770012345"))).await;
@@ -99,13 +80,7 @@ async fn a_patron_is_made_found_and_kept_whole_under_any_prefix() {
         }
         let counts = ils.counts();
         assert_eq!(
-            (
-                counts.lookups,
-                counts.creates,
-                counts.created,
-                counts.problems,
-                counts.patrons
-            ),
+            (counts.lookups, counts.creates, counts.created, counts.problems, counts.patrons),
             (2, 1, 1, 1, 1)
         );
         ils.stop().await;
@@ -142,20 +117,12 @@ async fn what_is_wrong_is_answered_with_its_own_problem() {
     ncip(&ils, &create("1")).await;
     let no_surname = create("2").replace("<Surname>O&apos;Brien &amp; Co</Surname>", "<Surname/>");
     let no_name = message(&format!("<CreateUser>{HEADER}{}</CreateUser>", user("2")));
-    let no_id = create("").replace(
-        "<UserIdentifierValue></UserIdentifierValue>",
-        "<UserIdentifierValue/>",
-    );
+    let no_id = create("").replace("<UserIdentifierValue></UserIdentifierValue>", "<UserIdentifierValue/>");
     let date_only = create("2").replace("2027-09-30T00:00:00", "2027-09-30");
     let swapped = create("2").replace("2027-09-30", "2027-30-09");
     let cases: Vec<(String, &str, Option<&str>, Option<&str>)> = vec![
         (create("1"), "Duplicate User", Some("UserIdentifierValue"), None),
-        (
-            update("9", "", &name("A", "B")),
-            "Unknown User",
-            Some("UserIdentifierValue"),
-            None,
-        ),
+        (update("9", "", &name("A", "B")), "Unknown User", Some("UserIdentifierValue"), None),
         (no_surname, "Needed Data Missing", Some("Surname"), None),
         (no_name, "Needed Data Missing", Some("Surname"), None),
         (no_id, "Needed Data Missing", Some("UserIdentifierValue"), None),
@@ -205,21 +172,13 @@ async fn what_is_wrong_is_answered_with_its_own_problem() {
             None,
         ),
         ("It works!".into(), "Invalid Message Syntax Error", None, None),
-        (
-            lookup("1").replace("2008/ncip", "2009/other"),
-            "Invalid Message Syntax Error",
-            None,
-            None,
-        ),
+        (lookup("1").replace("2008/ncip", "2009/other"), "Invalid Message Syntax Error", None, None),
     ];
     for (sent, kind, element, value) in cases {
         let answer = ncip(&ils, &sent).await;
         assert_eq!(problem(&answer).as_deref(), Some(kind), "{sent}\n{answer}");
         assert_eq!(
-            (
-                text(&answer, "ProblemElement").as_deref(),
-                text(&answer, "ProblemValue").as_deref()
-            ),
+            (text(&answer, "ProblemElement").as_deref(), text(&answer, "ProblemValue").as_deref()),
             (element, value),
             "{sent}"
         );
@@ -233,11 +192,7 @@ async fn what_is_wrong_is_answered_with_its_own_problem() {
 #[tokio::test]
 async fn an_update_deletes_old_values_first_and_replaces_single_ones() {
     let ils = ils(Options::default()).await;
-    ncip(
-        &ils,
-        &create_with("1", &(everything() + &electronic("mailto", "family@example.org"))),
-    )
-    .await;
+    ncip(&ils, &create_with("1", &(everything() + &electronic("mailto", "family@example.org")))).await;
     let delete = electronic("mailto", "zoe@students.example.org");
     let add = [
         name("Zoë", "Nguyễn"),
@@ -249,41 +204,20 @@ async fn an_update_deletes_old_values_first_and_replaces_single_ones() {
     ]
     .concat();
     let answer = ncip(&ils, &update("1", &delete, &add)).await;
-    assert_eq!(
-        (problem(&answer), text(&answer, "UserIdentifierValue").as_deref()),
-        (None, Some("1"))
-    );
+    assert_eq!((problem(&answer), text(&answer, "UserIdentifierValue").as_deref()), (None, Some("1")));
     let patron = ils.patron("1").unwrap();
+    assert_eq!(patron.emails, ["family@example.org", "zoe.nguyen@students.example.org"]);
+    assert_eq!((patron.surname.as_str(), patron.birth_date.as_deref()), ("Nguyễn", Some("2012-05-05")));
     assert_eq!(
-        patron.emails,
-        ["family@example.org", "zoe.nguyen@students.example.org"]
-    );
-    assert_eq!(
-        (patron.surname.as_str(), patron.birth_date.as_deref()),
-        ("Nguyễn", Some("2012-05-05"))
-    );
-    assert_eq!(
-        (
-            patron.category.as_deref(),
-            patron.expires.as_deref(),
-            patron.blocked
-        ),
+        (patron.category.as_deref(), patron.expires.as_deref(), patron.blocked),
         (Some("STUDENT18"), Some("2028-09-30"), true)
     );
     assert_eq!(
-        (
-            patron.home_branch.as_deref(),
-            patron.stat_codes.len(),
-            patron.addresses.len()
-        ),
+        (patron.home_branch.as_deref(), patron.stat_codes.len(), patron.addresses.len()),
         (Some("EAST"), 2, 1)
     );
     assert_eq!(
-        patron
-            .history
-            .iter()
-            .map(|w| (w.kind.as_str(), w.sequence))
-            .collect::<Vec<_>>(),
+        patron.history.iter().map(|w| (w.kind.as_str(), w.sequence)).collect::<Vec<_>>(),
         [("create", 1), ("update", 2)]
     );
     // One wrong part, and nothing of the whole is done.
@@ -304,10 +238,7 @@ async fn pins_come_in_authentication_input_are_proved_by_look_up_and_never_told(
         name("A", "B")
     ));
     let in_ext = create_with("2", &format!("<Ext>{}</Ext>", authentication("PIN", "7391")));
-    let beside = create("3").replace(
-        "</UserId>",
-        &format!("</UserId>{}", authentication("PIN", "7391")),
-    );
+    let beside = create("3").replace("</UserId>", &format!("</UserId>{}", authentication("PIN", "7391")));
     for (sent, barcode) in [(in_place, "1"), (in_ext, "2"), (beside, "3")] {
         assert_eq!(problem(&ncip(&ils, &sent).await), None, "{sent}");
         assert_eq!(ils.patron(barcode).unwrap().pin.as_deref(), Some("7391"));
@@ -340,52 +271,27 @@ async fn an_old_ils_cuts_and_rewrites_without_a_word() {
         (None, Some("12345678901234"))
     );
     let patron = ils.patron("12345678901234").unwrap();
-    assert_eq!(
-        (patron.given.as_str(), patron.surname.as_str()),
-        ("Zo?", "Featherstonehaugh-Ch")
-    );
+    assert_eq!((patron.given.as_str(), patron.surname.as_str()), ("Zo?", "Featherstonehaugh-Ch"));
     let answer = ncip(&ils, &create("12345678901234999")).await;
-    assert_eq!(
-        problem(&answer).as_deref(),
-        Some("Duplicate User"),
-        "two long numbers become one"
-    );
+    assert_eq!(problem(&answer).as_deref(), Some("Duplicate User"), "two long numbers become one");
 }
 
 #[tokio::test]
 async fn an_ils_may_ask_who_is_speaking() {
-    let personality = Personality {
-        agency: Some("LIB".into()),
-        secret: Some("s3".into()),
-        ..Personality::default()
-    };
+    let personality =
+        Personality { agency: Some("LIB".into()), secret: Some("s3".into()), ..Personality::default() };
     let ils = ils(with(personality)).await;
-    assert_eq!(
-        problem(&ncip(&ils, &lookup("1")).await).as_deref(),
-        Some("System Authentication Failed")
-    );
+    assert_eq!(problem(&ncip(&ils, &lookup("1")).await).as_deref(), Some("System Authentication Failed"));
     let proved = |m: String| {
-        m.replace(
-            "<FromAgencyId>",
-            "<FromSystemAuthentication>s3</FromSystemAuthentication><FromAgencyId>",
-        )
+        m.replace("<FromAgencyId>", "<FromSystemAuthentication>s3</FromSystemAuthentication><FromAgencyId>")
     };
-    assert_eq!(
-        problem(&ncip(&ils, &proved(lookup("1"))).await).as_deref(),
-        Some("Unknown User")
-    );
+    assert_eq!(problem(&ncip(&ils, &proved(lookup("1"))).await).as_deref(), Some("Unknown User"));
     let elsewhere = proved(lookup("1")).replace("<ToAgencyId><AgencyId>LIB", "<ToAgencyId><AgencyId>OTHER");
-    assert_eq!(
-        problem(&ncip(&ils, &elsewhere).await).as_deref(),
-        Some("Unknown Agency")
-    );
+    assert_eq!(problem(&ncip(&ils, &elsewhere).await).as_deref(), Some("Unknown Agency"));
 }
 
 #[tokio::test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "where the specifications are is told by the environment"
-)]
+#[expect(clippy::disallowed_methods, reason = "where the specifications are is told by the environment")]
 async fn every_answer_is_valid_against_the_schema() {
     let specs = std::env::var("ROSTERCARD_SPECS").unwrap_or_else(|_| "../../../shared/data".to_owned());
     let Ok(schema) = std::fs::read_to_string(Path::new(&specs).join("ncip/xsd/ncip_v2_02.xsd")) else {
@@ -396,17 +302,10 @@ async fn every_answer_is_valid_against_the_schema() {
     let schema = uppsala::parse(&schema).unwrap();
     let judge = uppsala::XsdValidator::from_schema(&schema).unwrap();
     let errors = |document: &str| judge.validate(&uppsala::parse(document).unwrap()).len();
-    assert!(
-        errors(&message("<LookupUserResponse><Nonsense/></LookupUserResponse>")) > 0,
-        "the judge bites"
-    );
+    assert!(errors(&message("<LookupUserResponse><Nonsense/></LookupUserResponse>")) > 0, "the judge bites");
     for manners in ["open", "strict"] {
         let ils = ils(with(Personality::named(manners).unwrap())).await;
-        let mononym = Patron {
-            barcode: "5".into(),
-            surname: "Sukarsono".into(),
-            ..Patron::default()
-        };
+        let mononym = Patron { barcode: "5".into(), surname: "Sukarsono".into(), ..Patron::default() };
         ils.add(mononym).unwrap();
         for sent in [
             create_with("1", &everything()),

@@ -15,12 +15,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(kind: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-            element: None,
-            value: None,
-        }
+        Self { kind, detail: detail.into(), element: None, value: None }
     }
 }
 
@@ -30,21 +25,14 @@ impl From<&Refusal> for Problem {
             Refusal::Duplicate => ("Duplicate User", Some(Field::Barcode), None),
             Refusal::UnknownPatron => ("Unknown User", Some(Field::Barcode), None),
             Refusal::Missing(field) => ("Needed Data Missing", Some(*field), None),
-            Refusal::UnknownValue { field, value } => (
-                "Unknown Value From Known Scheme",
-                Some(*field),
-                Some(value.clone()),
-            ),
+            Refusal::UnknownValue { field, value } => {
+                ("Unknown Value From Known Scheme", Some(*field), Some(value.clone()))
+            }
             Refusal::InvalidDate(field) => ("Invalid Date", Some(*field), None),
             Refusal::RuleViolated { field, .. } => ("Element Rule Violated", Some(*field), None),
             Refusal::CannotWrite => ("Temporary Processing Failure", None, None),
         };
-        Self {
-            kind,
-            detail: refusal.to_string(),
-            element: field.map(element),
-            value,
-        }
+        Self { kind, detail: refusal.to_string(), element: field.map(element), value }
     }
 }
 
@@ -218,11 +206,7 @@ fn privileges(out: &mut Writer, request: &Request, patron: &Patron) {
         });
     };
     if let Some(category) = &patron.category {
-        privilege(
-            category,
-            patron.expires.as_ref(),
-            if patron.blocked { "Blocked" } else { "Active" },
-        );
+        privilege(category, patron.expires.as_ref(), if patron.blocked { "Blocked" } else { "Active" });
     }
     if let Some(branch) = &patron.home_branch {
         privilege("LIBRARY", None, branch);

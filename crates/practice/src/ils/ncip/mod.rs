@@ -56,8 +56,7 @@ pub(super) async fn post(
     }
     // On a task of its own: an ILS does not stop doing what it was asked because the client went away.
     let task = tokio::spawn(work(Arc::clone(&shared), connection.clone(), read, struck, wait));
-    task.await
-        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    task.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 async fn work(
@@ -83,9 +82,7 @@ async fn work(
     };
     let Some(what) = struck.what else {
         let reply = act(&shared, &request);
-        shared
-            .desk()
-            .note(&request.service, &reply.barcode, &reply.outcome, None);
+        shared.desk().note(&request.service, &reply.barcode, &reply.outcome, None);
         return document_response(reply.document);
     };
     strike(&shared, &connection, request, what).await
@@ -96,9 +93,9 @@ async fn strike(shared: &Arc<Shared>, connection: &Connection, request: Request,
     let name = request.service.clone();
     let done = |when: bool| {
         let reply = when.then(|| act(shared, &request));
-        let (barcode, outcome) = reply.as_ref().map_or((String::new(), "nothing done"), |r| {
-            (r.barcode.clone(), r.outcome.as_str())
-        });
+        let (barcode, outcome) = reply
+            .as_ref()
+            .map_or((String::new(), "nothing done"), |r| (r.barcode.clone(), r.outcome.as_str()));
         shared.desk().note(&name, &barcode, outcome, Some(&what));
         reply.map_or_else(String::new, |r| r.document)
     };
@@ -126,8 +123,7 @@ async fn strike(shared: &Arc<Shared>, connection: &Connection, request: Request,
                 let _ended = given_up.await;
                 if late.pause(Duration::from_millis(after_ms)).await {
                     let reply = act(&late, &request);
-                    late.desk()
-                        .note(&name, &reply.barcode, &reply.outcome, Some(&what));
+                    late.desk().note(&name, &reply.barcode, &reply.outcome, Some(&what));
                 }
             });
             tokio::select! {
@@ -157,9 +153,7 @@ async fn strike(shared: &Arc<Shared>, connection: &Connection, request: Request,
         What::Http503 => {
             done(false);
             let mut response = http(StatusCode::SERVICE_UNAVAILABLE);
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             response
         }
         What::Http { status, after_write } => {
@@ -196,27 +190,15 @@ fn act(shared: &Shared, request: &Request) -> Reply {
             desk.counts.duplicates_refused += 1;
         }
         let document = answer::service_problem(prefixed, request, &problem);
-        Reply {
-            document,
-            outcome: problem.kind.to_owned(),
-            barcode: barcode.to_owned(),
-        }
+        Reply { document, outcome: problem.kind.to_owned(), barcode: barcode.to_owned() }
     };
     if let Some(problem) = shared.turned_away(request) {
         desk.counts.problems += 1;
         let document = answer::service_problem(prefixed, request, &problem);
-        return Reply {
-            document,
-            outcome: problem.kind.to_owned(),
-            barcode: String::new(),
-        };
+        return Reply { document, outcome: problem.kind.to_owned(), barcode: String::new() };
     }
     match &request.asked {
-        Asked::Lookup {
-            barcode,
-            pin,
-            elements,
-        } => {
+        Asked::Lookup { barcode, pin, elements } => {
             let found = desk.register.find(barcode);
             let wrong_pin = found.is_some_and(|patron| pin.is_some() && *pin != patron.pin);
             match found {
@@ -224,11 +206,7 @@ fn act(shared: &Shared, request: &Request) -> Reply {
                     desk.counts.problems += 1;
                     let problem = Problem::new("User Authentication Failed", "the PIN is not the patron's");
                     let document = answer::service_problem(prefixed, request, &problem);
-                    Reply {
-                        document,
-                        outcome: problem.kind.to_owned(),
-                        barcode: barcode.clone(),
-                    }
+                    Reply { document, outcome: problem.kind.to_owned(), barcode: barcode.clone() }
                 }
                 Some(patron) => Reply {
                     document: answer::found(prefixed, request, patron, elements),
@@ -238,21 +216,19 @@ fn act(shared: &Shared, request: &Request) -> Reply {
                 None => refused(&mut desk, &Refusal::UnknownPatron, barcode),
             }
         }
-        Asked::Create(draft) => match desk
-            .register
-            .create((**draft).clone(), "ncip")
-            .map(|p| p.barcode.clone())
-        {
-            Ok(barcode) => {
-                desk.counts.created += 1;
-                Reply {
-                    document: answer::done(prefixed, request, &barcode),
-                    outcome: "created".to_owned(),
-                    barcode,
+        Asked::Create(draft) => {
+            match desk.register.create((**draft).clone(), "ncip").map(|p| p.barcode.clone()) {
+                Ok(barcode) => {
+                    desk.counts.created += 1;
+                    Reply {
+                        document: answer::done(prefixed, request, &barcode),
+                        outcome: "created".to_owned(),
+                        barcode,
+                    }
                 }
+                Err(refusal) => refused(&mut desk, &refusal, &draft.barcode),
             }
-            Err(refusal) => refused(&mut desk, &refusal, &draft.barcode),
-        },
+        }
         Asked::Update { barcode, delete, add } => {
             let changed = desk.register.change(barcode, "update", "ncip", |patron| {
                 delete.delete_from(patron)?;
@@ -263,11 +239,7 @@ fn act(shared: &Shared, request: &Request) -> Reply {
                 Ok(barcode) => {
                     desk.counts.updated += 1;
                     let document = answer::done(prefixed, request, &barcode);
-                    Reply {
-                        document,
-                        outcome: "updated".to_owned(),
-                        barcode,
-                    }
+                    Reply { document, outcome: "updated".to_owned(), barcode }
                 }
                 Err(refusal) => refused(&mut desk, &refusal, barcode),
             }
@@ -276,16 +248,10 @@ fn act(shared: &Shared, request: &Request) -> Reply {
         Asked::Other => {
             desk.counts.problems += 1;
             desk.counts.unsupported += 1;
-            let problem = Problem::new(
-                "Unsupported Service",
-                "this ILS looks up, creates and updates users only",
-            );
+            let problem =
+                Problem::new("Unsupported Service", "this ILS looks up, creates and updates users only");
             let document = answer::message_problem(prefixed, &problem);
-            Reply {
-                document,
-                outcome: problem.kind.to_owned(),
-                barcode: String::new(),
-            }
+            Reply { document, outcome: problem.kind.to_owned(), barcode: String::new() }
         }
     }
 }
@@ -293,15 +259,8 @@ fn act(shared: &Shared, request: &Request) -> Reply {
 impl Shared {
     /// Whether the sender may speak here at all.
     fn turned_away(&self, request: &Request) -> Option<Problem> {
-        if self
-            .secret
-            .as_ref()
-            .is_some_and(|secret| !request.secrets.contains(secret))
-        {
-            return Some(Problem::new(
-                "System Authentication Failed",
-                "the sender did not prove who it is",
-            ));
+        if self.secret.as_ref().is_some_and(|secret| !request.secrets.contains(secret)) {
+            return Some(Problem::new("System Authentication Failed", "the sender did not prove who it is"));
         }
         let stranger = |agency: &String| request.to.as_ref() != Some(agency);
         if self.agency.as_ref().is_some_and(stranger) {
@@ -371,10 +330,7 @@ fn half(shared: &Arc<Shared>, document: &str, silent: bool) -> Response {
                         // Long enough for the first half to leave before the end of the connection is noticed.
                         shared.pause(Duration::from_millis(20)).await;
                     }
-                    Some((
-                        Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted)),
-                        None,
-                    ))
+                    Some((Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted)), None))
                 }
             }
         }

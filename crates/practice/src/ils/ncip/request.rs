@@ -63,16 +63,9 @@ enum Contact {
 }
 
 enum Privilege {
-    Category {
-        code: String,
-        expires: Option<String>,
-        blocked: Option<bool>,
-    },
+    Category { code: String, expires: Option<String>, blocked: Option<bool> },
     Branch(String),
-    Stat {
-        name: String,
-        code: String,
-    },
+    Stat { name: String, code: String },
 }
 
 /// Reads a message. What cannot be read at all is an error; what can, but is wrong, is [`Asked::Wrong`].
@@ -84,10 +77,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Request, XmlError> {
     };
     let header = message.child("InitiationHeader");
     let head = |path: &[&str]| header.and_then(|h| h.text_at(path)).map(str::to_owned);
-    let secrets = [
-        head(&["FromSystemAuthentication"]),
-        head(&["FromAgencyAuthentication"]),
-    ];
+    let secrets = [head(&["FromSystemAuthentication"]), head(&["FromAgencyAuthentication"])];
     let asked = match message.name.as_str() {
         "LookupUser" => lookup(message),
         "CreateUser" => create(message),
@@ -105,9 +95,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Request, XmlError> {
 
 /// The card number: of UserId, or of an AuthenticationInput, since the schema lets a message carry only one of the two.
 fn barcode(message: &Element) -> Result<String, Refusal> {
-    let value = message
-        .text_at(&["UserId", "UserIdentifierValue"])
-        .or_else(|| authentication(message, "barcodeid"));
+    let value =
+        message.text_at(&["UserId", "UserIdentifierValue"]).or_else(|| authentication(message, "barcodeid"));
     value.map(str::to_owned).ok_or(Refusal::Missing(Field::Barcode))
 }
 
@@ -120,20 +109,13 @@ fn authentication<'a>(from: &'a Element, kind: &str) -> Option<&'a str> {
 fn lookup(message: &Element) -> Result<Asked, Refusal> {
     let elements = message.all("UserElementType").map(|e| plain(e.text())).collect();
     let pin = authentication(message, "pin").map(str::to_owned);
-    Ok(Asked::Lookup {
-        barcode: barcode(message)?,
-        pin,
-        elements,
-    })
+    Ok(Asked::Lookup { barcode: barcode(message)?, pin, elements })
 }
 
 fn create(message: &Element) -> Result<Asked, Refusal> {
     let fields = Fields::read(message)?;
-    let mut patron = Patron {
-        barcode: barcode(message)?,
-        student_id: student_id(message),
-        ..Patron::default()
-    };
+    let mut patron =
+        Patron { barcode: barcode(message)?, student_id: student_id(message), ..Patron::default() };
     if fields.name.is_none() {
         return Err(Refusal::Missing(Field::Surname));
     }
@@ -142,39 +124,21 @@ fn create(message: &Element) -> Result<Asked, Refusal> {
 }
 
 fn update(message: &Element) -> Result<Asked, Refusal> {
-    let part = |name| {
-        message
-            .child(name)
-            .map_or_else(|| Ok(Fields::default()), Fields::read)
-    };
-    let (delete, add) = (
-        Box::new(part("DeleteUserFields")?),
-        Box::new(part("AddUserFields")?),
-    );
-    Ok(Asked::Update {
-        barcode: barcode(message)?,
-        delete,
-        add,
-    })
+    let part = |name| message.child(name).map_or_else(|| Ok(Fields::default()), Fields::read);
+    let (delete, add) = (Box::new(part("DeleteUserFields")?), Box::new(part("AddUserFields")?));
+    Ok(Asked::Update { barcode: barcode(message)?, delete, add })
 }
 
 /// The student number has no place in CreateUser but in Ext.
 fn student_id(message: &Element) -> Option<String> {
-    let ids = message
-        .child("Ext")?
-        .descendants()
-        .into_iter()
-        .filter(|e| e.name == "UserId");
+    let ids = message.child("Ext")?.descendants().into_iter().filter(|e| e.name == "UserId");
     ids.filter(|id| id.text_at(&["UserIdentifierType"]).map(plain).as_deref() == Some("institutionidnumber"))
         .find_map(|id| id.text_at(&["UserIdentifierValue"]).map(str::to_owned))
 }
 
 /// Element and type names are compared without spaces and case: `Name Information` is `NameInformation`.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_whitespace())
-        .flat_map(char::to_lowercase)
-        .collect()
+    text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }
 
 impl Fields {
@@ -193,22 +157,15 @@ impl Fields {
             fields.privileges.push(Privilege::read(privilege)?);
         }
         for block in from.all("BlockOrTrap") {
-            let kind = block
-                .text_at(&["BlockOrTrapType"])
-                .ok_or(Refusal::Missing(Field::Block))?;
+            let kind = block.text_at(&["BlockOrTrapType"]).ok_or(Refusal::Missing(Field::Block))?;
             fields.blocks.push(kind.to_owned());
         }
         fields.pin = authentication(from, "pin").map(str::to_owned);
         // A message with a UserId has no AuthenticationInput beside it in the schema, so the PIN of a new patron may
         // come in Ext.
         if let (None, Some(ext)) = (&fields.pin, from.child("Ext")) {
-            let found = ext
-                .descendants()
-                .into_iter()
-                .find(|e| e.name == "AuthenticationInput");
-            fields.pin = found
-                .and_then(|a| a.text_at(&["AuthenticationInputData"]))
-                .map(str::to_owned);
+            let found = ext.descendants().into_iter().find(|e| e.name == "AuthenticationInput");
+            fields.pin = found.and_then(|a| a.text_at(&["AuthenticationInputData"])).map(str::to_owned);
         }
         Ok(fields)
     }
@@ -234,11 +191,7 @@ impl Fields {
         for privilege in &self.privileges {
             match privilege {
                 // The privilege is replaced whole: an expiry that is not said again is no expiry.
-                Privilege::Category {
-                    code,
-                    expires,
-                    blocked,
-                } => {
+                Privilege::Category { code, expires, blocked } => {
                     patron.category = Some(code.clone());
                     patron.expires.clone_from(expires);
                     patron.blocked = blocked.unwrap_or(false);
@@ -261,11 +214,7 @@ impl Fields {
     pub(crate) fn delete_from(&self, patron: &mut Patron) -> Result<(), Refusal> {
         let there = |found: bool, field| {
             let rule = "the value to delete is not there";
-            if found {
-                Ok(())
-            } else {
-                Err(Refusal::RuleViolated { field, rule })
-            }
+            if found { Ok(()) } else { Err(Refusal::RuleViolated { field, rule }) }
         };
         for contact in &self.contacts {
             let found = match contact {
@@ -309,25 +258,15 @@ impl Fields {
 impl Name {
     fn read(from: &Element) -> Result<Self, Refusal> {
         let missing = Refusal::Missing(Field::Surname);
-        let personal = from
-            .child("PersonalNameInformation")
-            .ok_or_else(|| missing.clone())?;
+        let personal = from.child("PersonalNameInformation").ok_or_else(|| missing.clone())?;
         let text = |name: &str| {
-            personal
-                .text_at(&["StructuredPersonalUserName", name])
-                .unwrap_or_default()
-                .to_owned()
+            personal.text_at(&["StructuredPersonalUserName", name]).unwrap_or_default().to_owned()
         };
         if let Some(unstructured) = personal.text_at(&["UnstructuredPersonalUserName"])
             && personal.child("StructuredPersonalUserName").is_none()
         {
             let surname = unstructured.to_owned();
-            return Ok(Self {
-                surname,
-                given: String::new(),
-                middle: String::new(),
-                suffix: String::new(),
-            });
+            return Ok(Self { surname, given: String::new(), middle: String::new(), suffix: String::new() });
         }
         let name = Self {
             given: text("GivenName"),
@@ -335,11 +274,7 @@ impl Name {
             surname: text("Surname"),
             suffix: text("Suffix"),
         };
-        if name.surname.is_empty() {
-            Err(missing)
-        } else {
-            Ok(name)
-        }
+        if name.surname.is_empty() { Err(missing) } else { Ok(name) }
     }
 }
 
@@ -347,27 +282,16 @@ impl Contact {
     fn read(from: &Element) -> Result<Self, Refusal> {
         let missing = Refusal::Missing(Field::Address);
         if let Some(electronic) = from.child("ElectronicAddress") {
-            let data = electronic
-                .text_at(&["ElectronicAddressData"])
-                .ok_or_else(|| missing.clone())?
-                .to_owned();
-            return match electronic
-                .text_at(&["ElectronicAddressType"])
-                .map(plain)
-                .as_deref()
-            {
+            let data =
+                electronic.text_at(&["ElectronicAddressData"]).ok_or_else(|| missing.clone())?.to_owned();
+            return match electronic.text_at(&["ElectronicAddressType"]).map(plain).as_deref() {
                 Some("mailto") => Ok(Self::Email(data)),
                 Some("tel" | "sms") => Ok(Self::Phone(data)),
-                Some(_) => Err(Refusal::UnknownValue {
-                    field: Field::Address,
-                    value: String::new(),
-                }),
+                Some(_) => Err(Refusal::UnknownValue { field: Field::Address, value: String::new() }),
                 None => Err(missing),
             };
         }
-        let structured = from
-            .at(&["PhysicalAddress", "StructuredAddress"])
-            .ok_or(missing)?;
+        let structured = from.at(&["PhysicalAddress", "StructuredAddress"]).ok_or(missing)?;
         let text = |name: &str| structured.text_at(&[name]).unwrap_or_default().to_owned();
         let line1 = structured.text_at(&["Line1"]).or(structured.text_at(&["Street"]));
         Ok(Self::Postal(Postal {
@@ -390,10 +314,7 @@ impl Privilege {
             return Ok(Self::Branch(status.ok_or_else(missing)?.to_owned()));
         }
         if let Some(name) = kind.strip_prefix("STAT:") {
-            return Ok(Self::Stat {
-                name: name.to_owned(),
-                code: status.ok_or_else(missing)?.to_owned(),
-            });
+            return Ok(Self::Stat { name: name.to_owned(), code: status.ok_or_else(missing)?.to_owned() });
         }
         let expires = match from.child("ValidToDate") {
             Some(date) => Some(date_of(date.text()).ok_or(Refusal::InvalidDate(Field::Expiry))?),
@@ -405,17 +326,10 @@ impl Privilege {
             Some("blocked") => Some(true),
             Some(_) => {
                 let value = status.unwrap_or_default().to_owned();
-                return Err(Refusal::UnknownValue {
-                    field: Field::Privilege,
-                    value,
-                });
+                return Err(Refusal::UnknownValue { field: Field::Privilege, value });
             }
         };
-        Ok(Self::Category {
-            code: kind.to_owned(),
-            expires,
-            blocked,
-        })
+        Ok(Self::Category { code: kind.to_owned(), expires, blocked })
     }
 }
 

@@ -91,11 +91,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Element, XmlError> {
             Event::Start(start) => {
                 let ours = matches!(namespace, ResolveResult::Bound(Namespace(uri)) if uri == NAMESPACE);
                 if root.is_some() || open.len() >= DEEPEST {
-                    return Err(if root.is_some() {
-                        XmlError::IllFormed
-                    } else {
-                        XmlError::TooDeep
-                    });
+                    return Err(if root.is_some() { XmlError::IllFormed } else { XmlError::TooDeep });
                 }
                 if !ours && ext_depth.is_none() {
                     return Err(XmlError::Namespace);
@@ -110,10 +106,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Element, XmlError> {
                 if name == "Ext" && ext_depth.is_none() {
                     ext_depth = Some(open.len());
                 }
-                open.push(Element {
-                    name,
-                    ..Element::default()
-                });
+                open.push(Element { name, ..Element::default() });
             }
             Event::End(_) => {
                 let done = open.pop().ok_or(XmlError::IllFormed)?;
@@ -140,10 +133,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Element, XmlError> {
                 if open.is_empty() {
                     return Err(XmlError::OutsideText);
                 }
-                add(
-                    &mut open,
-                    named.ok_or(XmlError::IllFormed)?.encode_utf8(&mut buffer),
-                )?;
+                add(&mut open, named.ok_or(XmlError::IllFormed)?.encode_utf8(&mut buffer))?;
             }
             Event::DocType(_) => return Err(XmlError::Doctype),
             Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
@@ -151,11 +141,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Element, XmlError> {
             Event::Eof => break,
         }
     }
-    if open.is_empty() {
-        root.ok_or(XmlError::IllFormed)
-    } else {
-        Err(XmlError::IllFormed)
-    }
+    if open.is_empty() { root.ok_or(XmlError::IllFormed) } else { Err(XmlError::IllFormed) }
 }
 
 fn add(open: &mut [Element], piece: &str) -> Result<(), XmlError> {
@@ -187,11 +173,7 @@ impl Writer {
         let mut out = String::with_capacity(1_024);
         out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         let prefix = if prefixed { "ncip:" } else { "" };
-        let default = if prefixed {
-            String::new()
-        } else {
-            format!(" xmlns=\"{NAMESPACE}\"")
-        };
+        let default = if prefixed { String::new() } else { format!(" xmlns=\"{NAMESPACE}\"") };
         out.push_str(&format!(
             "<{prefix}NCIPMessage{default} xmlns:ncip=\"{NAMESPACE}\" \
              ncip:version=\"http://www.niso.org/schemas/ncip/v2_02/ncip_v2_02.xsd\">"
@@ -264,10 +246,7 @@ mod tests {
             ),
         ] {
             let root = read(text.as_bytes()).map_err(|e| format!("{e} {text}")).unwrap();
-            assert_eq!(
-                (root.name.as_str(), root.text_at(&["A"])),
-                ("NCIPMessage", Some("O'Brien & <Co>é"))
-            );
+            assert_eq!((root.name.as_str(), root.text_at(&["A"])), ("NCIPMessage", Some("O'Brien & <Co>é")));
         }
     }
 
@@ -286,10 +265,7 @@ mod tests {
             (&format!("<a {ns}/>rest"), XmlError::OutsideText),
             (&format!("<a {ns}>&unknown;</a>"), XmlError::IllFormed),
             (&format!("<a {ns}>&#1;</a>"), XmlError::Character),
-            (
-                &format!("<!DOCTYPE a [<!ENTITY x 'y'>]><a {ns}>&x;</a>"),
-                XmlError::Doctype,
-            ),
+            (&format!("<!DOCTYPE a [<!ENTITY x 'y'>]><a {ns}>&x;</a>"), XmlError::Doctype),
             (&deep, XmlError::TooDeep),
         ] {
             assert_eq!(read(text.as_bytes()).err(), Some(error), "{text}");
@@ -301,10 +277,7 @@ mod tests {
     fn inside_ext_anything_may_stand() {
         let text = format!("<a xmlns='{NAMESPACE}'><Ext><x:y xmlns:x='urn:x'>1</x:y></Ext><b>2</b></a>");
         let root = read(text.as_bytes()).unwrap();
-        assert_eq!(
-            (root.text_at(&["Ext", "y"]), root.text_at(&["b"])),
-            (Some("1"), Some("2"))
-        );
+        assert_eq!((root.text_at(&["Ext", "y"]), root.text_at(&["b"])), (Some("1"), Some("2")));
         let after = format!("<a xmlns='{NAMESPACE}'><Ext/><b xmlns='urn:x'/></a>");
         assert_eq!(read(after.as_bytes()).err(), Some(XmlError::Namespace));
     }
