@@ -1,6 +1,16 @@
 //! How fast the SQLite store is.
 //!
-//! `cargo bench -p rostercard-store`
+//! `cargo bench -p rostercard-store` (it makes a store of a million links first, which takes a minute). Measured on two
+//! shared cores with a disk that syncs in a third of a millisecond, in round figures:
+//!
+//! - the index of 1,000,000 links, from a store that was just opened: 0.3 s
+//! - opening that store: under 1 ms (up to 64 MB, where the whole file is checked: up to 0.1 s)
+//! - links written in batches of 1,000: 65,000 a second
+//! - creates intended and settled, both durable: 1,600 pairs a second by one caller, 7,500 by 16, 22,000 by 256; that
+//!   is what sharing commits does, and a slower disk gains more by it
+//!
+//! The narrow table lies in the order of its key. The same rows in a table with row numbers took three to four times as
+//! long to read through an index in that order, and as long as this to read unordered.
 
 #![expect(clippy::unwrap_used, reason = "a bench stops at the first surprise")]
 
@@ -55,11 +65,7 @@ fn million() -> &'static Million {
             }
             id
         });
-        Million {
-            path,
-            id,
-            _directory: directory,
-        }
+        Million { path, id, _directory: directory }
     })
 }
 
@@ -127,10 +133,7 @@ fn intend_and_settle(bencher: Bencher<'_, '_>, callers: u32) {
                     let change = changes[n as usize];
                     let intent = create(run, change, id, n, NumberDraw::Given(number(n)));
                     let intent = store.intend(vec![intent]).await.unwrap().remove(0);
-                    store
-                        .settle(vec![applied(id, intent.id, change, n)])
-                        .await
-                        .unwrap();
+                    store.settle(vec![applied(id, intent.id, change, n)]).await.unwrap();
                 }
             };
             runtime.block_on(join_all((0..callers).map(caller)));

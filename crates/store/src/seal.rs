@@ -103,27 +103,15 @@ pub(crate) struct Sealer {
 
 impl Sealer {
     pub(crate) fn new(key: &StoreKey, entropy: Arc<dyn Entropy>) -> Self {
-        let derived = Zeroizing::new(blake3::derive_key(
-            "rostercard 2026 seal of a store's values",
-            &key.0,
-        ));
-        Self {
-            cipher: XChaCha20Poly1305::new((&*derived).into()),
-            entropy,
-        }
+        let derived = Zeroizing::new(blake3::derive_key("rostercard 2026 seal of a store's values", &key.0));
+        Self { cipher: XChaCha20Poly1305::new((&*derived).into()), entropy }
     }
 
     pub(crate) fn seal(&self, place: &Place<'_>, plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE];
         self.entropy.fill(&mut nonce).map_err(SealError::Entropy)?;
-        let payload = Payload {
-            msg: plain,
-            aad: &place.bytes(),
-        };
-        let sealed = self
-            .cipher
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(|_| SealError::Seal)?;
+        let payload = Payload { msg: plain, aad: &place.bytes() };
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Seal)?;
         let mut bytes = Vec::with_capacity(1 + NONCE + sealed.len());
         bytes.push(FORM);
         bytes.extend_from_slice(&nonce);
@@ -135,14 +123,8 @@ impl Sealer {
         let fail = || SealError::Open(place.column);
         let rest = bytes.strip_prefix(&[FORM]).ok_or_else(fail)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or_else(fail)?;
-        let payload = Payload {
-            msg: sealed,
-            aad: &place.bytes(),
-        };
-        self.cipher
-            .decrypt(&XNonce::from(*nonce), payload)
-            .map(Zeroizing::new)
-            .map_err(|_| fail())
+        let payload = Payload { msg: sealed, aad: &place.bytes() };
+        self.cipher.decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| fail())
     }
 }
 
@@ -212,10 +194,7 @@ mod tests {
         let (ours, other) = (sealer(1), sealer(2));
         let sealed = ours.seal(&at("pin.sealed", &[b"ab", b"c"]), b"4711").unwrap();
         assert!(!sealed.windows(4).any(|w| w == b"4711"));
-        assert_eq!(
-            *ours.open(&at("pin.sealed", &[b"ab", b"c"]), &sealed).unwrap(),
-            b"4711"
-        );
+        assert_eq!(*ours.open(&at("pin.sealed", &[b"ab", b"c"]), &sealed).unwrap(), b"4711");
         for place in [
             at("pin.sealed", &[b"a", b"bc"]),
             at("pin.sealed", &[b"ab", b"d"]),
@@ -231,10 +210,7 @@ mod tests {
     fn the_same_value_is_never_sealed_alike() {
         let sealer = sealer(1);
         let place = at("pin.sealed", &[b"a"]);
-        assert_ne!(
-            sealer.seal(&place, b"4711").unwrap(),
-            sealer.seal(&place, b"4711").unwrap()
-        );
+        assert_ne!(sealer.seal(&place, b"4711").unwrap(), sealer.seal(&place, b"4711").unwrap());
     }
 
     #[test]

@@ -35,13 +35,7 @@ struct Killed {
 impl Killed {
     fn start(path: &Path, what: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--ignored",
-                "--exact",
-                "the_child",
-                "--nocapture",
-                "--test-threads=1",
-            ])
+            .args(["--ignored", "--exact", "the_child", "--nocapture", "--test-threads=1"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -57,10 +51,7 @@ impl Killed {
         let mut line = String::new();
         loop {
             line.clear();
-            assert!(
-                self.said.read_line(&mut line).unwrap() > 0,
-                "the child ended before it was killed"
-            );
+            assert!(self.said.read_line(&mut line).unwrap() > 0, "the child ended before it was killed");
             if let Some((_, said)) = line.split_once(MARK) {
                 return said.trim().to_owned();
             }
@@ -72,8 +63,7 @@ impl Killed {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let rest = self.said.lines().map_while(Result::ok);
-        rest.filter_map(|line| line.split_once(MARK).map(|(_, said)| said.trim().to_owned()))
-            .collect()
+        rest.filter_map(|line| line.split_once(MARK).map(|(_, said)| said.trim().to_owned())).collect()
     }
 }
 
@@ -161,10 +151,7 @@ async fn s01_an_intent_survives_with_all_that_settling_needs() {
     let path = directory.path().join("store.sqlite");
     let mut child = Killed::start(&path, "intend");
     assert_eq!(child.next(), "intended");
-    assert!(
-        matches!(open(&path), Err(rostercard_store::StoreError::Busy { .. })),
-        "it is at work"
-    );
+    assert!(matches!(open(&path), Err(rostercard_store::StoreError::Busy { .. })), "it is at work");
     child.kill();
 
     let store = open(&path).unwrap();
@@ -174,10 +161,7 @@ async fn s01_an_intent_survives_with_all_that_settling_needs() {
     for (n, intent) in (0..).zip(&open) {
         assert_eq!(intent.person, person(n));
         assert_eq!(intent.barcode.reveal(), format!("{}", 100 + n));
-        assert_eq!(
-            intent.pin.as_ref().map(Secret::reveal),
-            Some(format!("canary7Zq-pin-{n}").as_str())
-        );
+        assert_eq!(intent.pin.as_ref().map(Secret::reveal), Some(format!("canary7Zq-pin-{n}").as_str()));
         assert_eq!(intent.values, values(n));
         assert_eq!(*intent.planned.spool, format!("canary7Zq-spool-{n}").into_bytes());
     }
@@ -207,11 +191,7 @@ async fn s01_a_write_that_was_not_answered_leaves_nothing() {
     let ready = store.changes(run, ChangeState::Ready, None, 10).await.unwrap();
     assert_eq!(ready.len(), 3, "what was answered before it is there");
     let first = create(run, ready[0].id, id, 0, NumberDraw::Next(range(100, 199)));
-    assert_eq!(
-        intend(&store, first).await.unwrap().barcode.reveal(),
-        "100",
-        "no number was drawn"
-    );
+    assert_eq!(intend(&store, first).await.unwrap().barcode.reveal(), "100", "no number was drawn");
 }
 
 #[tokio::test]
@@ -226,19 +206,12 @@ async fn s01_killed_anywhere_the_journal_and_the_ledger_agree() {
         let store = open(&path).unwrap();
         let id = partnership(&store).await.id;
         let run = store.runs(Some(id), 1).await.unwrap().remove(0).id;
-        let done = store
-            .changes(run, ChangeState::Done, None, usize::MAX)
-            .await
-            .unwrap();
+        let done = store.changes(run, ChangeState::Done, None, usize::MAX).await.unwrap();
         let index = store.index(id).await.unwrap();
         let open = store.open_intents(id).await.unwrap();
         let settled = said.iter().filter(|line| line.starts_with("settled")).count();
         let intended = said.iter().filter(|line| line.starts_with("intended")).count();
-        assert!(
-            done.len() >= settled && done.len() <= settled + 1,
-            "{} done, {settled} told",
-            done.len()
-        );
+        assert!(done.len() >= settled && done.len() <= settled + 1, "{} done, {settled} told", done.len());
         assert_eq!(index.len(), done.len());
         assert!(open.len() <= 1, "one after the other");
         assert!(done.len() + open.len() >= intended, "what was answered is there");
@@ -250,17 +223,10 @@ async fn s01_killed_anywhere_the_journal_and_the_ledger_agree() {
             let links = store.links(id, &[person(n)]).await.unwrap();
             let kept = match links.first() {
                 Some(link) => link.data.barcode.as_ref(),
-                None => open
-                    .iter()
-                    .find(|intent| intent.person == person(n))
-                    .map(|intent| &intent.barcode),
+                None => open.iter().find(|intent| intent.person == person(n)).map(|intent| &intent.barcode),
             };
             assert_eq!(kept.unwrap().reveal(), number);
-            assert!(
-                links
-                    .iter()
-                    .all(|found| found.data.decided == link(n).data.decided)
-            );
+            assert!(links.iter().all(|found| found.data.decided == link(n).data.decided));
         }
     }
 }

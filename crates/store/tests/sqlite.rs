@@ -82,19 +82,8 @@ async fn s26_one_process_writes_at_a_time() {
     assert_eq!(reader.index(id).await.unwrap().len(), 1);
     drop(store);
     // And when the writer is gone; and the lock goes with it.
-    assert_eq!(
-        reader.links(id, &[person(1)]).await.unwrap()[0].data,
-        link(1).data
-    );
-    assert_eq!(
-        SqliteStore::open_reader(&path, &key())
-            .unwrap()
-            .index(id)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(reader.links(id, &[person(1)]).await.unwrap()[0].data, link(1).data);
+    assert_eq!(SqliteStore::open_reader(&path, &key()).unwrap().index(id).await.unwrap().len(), 1);
     drop(open(&path).unwrap());
 }
 
@@ -103,10 +92,7 @@ async fn who_reads_writes_nothing() {
     let (_directory, path) = scratch();
     let missing = SqliteStore::open_reader(&path, &key()).err().unwrap();
     assert!(matches!(missing, StoreError::NoStore { .. }), "{missing:?}");
-    assert!(
-        !path.exists() && !path.parent().unwrap().exists(),
-        "looking makes nothing"
-    );
+    assert!(!path.exists() && !path.parent().unwrap().exists(), "looking makes nothing");
     let store = open(&path).unwrap();
     let made = partnership(&store).await;
     let number = run(&store, made.id).await;
@@ -114,16 +100,10 @@ async fn who_reads_writes_nothing() {
     assert_eq!(partnership(&reader).await, made);
     let unknown = reader.partnership("nobody", "ils-one", "x").await;
     assert!(matches!(unknown, Err(StoreError::NotFound { .. })), "{unknown:?}");
-    let error = reader
-        .write_run(number, RunState::Done, &RunResult::default(), None)
-        .await
-        .unwrap_err();
+    let error = reader.write_run(number, RunState::Done, &RunResult::default(), None).await.unwrap_err();
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
     assert!(error.to_string().contains("store.sqlite"), "{error}");
-    assert!(matches!(
-        reader.write_links(made.id, vec![link(1)]).await,
-        Err(StoreError::ReadOnly { .. })
-    ));
+    assert!(matches!(reader.write_links(made.id, vec![link(1)]).await, Err(StoreError::ReadOnly { .. })));
     assert_eq!(store.run(number).await.unwrap().state, RunState::Running);
 }
 
@@ -147,26 +127,10 @@ async fn another_key_opens_nothing() {
 async fn a_newer_schema_is_left_alone() {
     let (_directory, path) = scratch();
     drop(open(&path).unwrap());
-    Connection::open(&path)
-        .unwrap()
-        .pragma_update(None, "user_version", 42)
-        .unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 42).unwrap();
     let before = std::fs::read(&path).unwrap();
-    for error in [
-        open(&path).err().unwrap(),
-        SqliteStore::open_reader(&path, &key()).err().unwrap(),
-    ] {
-        assert!(
-            matches!(
-                error,
-                StoreError::Newer {
-                    found: 42,
-                    known: 1,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
+    for error in [open(&path).err().unwrap(), SqliteStore::open_reader(&path, &key()).err().unwrap()] {
+        assert!(matches!(error, StoreError::Newer { found: 42, known: 1, .. }), "{error:?}");
     }
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
@@ -190,10 +154,7 @@ async fn files_that_are_no_store_of_ours_are_left_alone() {
         std::fs::remove_file(&path).unwrap();
     }
     std::fs::create_dir(&path).unwrap();
-    assert!(matches!(
-        open(&path).err().unwrap(),
-        StoreError::Unavailable { .. }
-    ));
+    assert!(matches!(open(&path).err().unwrap(), StoreError::Unavailable { .. }));
 }
 
 #[tokio::test]
@@ -231,13 +192,7 @@ async fn no_byte_about_a_person_is_in_clear() {
     let changes = ready_creates(&store, number_of, 0..20).await;
     let mut intents = Vec::new();
     for n in 0..20 {
-        let mut intent = create(
-            number_of,
-            changes[n as usize],
-            id,
-            n,
-            NumberDraw::Given(number(n)),
-        );
+        let mut intent = create(number_of, changes[n as usize], id, n, NumberDraw::Given(number(n)));
         if n >= 15 {
             intent.kind = IntentKind::Update;
             intent.before = Some(values(n));
@@ -254,10 +209,7 @@ async fn no_byte_about_a_person_is_in_clear() {
     let error = store.write_links(id, vec![taken]).await.unwrap_err();
     assert!(!format!("{error} {error:?}").contains(CANARY));
     assert_nothing_shows(&path);
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch("pragma wal_checkpoint(truncate)")
-        .unwrap();
+    Connection::open(&path).unwrap().execute_batch("pragma wal_checkpoint(truncate)").unwrap();
     assert_nothing_shows(&path);
     drop(store);
     assert_nothing_shows(&path);
@@ -270,15 +222,9 @@ fn assert_nothing_shows(path: &Path) {
         files += 1;
     }
     let shows = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(
-        shows("School 1"),
-        "what is no secret can be found, so the search works ({files} files)"
-    );
+    assert!(shows("School 1"), "what is no secret can be found, so the search works ({files} files)");
     for personal in [CANARY, "2012-02-29", "surname", "birth"] {
-        assert!(
-            !shows(personal),
-            "`{personal}` lies in clear in one of {files} files"
-        );
+        assert!(!shows(personal), "`{personal}` lies in clear in one of {files} files");
     }
 }
 
@@ -305,16 +251,8 @@ async fn ended_intents_and_finished_changes_are_wiped() {
     }
     let conn = Connection::open(&path).unwrap();
     let count = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(
-        count("select count(*) from intent where sealed is not null"),
-        1,
-        "the open one"
-    );
-    assert_eq!(
-        count("select count(*) from intent where before_values is not null"),
-        2,
-        "applied, and open"
-    );
+    assert_eq!(count("select count(*) from intent where sealed is not null"), 1, "the open one");
+    assert_eq!(count("select count(*) from intent where before_values is not null"), 2, "applied, and open");
     assert_eq!(count("select count(*) from change where spool is not null"), 1);
 }
 
@@ -368,15 +306,8 @@ async fn two_hundred_settlements_share_a_commit() {
     let id = partnership(&store).await.id;
     let number_of = run(&store, id).await;
     let changes = ready_creates(&store, number_of, 0..PEOPLE).await;
-    let intents = (0..PEOPLE).map(|n| {
-        create(
-            number_of,
-            changes[n as usize],
-            id,
-            n,
-            NumberDraw::Given(number(n)),
-        )
-    });
+    let intents =
+        (0..PEOPLE).map(|n| create(number_of, changes[n as usize], id, n, NumberDraw::Given(number(n))));
     let intents = store.intend(intents.collect()).await.unwrap();
 
     let before = store.commits();
@@ -390,11 +321,7 @@ async fn two_hundred_settlements_share_a_commit() {
     let (settled, ()) = futures::join!(join_all((0..PEOPLE).map(settle)), let_go);
     first.await.unwrap();
     assert!(settled.iter().all(Result::is_ok));
-    assert_eq!(
-        store.commits() - before,
-        2,
-        "the one that was held, and all the others"
-    );
+    assert_eq!(store.commits() - before, 2, "the one that was held, and all the others");
     assert_eq!(store.index(id).await.unwrap().len(), PEOPLE as usize + 1);
 }
 
@@ -406,10 +333,7 @@ async fn no_entropy_no_write() {
     let store = SqliteStore::open_writer(&path, &key(), Arc::new(none)).unwrap();
     let id = partnership(&store).await.id;
     let error = store.write_links(id, vec![link(1)]).await.unwrap_err();
-    assert!(
-        matches!(&error, StoreError::Unavailable { why, .. } if why.contains("dry")),
-        "{error:?}"
-    );
+    assert!(matches!(&error, StoreError::Unavailable { why, .. } if why.contains("dry")), "{error:?}");
     assert!(store.index(id).await.unwrap().is_empty() && store.schools(id).await.unwrap().is_empty());
 }
 

@@ -11,14 +11,8 @@ use crate::store::StoreError;
 /// Everything that a link holds comes back, and everybody else is left out.
 pub async fn links_come_back_as_they_were_written(store: &impl Store) {
     let id = partnership(store).await.id;
-    store
-        .write_links(id, vec![link(1), bare_link(2), link(3)])
-        .await
-        .unwrap();
-    let links = store
-        .links(id, &[person(2), person(99), person(1)])
-        .await
-        .unwrap();
+    store.write_links(id, vec![link(1), bare_link(2), link(3)]).await.unwrap();
+    let links = store.links(id, &[person(2), person(99), person(1)]).await.unwrap();
     assert_eq!(links.len(), 2);
     for (found, written) in links.iter().zip([bare_link(2), link(1)]) {
         assert_eq!(found.person, written.person);
@@ -35,18 +29,14 @@ pub async fn links_come_back_as_they_were_written(store: &impl Store) {
 pub async fn the_index_is_in_order_of_people(store: &impl Store) {
     let id = partnership(store).await.id;
     let other = store.partnership("district-two", "ils-two", "two").await.unwrap();
-    let written: Vec<_> = (0..500)
-        .map(|n| if n % 7 == 0 { bare_link(n) } else { link(n) })
-        .collect();
+    let written: Vec<_> = (0..500).map(|n| if n % 7 == 0 { bare_link(n) } else { link(n) }).collect();
     store.write_links(id, written.clone()).await.unwrap();
     store.write_links(other.id, vec![link(1)]).await.unwrap();
     let index = store.index(id).await.unwrap();
     assert_eq!(index.len(), 500);
     assert!(index.is_sorted_by(|a, b| a.person < b.person));
     for write in &written {
-        let at = index
-            .binary_search_by(|row| row.person.cmp(&write.person))
-            .unwrap();
+        let at = index.binary_search_by(|row| row.person.cmp(&write.person)).unwrap();
         let row = index[at];
         assert_eq!(
             (row.decided, row.state, row.expiry),
@@ -64,11 +54,7 @@ pub async fn a_person_has_one_link_in_a_partnership(store: &impl Store) {
     let id = partnership(store).await.id;
     store.write_links(id, vec![bare_link(1)]).await.unwrap();
     let before = store.index(id).await.unwrap()[0];
-    let missing = Missing {
-        link: before.link,
-        since: Some(DAY),
-        feeds: 3,
-    };
+    let missing = Missing { link: before.link, since: Some(DAY), feeds: 3 };
     store.write_missing(vec![missing]).await.unwrap();
     store.write_links(id, vec![link(1)]).await.unwrap();
     let links = store.links(id, &[person(1)]).await.unwrap();
@@ -94,26 +80,14 @@ pub async fn missing_people_are_noted_and_come_back(store: &impl Store) {
     store.write_missing(notes).await.unwrap();
     let noted = store.index(id).await.unwrap();
     assert_eq!((noted[0].missing_since, noted[0].feeds_missed), (Some(DAY), 1));
-    assert_eq!(
-        (noted[1].missing_since, noted[1].feeds_missed),
-        (Some(date(1969, 12, 31)), 4_000_000_000)
-    );
+    assert_eq!((noted[1].missing_since, noted[1].feeds_missed), (Some(date(1969, 12, 31)), 4_000_000_000));
     let whole = store.links(id, &[noted[0].person]).await.unwrap();
     assert_eq!((whole[0].missing_since, whole[0].feeds_missed), (Some(DAY), 1));
-    store
-        .write_missing(vec![missing(index[0].link, None, 0)])
-        .await
-        .unwrap();
+    store.write_missing(vec![missing(index[0].link, None, 0)]).await.unwrap();
     assert_eq!(store.index(id).await.unwrap()[0], index[0]);
     // One link that is not there, and none of the batch is written.
-    let batch = vec![
-        missing(index[0].link, Some(DAY), 9),
-        missing(LinkId(999_999), Some(DAY), 9),
-    ];
-    assert!(matches!(
-        store.write_missing(batch).await,
-        Err(StoreError::NotFound { .. })
-    ));
+    let batch = vec![missing(index[0].link, Some(DAY), 9), missing(LinkId(999_999), Some(DAY), 9)];
+    assert!(matches!(store.write_missing(batch).await, Err(StoreError::NotFound { .. })));
     assert_eq!(store.index(id).await.unwrap()[0], index[0]);
 }
 
@@ -121,11 +95,7 @@ pub async fn missing_people_are_noted_and_come_back(store: &impl Store) {
 pub async fn no_two_people_have_one_number_in_an_ils(store: &impl Store) {
     let id = partnership(store).await.id;
     let same_ils = store.partnership("district-two", ILS, "two").await.unwrap().id;
-    let other_ils = store
-        .partnership("district-three", "ils-two", "three")
-        .await
-        .unwrap()
-        .id;
+    let other_ils = store.partnership("district-three", "ils-two", "three").await.unwrap().id;
     store.write_links(id, vec![link(1)]).await.unwrap();
     let mut thief = link(2);
     thief.data.barcode = Some(number(1));
@@ -137,15 +107,9 @@ pub async fn no_two_people_have_one_number_in_an_ils(store: &impl Store) {
     store.write_links(other_ils, vec![thief.clone()]).await.unwrap();
     store.write_links(id, vec![link(2)]).await.unwrap();
     let error = store.write_links(id, vec![thief]).await;
-    assert!(
-        matches!(error, Err(StoreError::PatronTaken)),
-        "a change to it too: {error:?}"
-    );
+    assert!(matches!(error, Err(StoreError::PatronTaken)), "a change to it too: {error:?}");
     // Two without a number do not share one.
-    store
-        .write_links(id, vec![bare_link(3), bare_link(4)])
-        .await
-        .unwrap();
+    store.write_links(id, vec![bare_link(3), bare_link(4)]).await.unwrap();
 
     let numbers = [number(1), number(77), number(2)];
     let used = store.numbers_in_use(ILS, &numbers).await.unwrap();
@@ -186,10 +150,7 @@ pub async fn links_are_counted_by_state(store: &impl Store) {
     let counts = store.state_counts(id).await.unwrap();
     assert_eq!(counts.len(), LinkState::ALL.len());
     for count in counts {
-        let at = LinkState::ALL
-            .iter()
-            .position(|state| *state == count.state)
-            .unwrap();
+        let at = LinkState::ALL.iter().position(|state| *state == count.state).unwrap();
         assert_eq!(count.count, at as u64 + 1);
     }
 }

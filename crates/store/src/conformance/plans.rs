@@ -23,32 +23,20 @@ pub async fn changes_come_in_pages(store: &impl Store) {
     let id = partnership(store).await.id;
     let number = run(store, id).await;
     let new = |n| {
-        let mut change = change(
-            n,
-            ChangeKind::ALL[n as usize % ChangeKind::ALL.len()],
-            ChangeState::Ready,
-        );
+        let mut change = change(n, ChangeKind::ALL[n as usize % ChangeKind::ALL.len()], ChangeState::Ready);
         if n == 3 {
             change.spool.clear();
         }
         change
     };
-    let ids = store
-        .add_changes(number, (0..25).map(new).collect())
-        .await
-        .unwrap();
+    let ids = store.add_changes(number, (0..25).map(new).collect()).await.unwrap();
     assert!(ids.is_sorted_by(|a, b| a < b));
-    let waiting = store
-        .add_changes(number, vec![change(30, ChangeKind::Lapse, ChangeState::Waiting)])
-        .await
-        .unwrap();
+    let waiting =
+        store.add_changes(number, vec![change(30, ChangeKind::Lapse, ChangeState::Waiting)]).await.unwrap();
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let page = store
-            .changes(number, ChangeState::Ready, after, 10)
-            .await
-            .unwrap();
+        let page = store.changes(number, ChangeState::Ready, after, 10).await.unwrap();
         let Some(last) = page.last() else { break };
         assert!(page.len() <= 10);
         after = Some(last.id);
@@ -57,22 +45,12 @@ pub async fn changes_come_in_pages(store: &impl Store) {
     assert_eq!(seen.iter().map(|change| change.id).collect::<Vec<_>>(), ids);
     for (n, found) in (0..).zip(&seen) {
         let new = new(n);
-        assert_eq!(
-            (found.person, found.kind, found.state),
-            (new.person, new.kind, new.state)
-        );
-        assert_eq!(
-            (&found.school, found.fields, found.decided),
-            (&new.school, new.fields, new.decided)
-        );
+        assert_eq!((found.person, found.kind, found.state), (new.person, new.kind, new.state));
+        assert_eq!((&found.school, found.fields, found.decided), (&new.school, new.fields, new.decided));
         assert_eq!(*found.spool, *new.spool);
     }
     assert_eq!(in_state(store, number, ChangeState::Waiting).await, waiting);
-    assert!(
-        in_state(store, run(store, id).await, ChangeState::Ready)
-            .await
-            .is_empty()
-    );
+    assert!(in_state(store, run(store, id).await, ChangeState::Ready).await.is_empty());
 }
 
 /// By school, kind and state.
@@ -111,55 +89,25 @@ pub async fn only_what_is_selected_moves(store: &impl Store) {
     let kinds = [ChangeKind::Create, ChangeKind::Update];
     let changes = (0..12).map(|n| change(n, kinds[n as usize % 2], ChangeState::Waiting));
     let ids = store.add_changes(number, changes.collect()).await.unwrap();
-    let select = |school: Option<&str>, kind, ids| ChangeSelection {
-        school: school.map(str::to_owned),
-        kind,
-        ids,
-    };
+    let select =
+        |school: Option<&str>, kind, ids| ChangeSelection { school: school.map(str::to_owned), kind, ids };
     let moved = async |from, to, selection| store.move_changes(number, from, to, &selection).await.unwrap();
     let (waiting, ready) = (ChangeState::Waiting, ChangeState::Ready);
-    assert_eq!(
-        moved(
-            waiting,
-            ready,
-            select(Some("school-1"), Some(ChangeKind::Update), None)
-        )
-        .await,
-        2
-    );
+    assert_eq!(moved(waiting, ready, select(Some("school-1"), Some(ChangeKind::Update), None)).await, 2);
     assert_eq!(in_state(store, number, ready).await, [ids[1], ids[7]]);
-    assert_eq!(
-        moved(waiting, ready, select(Some("School 1"), None, None)).await,
-        2
-    );
+    assert_eq!(moved(waiting, ready, select(Some("School 1"), None, None)).await, 2);
     assert_eq!(
         moved(waiting, ready, select(None, None, Some(vec![ids[0], ids[1]]))).await,
         1,
         "one was ready"
     );
-    assert_eq!(
-        moved(waiting, ready, select(None, None, Some(Vec::new()))).await,
-        0
-    );
-    assert_eq!(
-        moved(waiting, ready, select(Some("nowhere"), None, None)).await,
-        0
-    );
+    assert_eq!(moved(waiting, ready, select(None, None, Some(Vec::new()))).await, 0);
+    assert_eq!(moved(waiting, ready, select(Some("nowhere"), None, None)).await, 0);
     assert_eq!(moved(waiting, ready, ChangeSelection::default()).await, 7);
-    assert_eq!(
-        spooled(store, number, ready).await,
-        12,
-        "what is still to be made is kept"
-    );
+    assert_eq!(spooled(store, number, ready).await, 12, "what is still to be made is kept");
     let other = run(store, id).await;
     let everything = ChangeSelection::default();
-    assert_eq!(
-        store
-            .move_changes(other, ready, waiting, &everything)
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(store.move_changes(other, ready, waiting, &everything).await.unwrap(), 0);
 }
 
 /// What nothing can need any more is wiped.
@@ -169,19 +117,9 @@ pub async fn a_change_that_is_over_loses_its_spool(store: &impl Store) {
     for state in ChangeState::ALL {
         let number = run(store, id).await;
         ready_creates(store, number, 0..3).await;
-        store
-            .move_changes(number, ChangeState::Ready, *state, &everything)
-            .await
-            .unwrap();
-        let over = matches!(
-            state,
-            ChangeState::Done | ChangeState::Settled | ChangeState::Dropped
-        );
-        assert_eq!(
-            spooled(store, number, *state).await,
-            if over { 0 } else { 3 },
-            "{state}"
-        );
+        store.move_changes(number, ChangeState::Ready, *state, &everything).await.unwrap();
+        let over = matches!(state, ChangeState::Done | ChangeState::Settled | ChangeState::Dropped);
+        assert_eq!(spooled(store, number, *state).await, if over { 0 } else { 3 }, "{state}");
     }
     // By a settlement too.
     for state in [ChangeState::Done, ChangeState::Settled, ChangeState::Failed] {
@@ -197,47 +135,26 @@ pub async fn a_change_that_is_over_loses_its_spool(store: &impl Store) {
         };
         store.settle(vec![settlement]).await.unwrap();
         assert_eq!(in_state(store, number, state).await, changes);
-        assert_eq!(
-            spooled(store, number, state).await,
-            usize::from(state == ChangeState::Failed)
-        );
+        assert_eq!(spooled(store, number, state).await, usize::from(state == ChangeState::Failed));
     }
 }
 
 /// A newer plan drops what was left of older ones, and says so with them.
 pub async fn a_newer_plan_supersedes_an_older_one(store: &impl Store) {
     let id = partnership(store).await.id;
-    let other = store
-        .partnership("district-two", "ils-two", "two")
-        .await
-        .unwrap()
-        .id;
-    let (finished, old, elsewhere) = (
-        run(store, id).await,
-        run(store, id).await,
-        run(store, other).await,
-    );
+    let other = store.partnership("district-two", "ils-two", "two").await.unwrap().id;
+    let (finished, old, elsewhere) = (run(store, id).await, run(store, id).await, run(store, other).await);
     for number in [finished, old, elsewhere] {
         store.write_plan(number, head(1)).await.unwrap();
     }
     let done = store.add_changes(finished, vec![change(1, ChangeKind::Create, ChangeState::Done)]);
     done.await.unwrap();
-    let states = [
-        ChangeState::Ready,
-        ChangeState::Waiting,
-        ChangeState::Failed,
-        ChangeState::Ready,
-    ];
+    let states = [ChangeState::Ready, ChangeState::Waiting, ChangeState::Failed, ChangeState::Ready];
     for number in [old, elsewhere] {
-        let changes = (0..)
-            .zip(states)
-            .map(|(n, state)| change(n, ChangeKind::Create, state));
+        let changes = (0..).zip(states).map(|(n, state)| change(n, ChangeKind::Create, state));
         store.add_changes(number, changes.collect()).await.unwrap();
     }
-    store
-        .write_run(old, RunState::Waiting, &RunResult::default(), None)
-        .await
-        .unwrap();
+    store.write_run(old, RunState::Waiting, &RunResult::default(), None).await.unwrap();
 
     let new = run(store, id).await;
     assert_eq!(
@@ -256,11 +173,7 @@ pub async fn a_newer_plan_supersedes_an_older_one(store: &impl Store) {
     );
     assert_eq!(store.run(finished).await.unwrap().superseded_by, None);
     assert_eq!(store.run(elsewhere).await.unwrap().superseded_by, None);
-    assert_eq!(
-        spooled(store, elsewhere, ChangeState::Ready).await,
-        2,
-        "another partnership's plan stays"
-    );
+    assert_eq!(spooled(store, elsewhere, ChangeState::Ready).await, 2, "another partnership's plan stays");
     // An older run that writes its plan late takes nothing of a newer one.
     ready_creates(store, new, 0..2).await;
     store.write_plan(old, head(3)).await.unwrap();
@@ -286,10 +199,7 @@ pub async fn an_open_intent_keeps_what_settling_needs(store: &impl Store) {
     assert_eq!(open[0].planned.state, ChangeState::Dropped);
     assert!(!open[0].planned.spool.is_empty());
 
-    store
-        .settle(vec![applied(id, intents[0], changes[0], 0)])
-        .await
-        .unwrap();
+    store.settle(vec![applied(id, intents[0], changes[0], 0)]).await.unwrap();
     assert_eq!(in_state(store, old, ChangeState::Done).await, changes[..1]);
     // Not written, and nothing said of the change: it was dropped, and is now over.
     let not_written = Settlement {
@@ -306,12 +216,6 @@ pub async fn an_open_intent_keeps_what_settling_needs(store: &impl Store) {
         spooled(store, old, ChangeState::Dropped).await + spooled(store, old, ChangeState::Done).await,
         0
     );
-    let people: Vec<_> = store
-        .index(id)
-        .await
-        .unwrap()
-        .iter()
-        .map(|row| row.person)
-        .collect();
+    let people: Vec<_> = store.index(id).await.unwrap().iter().map(|row| row.person).collect();
     assert_eq!(people, [person(0)]);
 }

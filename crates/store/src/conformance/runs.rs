@@ -41,14 +41,8 @@ pub async fn a_run_comes_back_as_it_was_written(store: &impl Store) {
     let id = partnership(store).await.id;
     let number = run(store, id).await;
     let begun = store.run(number).await.unwrap();
-    assert_eq!(
-        (begun.partnership, begun.kind.as_str(), begun.started_at),
-        (id, "sync", moment(0))
-    );
-    assert_eq!(
-        (begun.state, begun.finished_at, begun.plan),
-        (RunState::Running, None, None)
-    );
+    assert_eq!((begun.partnership, begun.kind.as_str(), begun.started_at), (id, "sync", moment(0)));
+    assert_eq!((begun.state, begun.finished_at, begun.plan), (RunState::Running, None, None));
     assert_eq!(begun.result, RunResult::default());
 
     store.write_plan(number, head(1)).await.unwrap();
@@ -56,51 +50,25 @@ pub async fn a_run_comes_back_as_it_was_written(store: &impl Store) {
         store.write_run(number, *state, &result(), None).await.unwrap();
         assert_eq!(store.run(number).await.unwrap().state, *state);
     }
-    store
-        .write_run(number, RunState::Done, &result(), Some(moment(5)))
-        .await
-        .unwrap();
+    store.write_run(number, RunState::Done, &result(), Some(moment(5))).await.unwrap();
     let done = store.run(number).await.unwrap();
     assert_eq!((done.state, done.finished_at), (RunState::Done, Some(moment(5))));
-    assert_eq!(
-        (done.plan, done.result, done.superseded_by),
-        (Some(head(1)), result(), None)
-    );
+    assert_eq!((done.plan, done.result, done.superseded_by), (Some(head(1)), result(), None));
 
-    let nobody = NewRun {
-        partnership: PartnershipId(999),
-        kind: "sync".to_owned(),
-        started_at: moment(0),
-    };
-    assert!(matches!(
-        store.begin_run(nobody).await,
-        Err(StoreError::NotFound { .. })
-    ));
+    let nobody = NewRun { partnership: PartnershipId(999), kind: "sync".to_owned(), started_at: moment(0) };
+    assert!(matches!(store.begin_run(nobody).await, Err(StoreError::NotFound { .. })));
     let missing = RunId(999);
-    assert!(matches!(
-        store.run(missing).await,
-        Err(StoreError::NotFound { .. })
-    ));
-    assert!(matches!(
-        store.write_plan(missing, head(1)).await,
-        Err(StoreError::NotFound { .. })
-    ));
+    assert!(matches!(store.run(missing).await, Err(StoreError::NotFound { .. })));
+    assert!(matches!(store.write_plan(missing, head(1)).await, Err(StoreError::NotFound { .. })));
     let written = store.write_run(missing, RunState::Done, &result(), None).await;
     assert!(matches!(written, Err(StoreError::NotFound { .. })));
-    assert!(matches!(
-        store.add_changes(missing, Vec::new()).await,
-        Err(StoreError::NotFound { .. })
-    ));
+    assert!(matches!(store.add_changes(missing, Vec::new()).await, Err(StoreError::NotFound { .. })));
 }
 
 /// The last runs, of one partnership or of all.
 pub async fn the_newest_runs_come_first(store: &impl Store) {
     let one = partnership(store).await.id;
-    let two = store
-        .partnership("district-two", "ils-two", "two")
-        .await
-        .unwrap()
-        .id;
+    let two = store.partnership("district-two", "ils-two", "two").await.unwrap().id;
     let mut numbers = Vec::new();
     for partnership in [one, two, one, one] {
         numbers.push(run(store, partnership).await);
@@ -129,10 +97,7 @@ pub async fn decisions_are_kept_in_order(store: &impl Store) {
         kind: Some(ChangeKind::Create),
         ids: Some(vec![ChangeId(1), ChangeId(2)]),
     };
-    let decisions = [
-        decision("approve", narrow),
-        decision("discard", ChangeSelection::default()),
-    ];
+    let decisions = [decision("approve", narrow), decision("discard", ChangeSelection::default())];
     for decision in &decisions {
         store.write_decision(number, decision.clone()).await.unwrap();
     }

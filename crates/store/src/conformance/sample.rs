@@ -76,11 +76,7 @@ pub async fn partnership(store: &impl Store) -> Partnership {
 
 /// A run that has begun.
 pub async fn run(store: &impl Store, partnership: PartnershipId) -> RunId {
-    let run = NewRun {
-        partnership,
-        kind: "sync".to_owned(),
-        started_at: moment(0),
-    };
+    let run = NewRun { partnership, kind: "sync".to_owned(), started_at: moment(0) };
     store.begin_run(run).await.unwrap()
 }
 
@@ -107,10 +103,8 @@ pub fn number(n: u32) -> Personal {
 #[must_use]
 pub fn link(n: u32) -> LinkWrite {
     let mut digests = FieldDigests::default();
-    let digest = FieldDigest {
-        sent: ValueDigest(u64::from(n) + 1),
-        seen: ValueDigest(u64::MAX - u64::from(n)),
-    };
+    let digest =
+        FieldDigest { sent: ValueDigest(u64::from(n) + 1), seen: ValueDigest(u64::MAX - u64::from(n)) };
     digests.set(Field::Surname, digest);
     digests.set(Field::Expiry, digest);
     LinkWrite {
@@ -175,9 +169,7 @@ pub fn change(n: u32, kind: ChangeKind, state: ChangeState) -> NewChange {
 
 /// Adds creates that are ready for the people of a range.
 pub async fn ready_creates(store: &impl Store, run: RunId, people: std::ops::Range<u32>) -> Vec<ChangeId> {
-    let changes = people
-        .map(|n| change(n, ChangeKind::Create, ChangeState::Ready))
-        .collect();
+    let changes = people.map(|n| change(n, ChangeKind::Create, ChangeState::Ready)).collect();
     store.add_changes(run, changes).await.unwrap()
 }
 
@@ -188,10 +180,7 @@ pub fn values(n: u32) -> PatronValues {
         surname: Some(personal("surname", n)),
         given_name: Some(personal("given", n)),
         birth_date: Some(BirthDate::new(date(2012, 2, 29))),
-        address: Some(Address {
-            street: personal("street", n),
-            ..Address::default()
-        }),
+        address: Some(Address { street: personal("street", n), ..Address::default() }),
         email: Some(personal("email", n)),
         category: Some(Code::new("STUDENT")),
         expiry: Some(date(2027, 10, 1)),
@@ -234,13 +223,7 @@ pub async fn intend(store: &impl Store, intent: NewIntent) -> Result<crate::rows
 /// A range of three-digit numbers.
 #[must_use]
 pub fn range(first: u64, last: u64) -> NumberRange {
-    NumberRange {
-        name: Code::new("main"),
-        first,
-        last,
-        width: 3,
-        check_digit: CheckDigit::None,
-    }
+    NumberRange { name: Code::new("main"), first, last, width: 3, check_digit: CheckDigit::None }
 }
 
 /// The settlement of a create that was confirmed.

@@ -15,10 +15,7 @@ pub(super) struct Secrets {
 
 impl Secrets {
     pub(super) fn new(key: &StoreKey, entropy: Arc<dyn Entropy>) -> Self {
-        Self {
-            sealer: Sealer::new(key, entropy),
-            digests: key.digest_key(),
-        }
+        Self { sealer: Sealer::new(key, entropy), digests: key.digest_key() }
     }
 
     /// The digest of a card's number within an ILS: what no two links may share. It holds the ILS, so that one index

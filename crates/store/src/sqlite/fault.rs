@@ -30,10 +30,9 @@ impl From<StoreError> for Fault {
 impl From<SealError> for Fault {
     fn from(error: SealError) -> Self {
         Self::Store(match error {
-            SealError::Entropy(_) | SealError::Seal => StoreError::Unavailable {
-                what: "sealing a value".to_owned(),
-                why: error.to_string(),
-            },
+            SealError::Entropy(_) | SealError::Seal => {
+                StoreError::Unavailable { what: "sealing a value".to_owned(), why: error.to_string() }
+            }
             SealError::Open(_) => StoreError::Damaged(error.to_string()),
         })
     }
@@ -63,10 +62,7 @@ fn from_sql(error: &rusqlite::Error, what: &str) -> StoreError {
                 StoreError::Damaged(format!("{what}: {error}"))
             }
             ErrorCode::ConstraintViolation => StoreError::Damaged(format!("{what}: {error}")),
-            _ => StoreError::Unavailable {
-                what: what.to_owned(),
-                why: error.to_string(),
-            },
+            _ => StoreError::Unavailable { what: what.to_owned(), why: error.to_string() },
         },
         rusqlite::Error::InvalidColumnType(..)
         | rusqlite::Error::FromSqlConversionFailure(..)
@@ -74,10 +70,7 @@ fn from_sql(error: &rusqlite::Error, what: &str) -> StoreError {
         | rusqlite::Error::Utf8Error(..) => {
             StoreError::Damaged(format!("{what}: a column holds what it cannot hold"))
         }
-        _ => StoreError::Unavailable {
-            what: what.to_owned(),
-            why: error.to_string(),
-        },
+        _ => StoreError::Unavailable { what: what.to_owned(), why: error.to_string() },
     }
 }
 

@@ -48,10 +48,7 @@ fn intend_one(db: &Db<'_>, intent: &NewIntent) -> Result<Intent, Fault> {
         None => None,
         Some(values) => {
             let names = place_row(intent.change, intent.person, intent.kind);
-            let place = Place {
-                column: "intent.before_values",
-                row: &names.each_ref().map(Vec::as_slice),
-            };
+            let place = Place { column: "intent.before_values", row: &names.each_ref().map(Vec::as_slice) };
             Some(db.secrets.sealer.seal(&place, &written_out(values)?)?)
         }
     };
@@ -72,37 +69,23 @@ fn intend_one(db: &Db<'_>, intent: &NewIntent) -> Result<Intent, Fault> {
         before,
         nanoseconds(intent.at)
     ])?;
-    Ok(Intent {
-        id: IntentId(id),
-        barcode,
-    })
+    Ok(Intent { id: IntentId(id), barcode })
 }
 
 /// The change has to be there, and no intent of the same step may be open.
 fn refuse_second(db: &Db<'_>, intent: &NewIntent) -> Result<(), Fault> {
-    let mut statement = db
-        .conn
-        .prepare_cached("select run = ?2 and person = ?3 from change where id = ?1")?;
+    let mut statement =
+        db.conn.prepare_cached("select run = ?2 and person = ?3 from change where id = ?1")?;
     let fits: Option<bool> = statement
-        .query_row(
-            params![intent.change.0, intent.run.0, intent.person.0.as_slice()],
-            |row| row.get(0),
-        )
+        .query_row(params![intent.change.0, intent.run.0, intent.person.0.as_slice()], |row| row.get(0))
         .optional()?;
     if fits != Some(true) {
-        return Err(not_found(format!(
-            "change {} of run {} for this person",
-            intent.change, intent.run
-        )));
+        return Err(not_found(format!("change {} of run {} for this person", intent.change, intent.run)));
     }
-    let mut statement = db
-        .conn
-        .prepare_cached("select 1 from intent where change = ?1 and kind = ?2 and ended is null")?;
+    let mut statement =
+        db.conn.prepare_cached("select 1 from intent where change = ?1 and kind = ?2 and ended is null")?;
     if statement.exists([intent.change.0, intent.kind.code()])? {
-        return Err(StoreError::IntentOpen {
-            change: intent.change.0,
-        }
-        .into());
+        return Err(StoreError::IntentOpen { change: intent.change.0 }.into());
     }
     Ok(())
 }
@@ -133,21 +116,18 @@ fn draw(db: &Db<'_>, ils: &str, range: &NumberRange) -> Result<Personal, Fault> 
         let range = range.name.as_str().to_owned();
         StoreError::RangeUsedUp { range }.into()
     };
-    let mut statement = db
-        .conn
-        .prepare_cached("select next from number_range where ils = ?1 and name = ?2")?;
-    let next: Option<i64> = statement
-        .query_row(params![ils, range.name.as_str()], |row| row.get(0))
-        .optional()?;
+    let mut statement =
+        db.conn.prepare_cached("select next from number_range where ils = ?1 and name = ?2")?;
+    let next: Option<i64> =
+        statement.query_row(params![ils, range.name.as_str()], |row| row.get(0)).optional()?;
     // Stored bit by bit: numbers are unsigned, columns are not. A range that was moved elsewhere begins at its start.
     let mut position = next
         .map(i64::cast_unsigned)
         .and_then(|next| next.checked_sub(range.first))
         .filter(|position| *position <= range.size())
         .unwrap_or(0);
-    let mut open = db
-        .conn
-        .prepare_cached("select 1 from intent where number_digest = ?1 and ended is null")?;
+    let mut open =
+        db.conn.prepare_cached("select 1 from intent where number_digest = ?1 and ended is null")?;
     loop {
         let number = range.number(position).ok_or_else(used_up)?;
         position += 1;
@@ -180,9 +160,7 @@ pub(super) fn intend_again(db: &Db<'_>, intents: &[IntentId], at: Timestamp) -> 
 
 /// Ends intents and changes, and lets the ledger learn; with the transaction, all or none.
 pub(super) fn settle(db: &Db<'_>, settlements: &[Settlement]) -> Result<(), Fault> {
-    settlements
-        .iter()
-        .try_for_each(|settlement| settle_one(db, settlement))
+    settlements.iter().try_for_each(|settlement| settle_one(db, settlement))
 }
 
 fn settle_one(db: &Db<'_>, settlement: &Settlement) -> Result<(), Fault> {
@@ -195,10 +173,7 @@ fn settle_one(db: &Db<'_>, settlement: &Settlement) -> Result<(), Fault> {
     {
         return Err(not_found(format!("change {change}")));
     }
-    let changes = [
-        ended.map(|(change, _)| change),
-        settlement.change.map(|(change, _)| change),
-    ];
+    let changes = [ended.map(|(change, _)| change), settlement.change.map(|(change, _)| change)];
     for change in changes.into_iter().flatten() {
         plans::wipe_if_over(db, change)?;
     }
@@ -223,9 +198,7 @@ fn end_intent(
     end: IntentEnd,
     at: Timestamp,
 ) -> Result<(ChangeId, Digest), Fault> {
-    let mut find = db
-        .conn
-        .prepare_cached("select change, person, ended from intent where id = ?1")?;
+    let mut find = db.conn.prepare_cached("select change, person, ended from intent where id = ?1")?;
     let mut rows = find.query([intent.0])?;
     let not_open = || not_found(format!("open intent {intent}"));
     let row = rows.next()?.ok_or_else(not_open)?;
@@ -252,29 +225,19 @@ fn keep_pin(
     pin: &Secret,
     at: Timestamp,
 ) -> Result<(), Fault> {
-    let place = Place {
-        column: "pin.sealed",
-        row: &[&partnership.0.to_le_bytes(), &person.0],
-    };
+    let place = Place { column: "pin.sealed", row: &[&partnership.0.to_le_bytes(), &person.0] };
     let sealed = db.secrets.sealer.seal(&place, pin.reveal().as_bytes())?;
     let mut statement = db.conn.prepare_cached(
         "insert into pin (partnership, person, sealed, made_at) values (?1, ?2, ?3, ?4)
          on conflict (partnership, person) do update set sealed = excluded.sealed, made_at = excluded.made_at",
     )?;
-    statement.execute(params![
-        partnership.0,
-        person.0.as_slice(),
-        sealed,
-        nanoseconds(at)
-    ])?;
+    statement.execute(params![partnership.0, person.0.as_slice(), sealed, nanoseconds(at)])?;
     Ok(())
 }
 
 /// How many PINs wait to be handed out.
 pub(super) fn pins_waiting(db: &Db<'_>, partnership: PartnershipId) -> Result<u64, Fault> {
-    let mut statement = db
-        .conn
-        .prepare_cached("select count(*) from pin where partnership = ?1")?;
+    let mut statement = db.conn.prepare_cached("select count(*) from pin where partnership = ?1")?;
     count(statement.query_row([partnership.0], |row| row.get(0))?)
 }
 
@@ -318,20 +281,13 @@ pub(super) fn open_intents(db: &Db<'_>, partnership: PartnershipId) -> Result<Ve
 const SEALED: &str = "intent.sealed";
 
 fn place_row(change: ChangeId, person: Digest, kind: IntentKind) -> [Vec<u8>; 3] {
-    [
-        change.0.to_le_bytes().to_vec(),
-        person.0.to_vec(),
-        kind.code().to_le_bytes().to_vec(),
-    ]
+    [change.0.to_le_bytes().to_vec(), person.0.to_vec(), kind.code().to_le_bytes().to_vec()]
 }
 
 /// Number, PIN and values, sealed together.
 fn seal(db: &Db<'_>, intent: &NewIntent, barcode: &Personal) -> Result<Vec<u8>, Fault> {
     let names = place_row(intent.change, intent.person, intent.kind);
-    let place = Place {
-        column: SEALED,
-        row: &names.each_ref().map(Vec::as_slice),
-    };
+    let place = Place { column: SEALED, row: &names.each_ref().map(Vec::as_slice) };
     let values = written_out(&intent.values)?;
     let packed = pack(&[
         Some(barcode.reveal().as_bytes()),
@@ -349,10 +305,7 @@ fn open(
     sealed: &[u8],
 ) -> Result<(Personal, Option<Secret>, PatronValues), Fault> {
     let names = place_row(change, person, kind);
-    let place = Place {
-        column: SEALED,
-        row: &names.each_ref().map(Vec::as_slice),
-    };
+    let place = Place { column: SEALED, row: &names.each_ref().map(Vec::as_slice) };
     let packed = db.secrets.sealer.open(&place, sealed)?;
     let wrong = || damaged("an intent's sealed values that are none");
     let parts = unpack(&packed).ok_or_else(wrong)?;

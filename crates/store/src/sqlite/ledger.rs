@@ -76,10 +76,7 @@ fn link(db: &Db<'_>, partnership: PartnershipId, person: Digest, row: &Row<'_>) 
             reason: row.get(8)?,
             school: (row.get(3)?, row.get(4)?),
             grade: row.get(9)?,
-            model: row
-                .get::<_, Option<i64>>(10)?
-                .map(CardModel::from_code)
-                .transpose()?,
+            model: row.get::<_, Option<i64>>(10)?.map(CardModel::from_code).transpose()?,
             category: code(11)?,
             branch: code(12)?,
             expiry: optional_date(row, 5)?,
@@ -105,16 +102,11 @@ pub(super) fn write(
     let (person, data) = (write.person.0.as_slice(), &write.data);
     let school = partnerships::school(db, partnership, &data.school)?;
     let sealed = Identity::seal(db, partnership, write)?;
-    let number = data
-        .barcode
-        .as_ref()
-        .map(|number| db.secrets.number(ils, number.reveal()).0);
+    let number = data.barcode.as_ref().map(|number| db.secrets.number(ils, number.reveal()).0);
     let (reason, grade) = (data.reason.as_deref(), data.grade);
     let model = data.model.map(Coded::code);
-    let (category, branch) = (
-        data.category.as_ref().map(Code::as_str),
-        data.branch.as_ref().map(Code::as_str),
-    );
+    let (category, branch) =
+        (data.category.as_ref().map(Code::as_str), data.branch.as_ref().map(Code::as_str));
     let digests = data.digests.to_bytes();
 
     let id: Option<i64> = db
@@ -130,9 +122,7 @@ pub(super) fn write(
                  where id = ?1",
             )?;
             change
-                .execute(params![
-                    id, reason, grade, model, category, branch, digests, sealed, number
-                ])
+                .execute(params![id, reason, grade, model, category, branch, digests, sealed, number])
                 .map_err(patron_taken)?;
             id
         }
@@ -178,11 +168,7 @@ pub(super) fn write(
 /// The one unique index of `link_detail` is that of numbers.
 fn patron_taken(error: rusqlite::Error) -> Fault {
     let fault = Fault::from(error);
-    if fault.is_unique() {
-        StoreError::PatronTaken.into()
-    } else {
-        fault
-    }
+    if fault.is_unique() { StoreError::PatronTaken.into() } else { fault }
 }
 
 /// Notes who is missing, and who is there again.
@@ -217,9 +203,8 @@ pub(super) fn numbers_in_use(
 
 /// The link that has a number, by the number's digest.
 pub(super) fn holder(db: &Db<'_>, number: Digest) -> Result<Option<(PartnershipId, Digest)>, Fault> {
-    let mut statement = db
-        .conn
-        .prepare_cached("select partnership, person from link_detail where number_digest = ?1")?;
+    let mut statement =
+        db.conn.prepare_cached("select partnership, person from link_detail where number_digest = ?1")?;
     let mut rows = statement.query([number.0.as_slice()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     Ok(Some((PartnershipId(row.get(0)?), digest(row, 1)?)))
@@ -233,10 +218,7 @@ pub(super) fn state_counts(db: &Db<'_>, partnership: PartnershipId) -> Result<Ve
     let mut rows = statement.query([partnership.0])?;
     let mut counts = Vec::new();
     while let Some(row) = rows.next()? {
-        counts.push(StateCount {
-            state: LinkState::from_code(row.get(0)?)?,
-            count: count(row.get(1)?)?,
-        });
+        counts.push(StateCount { state: LinkState::from_code(row.get(0)?)?, count: count(row.get(1)?)? });
     }
     Ok(counts)
 }
@@ -263,27 +245,18 @@ impl Identity {
             data.user_name.as_ref().map(bytes),
         ];
         parts.extend(data.source_ids.iter().map(|id| Some(bytes(id))));
-        let place = Place {
-            column: Self::COLUMN,
-            row: &[&partnership.0.to_le_bytes(), &write.person.0],
-        };
+        let place = Place { column: Self::COLUMN, row: &[&partnership.0.to_le_bytes(), &write.person.0] };
         Ok(db.secrets.sealer.seal(&place, &pack(&parts))?)
     }
 
     fn open(db: &Db<'_>, partnership: PartnershipId, person: Digest, sealed: &[u8]) -> Result<Self, Fault> {
-        let place = Place {
-            column: Self::COLUMN,
-            row: &[&partnership.0.to_le_bytes(), &person.0],
-        };
+        let place = Place { column: Self::COLUMN, row: &[&partnership.0.to_le_bytes(), &person.0] };
         let packed = db.secrets.sealer.open(&place, sealed)?;
         let wrong = || damaged("a link's sealed values that are none");
         let parts = unpack(&packed).ok_or_else(wrong)?;
         let texts = parts
             .into_iter()
-            .map(|part| {
-                part.map(|bytes| std::str::from_utf8(bytes).map(Personal::new))
-                    .transpose()
-            })
+            .map(|part| part.map(|bytes| std::str::from_utf8(bytes).map(Personal::new)).transpose())
             .collect::<Result<Vec<Option<Personal>>, _>>()
             .map_err(|_| wrong())?;
         let mut texts = texts.into_iter();

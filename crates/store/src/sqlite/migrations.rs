@@ -15,17 +15,11 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "first",
-    sql: include_str!("migrations/0001_first.sql"),
-}];
+const MIGRATIONS: &[Migration] =
+    &[Migration { number: 1, name: "first", sql: include_str!("migrations/0001_first.sql") }];
 
 /// The newest schema that this program knows.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "there are a handful of migrations"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "there are a handful of migrations")]
 pub(super) const KNOWN: u32 = MIGRATIONS.len() as u32;
 
 /// `RCrd`: by this an SQLite file is known to be a store of ours.
@@ -67,35 +61,22 @@ fn look_inside(conn: &Connection, what: &str, key_id: [u8; 8]) -> Result<Found, 
     let schema = u32::try_from(schema).map_err(|_| damaged(format!("{what} has no schema number")))?;
     if schema > KNOWN {
         let what = what.to_owned();
-        return Err(StoreError::Newer {
-            what,
-            found: schema,
-            known: KNOWN,
-        }
-        .into());
+        return Err(StoreError::Newer { what, found: schema, known: KNOWN }.into());
     }
-    let found: Option<Vec<u8>> = conn
-        .query_row("select value from meta where name = 'key_id'", [], |row| {
-            row.get(0)
-        })
-        .optional()?;
+    let found: Option<Vec<u8>> =
+        conn.query_row("select value from meta where name = 'key_id'", [], |row| row.get(0)).optional()?;
     match found {
         None => return Err(damaged(format!("{what} does not say which key it was made with"))),
         Some(id) if id != key_id => {
-            return Err(StoreError::WrongKey {
-                what: what.to_owned(),
-            }
-            .into());
+            return Err(StoreError::WrongKey { what: what.to_owned() }.into());
         }
         Some(_) => {}
     }
     for migration in MIGRATIONS.iter().filter(|m| m.number <= schema) {
         let sum: Option<Vec<u8>> = conn
-            .query_row(
-                "select checksum from migration where number = ?1",
-                [migration.number],
-                |row| row.get(0),
-            )
+            .query_row("select checksum from migration where number = ?1", [migration.number], |row| {
+                row.get(0)
+            })
             .optional()?;
         if sum.as_deref() != Some(checksum(migration).as_slice()) {
             let number = migration.number;
@@ -118,10 +99,7 @@ pub(super) fn migrate(conn: &mut Connection, found: Found, key_id: [u8; 8]) -> R
     if found == Found::Empty {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.execute_batch(BOOKS)?;
-        transaction.execute(
-            "insert into meta (name, value) values ('key_id', ?1)",
-            [key_id.as_slice()],
-        )?;
+        transaction.execute("insert into meta (name, value) values ('key_id', ?1)", [key_id.as_slice()])?;
     }
     for migration in MIGRATIONS.iter().filter(|m| m.number > has) {
         transaction.execute_batch(migration.sql)?;
@@ -155,8 +133,7 @@ mod tests {
         let mut conn = Connection::open_in_memory().unwrap();
         migrate(&mut conn, Found::Empty, [1; 8]).unwrap();
         assert_eq!(look(&conn, "x", [1; 8]).unwrap(), Found::Store(KNOWN));
-        conn.execute("update migration set checksum = x'00' where number = 1", [])
-            .unwrap();
+        conn.execute("update migration set checksum = x'00' where number = 1", []).unwrap();
         let error = look(&conn, "x", [1; 8]).unwrap_err();
         assert!(matches!(error, StoreError::Damaged(why) if why.contains("migration 1")));
     }
@@ -167,12 +144,8 @@ mod tests {
         // A table in the way: the first migration cannot run.
         conn.execute_batch("create table intent (id integer)").unwrap();
         assert!(migrate(&mut conn, Found::Empty, [1; 8]).is_err());
-        let tables: i64 = conn
-            .query_row("select count(*) from sqlite_schema", [], |r| r.get(0))
-            .unwrap();
-        let schema: i64 = conn
-            .pragma_query_value(None, "user_version", |r| r.get(0))
-            .unwrap();
+        let tables: i64 = conn.query_row("select count(*) from sqlite_schema", [], |r| r.get(0)).unwrap();
+        let schema: i64 = conn.pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
         assert_eq!((tables, schema), (1, 0));
     }
 }

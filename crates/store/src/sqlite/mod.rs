@@ -65,17 +65,8 @@ impl SqliteStore {
         let what: Arc<str> = path.display().to_string().into();
         let (conn, lock) = file::open_writer(path, secrets.digests.id())?;
         let readers = readers(path, &secrets, &what)?;
-        let writer = started(
-            &what,
-            Writer::start(conn, Arc::clone(&secrets), Arc::clone(&what)),
-        )?;
-        Ok(Self {
-            readers: Some(readers),
-            writer: Some(writer),
-            secrets,
-            what,
-            _lock: Some(lock),
-        })
+        let writer = started(&what, Writer::start(conn, Arc::clone(&secrets), Arc::clone(&what)))?;
+        Ok(Self { readers: Some(readers), writer: Some(writer), secrets, what, _lock: Some(lock) })
     }
 
     /// Opens a store that is there for reading, also while another process writes. Methods that write answer
@@ -89,13 +80,7 @@ impl SqliteStore {
         let secrets = Arc::new(Secrets::new(key, Arc::new(none)));
         let what: Arc<str> = path.display().to_string().into();
         let readers = readers(path, &secrets, &what)?;
-        Ok(Self {
-            readers: Some(readers),
-            writer: None,
-            secrets,
-            what,
-            _lock: None,
-        })
+        Ok(Self { readers: Some(readers), writer: None, secrets, what, _lock: None })
     }
 
     /// A store in memory, for tests: gone when it is dropped.
@@ -106,17 +91,8 @@ impl SqliteStore {
         let secrets = Arc::new(Secrets::new(key, entropy));
         let what: Arc<str> = "memory".into();
         let conn = file::open_in_memory(secrets.digests.id())?;
-        let writer = started(
-            &what,
-            Writer::start(conn, Arc::clone(&secrets), Arc::clone(&what)),
-        )?;
-        Ok(Self {
-            readers: None,
-            writer: Some(writer),
-            secrets,
-            what,
-            _lock: None,
-        })
+        let writer = started(&what, Writer::start(conn, Arc::clone(&secrets), Arc::clone(&what)))?;
+        Ok(Self { readers: None, writer: Some(writer), secrets, what, _lock: None })
     }
 
     /// Transactions that were committed since the store was opened: calls that share one count once.
@@ -132,9 +108,7 @@ impl SqliteStore {
     {
         match &self.writer {
             Some(writer) => writer.run(work).await,
-            None => Err(StoreError::ReadOnly {
-                what: self.what.to_string(),
-            }),
+            None => Err(StoreError::ReadOnly { what: self.what.to_string() }),
         }
     }
 
@@ -152,17 +126,13 @@ impl SqliteStore {
 }
 
 fn readers(path: &Path, secrets: &Arc<Secrets>, what: &Arc<str>) -> Result<Readers, StoreError> {
-    let conns = (0..READERS)
-        .map(|_| file::open_reader(path, secrets.digests.id()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let conns =
+        (0..READERS).map(|_| file::open_reader(path, secrets.digests.id())).collect::<Result<Vec<_>, _>>()?;
     started(what, Readers::start(conns, secrets, Arc::clone(what)))
 }
 
 fn started<T>(what: &Arc<str>, thread: std::io::Result<T>) -> Result<T, StoreError> {
-    thread.map_err(|error| StoreError::Unavailable {
-        what: what.to_string(),
-        why: error.to_string(),
-    })
+    thread.map_err(|error| StoreError::Unavailable { what: what.to_string(), why: error.to_string() })
 }
 
 #[async_trait]
@@ -185,8 +155,7 @@ impl Store for SqliteStore {
             };
             return self.read(find).await;
         }
-        self.write(move |db| partnerships::find_or_make(db, &permanent_id, &ils, &name))
-            .await
+        self.write(move |db| partnerships::find_or_make(db, &permanent_id, &ils, &name)).await
     }
 
     async fn partnerships(&self) -> Result<Vec<Partnership>, StoreError> {
@@ -212,8 +181,7 @@ impl Store for SqliteStore {
         numbers: &[Personal],
     ) -> Result<Vec<(Personal, Digest)>, StoreError> {
         let (ils, numbers) = (ils.to_owned(), numbers.to_vec());
-        self.read(move |db| ledger::numbers_in_use(db, &ils, numbers))
-            .await
+        self.read(move |db| ledger::numbers_in_use(db, &ils, numbers)).await
     }
 
     async fn state_counts(&self, partnership: PartnershipId) -> Result<Vec<StateCount>, StoreError> {
@@ -223,9 +191,7 @@ impl Store for SqliteStore {
     async fn write_links(&self, partnership: PartnershipId, links: Vec<LinkWrite>) -> Result<(), StoreError> {
         self.write(move |db| {
             let ils = partnerships::ils(db, partnership)?;
-            links
-                .iter()
-                .try_for_each(|link| ledger::write(db, partnership, &ils, link))
+            links.iter().try_for_each(|link| ledger::write(db, partnership, &ils, link))
         })
         .await
     }
@@ -250,8 +216,7 @@ impl Store for SqliteStore {
         finished_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let result = runs::to_json(result).map_err(|fault| fault.at(&self.what))?;
-        self.write(move |db| runs::write(db, run, state, &result, finished_at))
-            .await
+        self.write(move |db| runs::write(db, run, state, &result, finished_at)).await
     }
 
     async fn write_taken(
@@ -261,8 +226,7 @@ impl Store for SqliteStore {
         let_through: bool,
     ) -> Result<(), StoreError> {
         let head = head.clone();
-        self.write(move |db| partnerships::taken(db, partnership, &head, let_through))
-            .await
+        self.write(move |db| partnerships::taken(db, partnership, &head, let_through)).await
     }
 
     async fn run(&self, run: RunId) -> Result<Run, StoreError> {
@@ -284,8 +248,7 @@ impl Store for SqliteStore {
         after: Option<ChangeId>,
         most: usize,
     ) -> Result<Vec<Change>, StoreError> {
-        self.read(move |db| plans::page(db, run, state, after, most))
-            .await
+        self.read(move |db| plans::page(db, run, state, after, most)).await
     }
 
     async fn change_counts(&self, run: RunId) -> Result<Vec<ChangeCount>, StoreError> {
@@ -300,13 +263,11 @@ impl Store for SqliteStore {
         selection: &ChangeSelection,
     ) -> Result<u64, StoreError> {
         let selection = selection.clone();
-        self.write(move |db| plans::shift(db, run, from, to, &selection))
-            .await
+        self.write(move |db| plans::shift(db, run, from, to, &selection)).await
     }
 
     async fn write_decision(&self, run: RunId, decision: PlanDecision) -> Result<(), StoreError> {
-        self.write(move |db| runs::write_decision(db, run, &decision))
-            .await
+        self.write(move |db| runs::write_decision(db, run, &decision)).await
     }
 
     async fn decisions(&self, run: RunId) -> Result<Vec<PlanDecision>, StoreError> {
@@ -319,8 +280,7 @@ impl Store for SqliteStore {
 
     async fn intend_again(&self, intents: &[IntentId], at: Timestamp) -> Result<(), StoreError> {
         let intents = intents.to_vec();
-        self.write(move |db| journal::intend_again(db, &intents, at))
-            .await
+        self.write(move |db| journal::intend_again(db, &intents, at)).await
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), StoreError> {

@@ -59,12 +59,8 @@ fn read(row: &Row<'_>) -> Result<Partnership, Fault> {
 
 /// The permanent id of a partnership's ILS.
 pub(super) fn ils(db: &Db<'_>, partnership: PartnershipId) -> Result<String, Fault> {
-    let mut statement = db
-        .conn
-        .prepare_cached("select ils from partnership where id = ?1")?;
-    let ils = statement
-        .query_row([partnership.0], |row| row.get(0))
-        .optional()?;
+    let mut statement = db.conn.prepare_cached("select ils from partnership where id = ?1")?;
+    let ils = statement.query_row([partnership.0], |row| row.get(0)).optional()?;
     ils.ok_or_else(|| not_found(format!("partnership {partnership}")))
 }
 
@@ -99,15 +95,10 @@ pub(super) fn taken(
 
 /// The schools of a partnership.
 pub(super) fn schools(db: &Db<'_>, partnership: PartnershipId) -> Result<Vec<StoredSchool>, Fault> {
-    let mut statement = db
-        .conn
-        .prepare_cached("select id, key, label from school where partnership = ?1 order by id")?;
+    let mut statement =
+        db.conn.prepare_cached("select id, key, label from school where partnership = ?1 order by id")?;
     let rows = statement.query_map([partnership.0], |row| {
-        Ok(StoredSchool {
-            id: SchoolId(row.get(0)?),
-            key: row.get(1)?,
-            label: row.get(2)?,
-        })
+        Ok(StoredSchool { id: SchoolId(row.get(0)?), key: row.get(1)?, label: row.get(2)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -119,25 +110,19 @@ pub(super) fn school(
     school: &(String, String),
 ) -> Result<SchoolId, Fault> {
     let (key, label) = school;
-    let mut find = db
-        .conn
-        .prepare_cached("select id, label from school where partnership = ?1 and key = ?2")?;
+    let mut find =
+        db.conn.prepare_cached("select id, label from school where partnership = ?1 and key = ?2")?;
     let found = find
-        .query_row(params![partnership.0, key], |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?))
-        })
+        .query_row(params![partnership.0, key], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))
         .optional()?;
     if let Some((id, old)) = found {
         if old != *label {
-            let mut rename = db
-                .conn
-                .prepare_cached("update school set label = ?2 where id = ?1")?;
+            let mut rename = db.conn.prepare_cached("update school set label = ?2 where id = ?1")?;
             rename.execute(params![id, label])?;
         }
         return Ok(SchoolId(id));
     }
-    let mut make = db
-        .conn
-        .prepare_cached("insert into school (partnership, key, label) values (?1, ?2, ?3)")?;
+    let mut make =
+        db.conn.prepare_cached("insert into school (partnership, key, label) values (?1, ?2, ?3)")?;
     Ok(SchoolId(make.insert(params![partnership.0, key, label])?))
 }

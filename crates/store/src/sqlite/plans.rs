@@ -39,13 +39,7 @@ pub(super) fn write(db: &Db<'_>, run: RunId, head: &PlanHead) -> Result<(), Faul
         "update change set state = ?3
          where run in (select id from run where partnership = ?1 and id < ?2) and state in (?4, ?5)",
     )?;
-    drop_changes.execute(params![
-        partnership.0,
-        run.0,
-        ChangeState::Dropped.code(),
-        ready,
-        waiting
-    ])?;
+    drop_changes.execute(params![partnership.0, run.0, ChangeState::Dropped.code(), ready, waiting])?;
     // Failed changes too: the newer plan says anew what is wanted.
     let mut wipe = db.conn.prepare_cached(
         "update change set spool = null
@@ -69,11 +63,7 @@ pub(super) fn add(db: &Db<'_>, run: RunId, changes: Vec<NewChange>) -> Result<Ve
             None
         } else {
             let row = place_row(run, change.person, change.kind);
-            Some(
-                db.secrets
-                    .sealer
-                    .seal(&place(&row.each_ref().map(Vec::as_slice)), &change.spool)?,
-            )
+            Some(db.secrets.sealer.seal(&place(&row.each_ref().map(Vec::as_slice)), &change.spool)?)
         };
         let id = statement.insert(params![
             run.0,
@@ -123,9 +113,7 @@ pub(super) fn read(db: &Db<'_>, row: &Row<'_>, first: usize) -> Result<Change, F
         None => Zeroizing::new(Vec::new()),
         Some(sealed) => {
             let names = place_row(run, person, kind);
-            db.secrets
-                .sealer
-                .open(&place(&names.each_ref().map(Vec::as_slice)), &sealed)?
+            db.secrets.sealer.open(&place(&names.each_ref().map(Vec::as_slice)), &sealed)?
         }
     };
     Ok(Change {
@@ -141,18 +129,11 @@ pub(super) fn read(db: &Db<'_>, row: &Row<'_>, first: usize) -> Result<Change, F
 }
 
 fn place_row(run: RunId, person: Digest, kind: ChangeKind) -> [Vec<u8>; 3] {
-    [
-        run.0.to_le_bytes().to_vec(),
-        person.0.to_vec(),
-        kind.code().to_le_bytes().to_vec(),
-    ]
+    [run.0.to_le_bytes().to_vec(), person.0.to_vec(), kind.code().to_le_bytes().to_vec()]
 }
 
 fn place<'a>(row: &'a [&'a [u8]; 3]) -> Place<'a> {
-    Place {
-        column: "change.spool",
-        row,
-    }
+    Place { column: "change.spool", row }
 }
 
 /// How many changes of a plan there are, by school, kind and state.
@@ -208,9 +189,7 @@ pub(super) fn shift(
 
 /// Sets a change's state; whether there is such a change.
 pub(super) fn set_state(db: &Db<'_>, change: ChangeId, state: ChangeState) -> Result<bool, Fault> {
-    let mut statement = db
-        .conn
-        .prepare_cached("update change set state = ?2 where id = ?1")?;
+    let mut statement = db.conn.prepare_cached("update change set state = ?2 where id = ?1")?;
     Ok(statement.execute([change.0, state.code()])? > 0)
 }
 

@@ -32,11 +32,7 @@ impl Readers {
             let builder = std::thread::Builder::new().name("store-reader".to_owned());
             threads.push(builder.spawn(move || serve(&conn, &secrets, &waiting))?);
         }
-        Ok(Self {
-            jobs: Some(jobs),
-            threads,
-            what,
-        })
+        Ok(Self { jobs: Some(jobs), threads, what })
     }
 
     /// Reads.
@@ -83,10 +79,7 @@ fn serve(conn: &Connection, secrets: &Secrets, waiting: &Mutex<Receiver<Job>>) {
 fn in_transaction<T>(db: &Db<'_>, work: impl FnOnce(&Db<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
     db.conn.prepare_cached("begin")?.execute([])?;
     let result = work(db);
-    let end = db
-        .conn
-        .prepare_cached("commit")
-        .and_then(|mut end| end.execute([]));
+    let end = db.conn.prepare_cached("commit").and_then(|mut end| end.execute([]));
     match (result, end) {
         (Ok(value), Ok(_)) => Ok(value),
         (Err(fault), _) => Err(fault),

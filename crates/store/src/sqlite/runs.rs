@@ -119,18 +119,14 @@ fn read(row: &Row<'_>) -> Result<Run, Fault> {
 
 /// Whose a run is.
 pub(super) fn partnership(db: &Db<'_>, run: RunId) -> Result<PartnershipId, Fault> {
-    let mut statement = db
-        .conn
-        .prepare_cached("select partnership from run where id = ?1")?;
+    let mut statement = db.conn.prepare_cached("select partnership from run where id = ?1")?;
     let found = statement.query_row([run.0], |row| row.get(0)).optional()?;
     found.map(PartnershipId).ok_or_else(|| no_run(run))
 }
 
 /// Marks the runs whose plans a newer one takes the place of.
 pub(super) fn supersede(db: &Db<'_>, older: &[i64], by: RunId) -> Result<(), Fault> {
-    let mut statement = db
-        .conn
-        .prepare_cached("update run set superseded_by = ?2 where id = ?1")?;
+    let mut statement = db.conn.prepare_cached("update run set superseded_by = ?2 where id = ?1")?;
     for run in older {
         statement.execute([*run, by.0])?;
     }
@@ -143,11 +139,7 @@ pub(super) fn write_decision(db: &Db<'_>, run: RunId, decision: &PlanDecision) -
     let selection = Selection {
         school: decision.selection.school.clone(),
         kind: decision.selection.kind.map(|kind| kind.word().to_owned()),
-        ids: decision
-            .selection
-            .ids
-            .as_ref()
-            .map(|ids| ids.iter().map(|id| id.0).collect()),
+        ids: decision.selection.ids.as_ref().map(|ids| ids.iter().map(|id| id.0).collect()),
     };
     let mut statement = db
         .conn
@@ -164,17 +156,14 @@ pub(super) fn write_decision(db: &Db<'_>, run: RunId, decision: &PlanDecision) -
 
 /// The decisions about a run's plan, oldest first.
 pub(super) fn decisions(db: &Db<'_>, run: RunId) -> Result<Vec<PlanDecision>, Fault> {
-    let mut statement = db
-        .conn
-        .prepare_cached("select who, at, what, selection from decision where run = ?1 order by id")?;
+    let mut statement =
+        db.conn.prepare_cached("select who, at, what, selection from decision where run = ?1 order by id")?;
     let mut rows = statement.query([run.0])?;
     let mut decisions = Vec::new();
     while let Some(row) = rows.next()? {
         let wrong = || damaged("a decision's selection that is none");
         let selection: Selection = serde_json::from_str(&row.get::<_, String>(3)?).map_err(|_| wrong())?;
-        let kind = selection
-            .kind
-            .map(|word| ChangeKind::from_word(&word).ok_or_else(wrong));
+        let kind = selection.kind.map(|word| ChangeKind::from_word(&word).ok_or_else(wrong));
         decisions.push(PlanDecision {
             who: row.get(0)?,
             at: moment(row.get(1)?)?,

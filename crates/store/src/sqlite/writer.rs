@@ -41,20 +41,14 @@ where
     F: FnOnce(&Db<'_>) -> Result<T, Fault> + Send,
 {
     fn work(&mut self, db: &Db<'_>, what: &str) -> bool {
-        let result = self
-            .work
-            .take()
-            .map(|work| work(db).map_err(|fault| fault.at(what)));
+        let result = self.work.take().map(|work| work(db).map_err(|fault| fault.at(what)));
         let fine = matches!(result, Some(Ok(_)));
         self.result = result;
         fine
     }
 
     fn answer(self: Box<Self>, what: &str, failure: Option<&str>) {
-        let unavailable = |why: &str| StoreError::Unavailable {
-            what: what.to_owned(),
-            why: why.to_owned(),
-        };
+        let unavailable = |why: &str| StoreError::Unavailable { what: what.to_owned(), why: why.to_owned() };
         let answer = match (failure, self.result) {
             // An error of the job's own says more than that of the whole.
             (_, Some(Err(error))) => Err(error),
@@ -83,12 +77,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || serve(&conn, &secrets, &waiting, &label, &count))?;
-        Ok(Self {
-            jobs: Some(jobs),
-            thread: Some(thread),
-            commits,
-            what,
-        })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), commits, what })
     }
 
     /// Does a job in a transaction; answers once it is durable.
@@ -98,11 +87,7 @@ impl Writer {
         F: FnOnce(&Db<'_>) -> Result<T, Fault> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job: Box<dyn Job> = Box::new(Typed {
-            work: Some(work),
-            result: None,
-            reply,
-        });
+        let job: Box<dyn Job> = Box::new(Typed { work: Some(work), result: None, reply });
         let stopped = || StoreError::Unavailable {
             what: self.what.to_string(),
             why: "its writing thread has stopped".to_owned(),
@@ -143,12 +128,10 @@ fn serve(
         {
             jobs.push(job);
         }
-        let failure = transaction(&db, &mut jobs, what)
-            .err()
-            .map(|fault| match fault.at(what) {
-                StoreError::Unavailable { why, .. } => why,
-                error => error.to_string(),
-            });
+        let failure = transaction(&db, &mut jobs, what).err().map(|fault| match fault.at(what) {
+            StoreError::Unavailable { why, .. } => why,
+            error => error.to_string(),
+        });
         match &failure {
             None => {
                 commits.fetch_add(1, Ordering::Relaxed);
@@ -240,11 +223,7 @@ mod tests {
                 writer
                     .run(move |db| {
                         insert(db, n)?;
-                        if n % 10 == 0 {
-                            Err(not_found("luck"))
-                        } else {
-                            Ok(())
-                        }
+                        if n % 10 == 0 { Err(not_found("luck")) } else { Ok(()) }
                     })
                     .await
             }
@@ -275,9 +254,6 @@ mod tests {
         assert!(matches!(fine, Err(StoreError::Unavailable { .. })), "{fine:?}");
         assert!(matches!(full, Err(StoreError::NotFound { .. })), "{full:?}");
         assert!(writer.run(numbers).await.unwrap().is_empty());
-        assert!(
-            writer.run(|db| insert(db, 2)).await.is_ok(),
-            "the next one is well again"
-        );
+        assert!(writer.run(|db| insert(db, 2)).await.is_ok(), "the next one is well again");
     }
 }
