@@ -178,44 +178,45 @@ pub async fn a_newer_plan_supersedes_an_older_one(store: &impl Store) {
     ready_creates(store, new, 0..2).await;
     store.write_plan(old, head(3)).await.unwrap();
     assert_eq!(spooled(store, new, ChangeState::Ready).await, 2);
+    assert_eq!(store.run(new).await.unwrap().superseded_by, None);
 }
 
 /// A write whose answer never came is settled with what was wanted, whatever became of its plan.
 pub async fn an_open_intent_keeps_what_settling_needs(store: &impl Store) {
     let id = partnership(store).await.id;
     let old = run(store, id).await;
-    let changes = ready_creates(store, old, 0..3).await;
+    let changes = ready_creates(store, old, 0..4).await;
     let mut intents = Vec::new();
-    for n in 0..2 {
+    for n in 0..3 {
         let intent = create(old, changes[n as usize], id, n, NumberDraw::Given(number(n)));
         intents.push(intend(store, intent).await.unwrap().id);
     }
     let new = run(store, id).await;
     store.write_plan(new, head(2)).await.unwrap();
     assert_eq!(in_state(store, old, ChangeState::Dropped).await, changes);
-    assert_eq!(spooled(store, old, ChangeState::Dropped).await, 2);
+    assert_eq!(spooled(store, old, ChangeState::Dropped).await, 3);
     let open = store.open_intents(id).await.unwrap();
-    assert_eq!(open.len(), 2);
+    assert_eq!(open.len(), 3);
     assert_eq!(open[0].planned.state, ChangeState::Dropped);
     assert!(!open[0].planned.spool.is_empty());
 
     store.settle(vec![applied(id, intents[0], changes[0], 0)]).await.unwrap();
     assert_eq!(in_state(store, old, ChangeState::Done).await, changes[..1]);
-    // Not written, and nothing said of the change: it was dropped, and is now over.
-    let not_written = Settlement {
-        intent: Some((intents[1], IntentEnd::NotWritten)),
-        change: None,
+    // Not written: dropped already, where nothing is said of the change, or failed. The newer plan says what is wanted.
+    let not_written = |n: usize, change| Settlement {
+        intent: Some((intents[n], IntentEnd::NotWritten)),
+        change,
         link: None,
         pin: None,
         partnership: id,
         at: super::sample::moment(30),
     };
-    store.settle(vec![not_written]).await.unwrap();
-    assert_eq!(in_state(store, old, ChangeState::Dropped).await, changes[1..]);
-    assert_eq!(
-        spooled(store, old, ChangeState::Dropped).await + spooled(store, old, ChangeState::Done).await,
-        0
-    );
+    let failed = Some((changes[2], ChangeState::Failed));
+    store.settle(vec![not_written(1, None), not_written(2, failed)]).await.unwrap();
+    assert_eq!(in_state(store, old, ChangeState::Dropped).await, [changes[1], changes[3]]);
+    for state in ChangeState::ALL {
+        assert_eq!(spooled(store, old, *state).await, 0, "{state}");
+    }
     let people: Vec<_> = store.index(id).await.unwrap().iter().map(|row| row.person).collect();
     assert_eq!(people, [person(0)]);
 }
