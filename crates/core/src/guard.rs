@@ -334,9 +334,10 @@ fn whole_roster(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     }
     let snapshot = facts.completeness == Completeness::Snapshot;
     let allowed = guards.roster_collapse.allows(live);
-    if snapshot
-        && live > 0
-        && (absent > allowed || (roster == 0 && guards.roster_collapse.action != GuardAction::Off))
+    // A file with a header only does not even count as whole, and is no less in doubt for that.
+    let nobody = roster == 0 && facts.completeness != Completeness::Delta;
+    if live > 0
+        && ((snapshot && absent > allowed) || (nobody && guards.roster_collapse.action != GuardAction::Off))
     {
         let empty: Vec<&str> = facts
             .schools

@@ -186,6 +186,9 @@ fn names(student: &Student, choice: NameChoice) -> Result<Names, Reject> {
 /// A name without white space at its ends and with single blanks within; `None` where nothing is left.
 fn tidy(name: &Personal) -> Result<Option<Personal>, Reject> {
     let text = name.reveal();
+    if is_plainly_tidy(text) {
+        return Ok(Some(name.clone()));
+    }
     if text.chars().any(|c| c.is_control() && !c.is_whitespace()) {
         return Err(Reject::NameDamaged);
     }
@@ -198,6 +201,22 @@ fn tidy(name: &Personal) -> Result<Option<Personal>, Reject> {
     }
     let words: Vec<&str> = text.split_whitespace().collect();
     Ok(Some(Personal::new(words.join(" "))).filter(|n| !n.is_empty()))
+}
+
+/// Whether a name is tidy at a glance, as nearly all are: no control characters, no white space but single blanks
+/// between words. Other white space starts with one of the bytes that are let through to the thorough look.
+fn is_plainly_tidy(text: &str) -> bool {
+    let mut after_blank = true;
+    for byte in text.bytes() {
+        match byte {
+            b' ' if after_blank => return false,
+            b' ' => after_blank = true,
+            // 0xC2, 0xE1 to 0xE3 begin every control character and white space beyond ASCII.
+            0..0x20 | 0x7F | 0xC2 | 0xE1..=0xE3 => return false,
+            _ => after_blank = false,
+        }
+    }
+    !after_blank
 }
 
 /// The address for the card: the student's own where it can be used, else the fallback, flagged. Never one from

@@ -31,6 +31,7 @@ use zeroize::Zeroizing;
 
 use crate::engine::EngineError;
 use crate::people::People;
+use crate::schools::Schools;
 use crate::settings::{Grace, PartnershipSettings};
 use crate::tally::{Fate, NO_SCHOOL, Tally};
 use crate::world::Progress;
@@ -101,6 +102,7 @@ enum First {
 struct Work {
     result: RunResult,
     schools: BTreeMap<String, SchoolFacts>,
+    met: Schools,
     people: People,
     /// Newcomers of this roster, so that nobody comes twice.
     new_people: HashSet<Digest>,
@@ -142,6 +144,7 @@ impl Collector<'_> {
         let mut work = Work {
             result: RunResult::default(),
             schools: live_by_school(people.rows(), &stored_schools),
+            met: Schools::new(),
             people,
             new_people: HashSet::new(),
             claims: HashMap::new(),
@@ -172,6 +175,8 @@ impl Collector<'_> {
         }
         self.flush_planned(&mut work).await?;
         self.flush_notes(&mut work).await?;
+        let met = std::mem::replace(&mut work.met, Schools::new());
+        met.add_to(&mut work.result, &mut work.schools);
         self.absent(completeness, &mut work, &stored_schools).await?;
         Ok(Collected {
             completeness,
@@ -223,40 +228,45 @@ impl Collector<'_> {
     ) -> Result<(), EngineError> {
         let rules = &self.settings.rules;
         work.result.roster += 1;
-        let place = student.row.as_ref().map(Place::from).unwrap_or_default();
+        // Made only for who needs it: a place is a text.
+        let place = || student.row.as_ref().map(Place::from).unwrap_or_default();
         for finding in &student.findings {
-            let at = if finding.place == Place::default() { &place } else { &finding.place };
-            work.result.note(finding.code, &finding.message, at);
+            let at = if finding.place == Place::default() { place() } else { finding.place.clone() };
+            work.result.note(finding.code, &finding.message, &at);
         }
         let school = student.school();
-        if let Some(school) = school {
-            let facts = school_facts(&mut work.schools, school.key(), || school.label());
-            facts.roster += 1;
-        }
+        let met = work.met.arrive(school);
         let person = self.person(&student.student_id, person_hasher);
         let position = work.people.find(person);
         let held_expiry = position.and_then(|p| work.people.row(p).expiry);
         let decision = policy::decide(student, rules, Today { date: self.day, held_expiry });
-        let label = school.map_or_else(|| NO_SCHOOL.to_owned(), |s| s.label());
         if self.in_doubt.contains(&person) {
             if let Some(position) = position {
                 work.people.see(position);
             }
             let message = "a write for this person had no answer and could not be settled yet";
-            work.result.note("write_unsettled", message, &place);
-            work.result.count(&label, Fate::Pending);
+            work.result.note("write_unsettled", message, &place());
+            work.result.count(&work.met.label(met), Fate::Pending);
             return Ok(());
         }
         let Some(position) = position else {
             if !work.new_people.insert(person) {
                 // The source's contract is that every id comes once; this is a source's bug, and not a second card.
-                work.result.note("student_id_twice", "a student id came twice from the source", &place);
+                work.result.note("student_id_twice", "a student id came twice from the source", &place());
                 return Ok(());
             }
-            return self.newcomer(person, decision, &label, school, place, work, print_hasher);
+            return self.newcomer(
+                person,
+                decision,
+                &work.met.label(met),
+                school,
+                place(),
+                work,
+                print_hasher,
+            );
         };
         if work.people.see(position) {
-            work.result.note("student_id_twice", "a student id came twice from the source", &place);
+            work.result.note("student_id_twice", "a student id came twice from the source", &place());
             return Ok(());
         }
         let print = policy::fingerprint(&decision, &rules.fields, print_hasher);
@@ -269,13 +279,16 @@ impl Collector<'_> {
             if let Decision::No(reason) = &decision
                 && !matches!(reason, Reason::NotEligible(_))
             {
-                work.result.note(reason.code(), &reason.to_string(), &place);
+                work.result.note(reason.code(), &reason.to_string(), &place());
             }
-            work.result.count(&label, fate);
+            match fate {
+                Fate::Unchanged => work.met.unchanged(met),
+                other => work.result.count(&work.met.label(met), other),
+            }
             return Ok(());
         }
         let (school, grade) = (school.cloned(), student.grade.map(rostercard_core::grade::Grade::code));
-        closer.push(Closer { position, decision, print, place, school, grade });
+        closer.push(Closer { position, decision, print, place: place(), school, grade });
         Ok(())
     }
 

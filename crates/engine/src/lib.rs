@@ -11,6 +11,7 @@ mod apply;
 mod collect;
 mod engine;
 mod people;
+mod schools;
 mod settings;
 mod settle;
 mod tally;

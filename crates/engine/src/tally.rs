@@ -50,6 +50,8 @@ pub(crate) const NO_SCHOOL: &str = "(no school)";
 pub(crate) trait Tally {
     /// Counts a person once.
     fn count(&mut self, school: &str, fate: Fate);
+    /// Counts so many people for whom nothing is to do.
+    fn count_unchanged(&mut self, school: &str, people: u64);
     /// Moves so many people from one count to another.
     fn shift(&mut self, school: &str, from: Fate, to: Fate, count: u64);
     /// Notes a finding.
@@ -66,6 +68,17 @@ impl Tally for RunResult {
         };
         by_school.students += 1;
         *fate.slot(by_school) += 1;
+    }
+
+    fn count_unchanged(&mut self, school: &str, people: u64) {
+        if people == 0 {
+            return;
+        }
+        let by_school = self.by_school.entry(school.to_owned()).or_default();
+        for counts in [&mut self.counts, by_school] {
+            counts.students += people;
+            counts.unchanged += people;
+        }
     }
 
     fn shift(&mut self, school: &str, from: Fate, to: Fate, count: u64) {

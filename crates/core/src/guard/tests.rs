@@ -46,6 +46,18 @@ fn s02_an_empty_roster_waits_and_nobody_is_missing() {
 }
 
 #[test]
+fn s02_a_header_only_waits_though_it_does_not_count_as_whole() {
+    let mut plan = facts([school("Elm", 400, 0, 0), school("Oak", 300, 0, 0)]);
+    plan.completeness = Completeness::Incomplete;
+    let verdict = evaluate(&plan, &Guards::default());
+    assert_eq!(guards_of(&verdict), ["roster_collapsed"]);
+    assert!(verdict.whole);
+    // A delta with nobody in it is an ordinary night.
+    plan.completeness = Completeness::Delta;
+    assert_eq!(evaluate(&plan, &Guards::default()), Verdict::default());
+}
+
+#[test]
 fn s02_half_the_schools_missing_is_named_by_school() {
     let plan = facts([school("0123", 842, 0, 842), school("0456", 800, 800, 0)]);
     let verdict = evaluate(&plan, &Guards::default());

@@ -318,6 +318,15 @@ fn the_fingerprint_follows_what_would_be_written() {
 }
 
 proptest! {
+    /// The glance never says tidy of what the thorough look would change or refuse.
+    #[test]
+    fn the_glance_agrees_with_the_thorough_look(name in "[a-zÄ\u{a0}\u{2003}\u{3000}\u{85}\u{1}\u{1680} -]{0,12}|\\PC{0,12}") {
+        if is_plainly_tidy(&name) {
+            prop_assert!(!name.is_empty() && !name.chars().any(char::is_control));
+            prop_assert_eq!(name.split_whitespace().collect::<Vec<_>>().join(" "), name);
+        }
+    }
+
     /// Whatever a roster holds, policy answers, and what it wants has a name, a number that fits and a branch.
     #[test]
     fn decide_never_panics_and_never_cuts(
