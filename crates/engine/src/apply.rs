@@ -5,9 +5,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::{TryStreamExt, stream};
 use hashbrown::HashMap;
+use jiff::Timestamp;
 use rostercard_core::digest::Digest;
 use rostercard_core::field::{Field, FieldSet};
 use rostercard_core::finding::Place;
@@ -67,6 +69,8 @@ pub(crate) struct Applier<'a> {
     creates: AtomicU64,
     taken: AtomicU64,
     found: AtomicU64,
+    /// When the next message may be sent, where the ILS has a rate.
+    next: Mutex<Option<Timestamp>>,
 }
 
 /// A create that is about to be sent.
@@ -129,6 +133,7 @@ impl<'a> Applier<'a> {
             creates: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             found: AtomicU64::new(0),
+            next: Mutex::default(),
         }
     }
 
@@ -237,8 +242,23 @@ impl<'a> Applier<'a> {
         Ok(lookup)
     }
 
+    /// A place on the wire, and in the ILS's rate where it has one.
     async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, EngineError> {
-        self.wire.acquire().await.map_err(|_| EngineError::Internal("the wire was closed"))
+        let permit = self.wire.acquire().await.map_err(|_| EngineError::Internal("the wire was closed"))?;
+        if let Some(rate) = self.settings.limits.rate.filter(|rate| *rate > 0) {
+            let apart = Duration::from_secs(1) / u32::from(rate);
+            let wait = {
+                let now = self.world.clock.now();
+                let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+                let turn = next.map_or(now, |next| next.max(now));
+                *next = turn.checked_add(apart).ok();
+                Duration::try_from(turn.duration_since(now)).unwrap_or_default()
+            };
+            if !wait.is_zero() {
+                self.world.clock.sleep(wait).await;
+            }
+        }
+        Ok(permit)
     }
 
     fn success(&self) {

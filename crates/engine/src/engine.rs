@@ -40,6 +40,18 @@ pub enum EngineError {
     /// A decision about a plan cannot be taken.
     #[error(transparent)]
     Selection(#[from] SelectionError),
+    /// The partnership's cards are in another ILS than the configuration names.
+    #[error(
+        "partnership {name} has its cards in the ILS with id `{stored}`, and is now configured for `{configured}`"
+    )]
+    OtherIls {
+        /// The partnership.
+        name: String,
+        /// The ILS that the ledger knows.
+        stored: String,
+        /// The ILS of the configuration.
+        configured: String,
+    },
     /// This should not be possible.
     #[error("this should not be possible, and is a fault of Rostercard's: {0}")]
     Internal(&'static str),
@@ -88,6 +100,10 @@ impl EngineError {
         match self {
             Self::Source(error) => error.hint.clone(),
             Self::Store(error) => error.hint().to_owned(),
+            Self::OtherIls { stored, .. } => format!(
+                "an ILS's `id` is permanent: write id = \"{stored}\" again if it is the same ILS; moving cards to another \
+                 ILS is not possible with this version"
+            ),
             Self::Selection(SelectionError::NothingWaits { .. }) => {
                 "`rostercard runs` lists what waits".to_owned()
             }
@@ -308,10 +324,23 @@ impl Engine {
 
     // ---- the steps ----
 
-    async fn begin(&self, kind: &str) -> Result<Here, EngineError> {
+    /// The partnership's row; refused where its cards are in another ILS.
+    async fn partnership(&self) -> Result<Partnership, EngineError> {
         let settings = &self.settings;
         let partnership =
             self.store.partnership(&settings.permanent_id, &settings.ils, &settings.name).await?;
+        if partnership.ils == settings.ils {
+            return Ok(partnership);
+        }
+        Err(EngineError::OtherIls {
+            name: settings.name.clone(),
+            stored: partnership.ils,
+            configured: settings.ils.clone(),
+        })
+    }
+
+    async fn begin(&self, kind: &str) -> Result<Here, EngineError> {
+        let partnership = self.partnership().await?;
         let now = self.world.clock.now();
         let run = self
             .store
@@ -537,7 +566,9 @@ impl Engine {
         let counts = self.store.change_counts(here.run).await?;
         let ready: u64 = counts.iter().filter(|c| c.state == ChangeState::Ready).map(|c| c.count).sum();
         if ready == 0 {
-            return Ok((result, None));
+            // An earlier run's writes may have lost their answers once more: then this run is not done either.
+            let unsettled = self.store.open_intents(here.partnership.id).await?.len() as u64;
+            return Ok((RunResult { unsettled, ..result }, None));
         }
         self.world.progress.phase(Phase::Writing, Some(ready));
         let applier = self.applier(here, result);
@@ -558,9 +589,7 @@ impl Engine {
 
     /// A run of this partnership of which something waits.
     async fn waiting_run(&self, run: RunId, digest: Option<&str>) -> Result<Here, EngineError> {
-        let settings = &self.settings;
-        let partnership =
-            self.store.partnership(&settings.permanent_id, &settings.ils, &settings.name).await?;
+        let partnership = self.partnership().await?;
         let found = self.store.run(run).await?;
         if found.partnership != partnership.id {
             return Err(SelectionError::OtherPartnership(run).into());

@@ -31,6 +31,8 @@ pub struct IlsLimits {
     pub connections: usize,
     /// How long after an unanswered write its fate is looked up: not before the ILS can no longer be committing it.
     pub settle_after: Duration,
+    /// Requests a second at most; `None` for as many as it answers.
+    pub rate: Option<u16>,
 }
 
 impl IlsLimits {

@@ -574,6 +574,29 @@ async fn s36_another_endpoint_waits() {
 }
 
 #[tokio::test]
+async fn s36_another_ils_is_refused() {
+    let mut town = Town::new().open();
+    town.sync(&kids(2)).await;
+    town.settings.ils = "new".into();
+    let error = town.sync_source(ListSource::new(&kids(2))).await.unwrap_err();
+    assert!(
+        matches!(&error, EngineError::OtherIls { .. }) && error.hint().contains("id = \"main\""),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_ils_with_a_rate_is_never_asked_faster() {
+    let mut town = Town::new().open();
+    town.settings.limits.rate = Some(4);
+    let began = rostercard_engine::Clock::now(&*town.clock);
+    town.sync(&kids(10)).await;
+    let took = rostercard_engine::Clock::now(&*town.clock).duration_since(began);
+    // 20 messages, a quarter of a second apart.
+    assert_eq!(took.as_millis(), 19 * 250);
+}
+
+#[tokio::test]
 async fn renewal_moves_the_expiry_once_a_year() {
     let town = Town::new().open();
     town.sync(&kids(3)).await;

@@ -139,7 +139,7 @@ fn engine(folder: &Path, spec: &Spec) -> (Engine, PartnershipSettings) {
         grace: Grace::default(),
         timezone: TimeZone::UTC,
         wait_days: 7,
-        limits: IlsLimits { connections: 64, settle_after: Duration::from_secs(60) },
+        limits: IlsLimits { connections: 64, settle_after: Duration::from_secs(60), rate: None },
     };
     let machine = Arc::new(Machine(Mutex::new(1)));
     let world = World::new(machine.clone(), machine, Arc::new(Quiet));

@@ -212,6 +212,7 @@ impl Setup {
             limits: IlsLimits {
                 connections: ils.limits.connections.into(),
                 settle_after: ils.limits.settle_after,
+                rate: ils.limits.rate,
             },
         };
         Ok((Engine::new(store, directory, settings, world.clone()), world))

@@ -274,7 +274,7 @@ impl Town {
             grace: Grace { days: 14, feeds: 3 },
             timezone: TimeZone::UTC,
             wait_days: 7,
-            limits: IlsLimits { connections: 2, settle_after: SETTLE_AFTER },
+            limits: IlsLimits { connections: 2, settle_after: SETTLE_AFTER, rate: None },
         };
         Self {
             store: Arc::new(store),
