@@ -148,10 +148,7 @@ impl Document {
         for span in sensitive::spans_of_secrets(&root) {
             problems.hide(&Place::File { file, span });
         }
-        Self {
-            file,
-            root: Some(root),
-        }
+        Self { file, root: Some(root) }
     }
 }
 
@@ -160,10 +157,7 @@ fn not_utf8(path: &str, error: &std::string::FromUtf8Error, problems: &Problems)
     let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
     // Up to the first bad byte the lossy text is the file, so the place is right; nothing of it is shown, though.
     let file = problems.add_file(path, text.clone());
-    problems.hide(&Place::File {
-        file,
-        span: 0..text.len(),
-    });
+    problems.hide(&Place::File { file, span: 0..text.len() });
     problems.add(Problem::error(
         Code::NotUtf8,
         Place::File { file, span: at..at },
@@ -183,11 +177,7 @@ fn syntax_problem(file: FileId, text: &str, error: &toml::de::Error) -> Problem 
         let there = text.get(span.clone()).unwrap_or_default().trim();
         there.chars().count() > 2 && message.contains(there)
     };
-    let message = if quoting || message.is_empty() {
-        "this is not valid TOML"
-    } else {
-        message
-    };
+    let message = if quoting || message.is_empty() { "this is not valid TOML" } else { message };
     Problem::error(
         Code::Syntax,
         Place::File { file, span },
@@ -199,26 +189,11 @@ fn syntax_problem(file: FileId, text: &str, error: &toml::de::Error) -> Problem 
 
 /// What helps against the parser's commonest complaints, by a word in them.
 const SYNTAX_ADVICE: [(&str, &str); 7] = [
-    (
-        "duplicate key",
-        "say it once: remove one of the two, or merge them",
-    ),
-    (
-        "string",
-        "write text between two double quotes on one line: name = \"value\"",
-    ),
-    (
-        "array",
-        "write a list as [\"one\", \"two\"], with a comma between its items",
-    ),
-    (
-        "inline table",
-        "write it as { name = \"value\", other = \"value\" }, closed by a brace",
-    ),
-    (
-        "table",
-        "write a table's name in brackets on a line of its own: [card]",
-    ),
+    ("duplicate key", "say it once: remove one of the two, or merge them"),
+    ("string", "write text between two double quotes on one line: name = \"value\""),
+    ("array", "write a list as [\"one\", \"two\"], with a comma between its items"),
+    ("inline table", "write it as { name = \"value\", other = \"value\" }, closed by a brace"),
+    ("table", "write a table's name in brackets on a line of its own: [card]"),
     ("newline", "put each `name = value` on a line of its own"),
     ("assignment", "write it as: name = \"value\""),
 ];
@@ -227,10 +202,7 @@ fn advice_on_syntax(message: &str) -> &'static str {
     SYNTAX_ADVICE
         .iter()
         .find(|(word, _)| message.contains(word))
-        .map_or(
-            "write it as: name = \"value\", text always in double quotes",
-            |(_, advice)| advice,
-        )
+        .map_or("write it as: name = \"value\", text always in double quotes", |(_, advice)| advice)
 }
 
 fn table_node(file: FileId, table: &Spanned<DeTable<'_>>, text: &str, problems: &Problems) -> Node {
@@ -244,10 +216,7 @@ fn table_of(file: FileId, table: &DeTable<'_>, span: Range<usize>, text: &str, p
             let key_span = key.span();
             let entry = Entry {
                 name: key.get_ref().clone().into_owned(),
-                key_place: Place::File {
-                    file,
-                    span: key_span.clone(),
-                },
+                key_place: Place::File { file, span: key_span.clone() },
                 node: node(file, value, text, problems),
             };
             (key_span.start, entry)
@@ -255,29 +224,21 @@ fn table_of(file: FileId, table: &DeTable<'_>, span: Range<usize>, text: &str, p
         .collect();
     entries.sort_by_key(|(start, _)| *start);
     Node {
-        value: Value::Table(Arc::new(Table::new(
-            entries.into_iter().map(|(_, entry)| entry).collect(),
-        ))),
+        value: Value::Table(Arc::new(Table::new(entries.into_iter().map(|(_, entry)| entry).collect()))),
         place: Place::File { file, span },
     }
 }
 
 fn node(file: FileId, value: &Spanned<DeValue<'_>>, text: &str, problems: &Problems) -> Node {
     let span = value.span();
-    let place = Place::File {
-        file,
-        span: span.clone(),
-    };
+    let place = Place::File { file, span: span.clone() };
     let value = match value.get_ref() {
         DeValue::String(text) => Value::String(text.clone().into_owned()),
         DeValue::Boolean(value) => Value::Bool(*value),
         DeValue::Datetime(value) => Value::Datetime(*value),
-        DeValue::Array(items) => Value::Array(
-            items
-                .iter()
-                .map(|item| node(file, item, text, problems))
-                .collect(),
-        ),
+        DeValue::Array(items) => {
+            Value::Array(items.iter().map(|item| node(file, item, text, problems)).collect())
+        }
         DeValue::Table(table) => return table_of(file, table, span, text, problems),
         DeValue::Integer(digits) => match i64::from_str_radix(digits.as_str(), digits.radix()) {
             Ok(number) => Value::Integer(number),
@@ -299,8 +260,5 @@ fn too_large(place: Place, problems: &Problems) -> Node {
         "this number is too large",
         "write a smaller number, or put it between double quotes if it is a code",
     ));
-    Node {
-        value: Value::Integer(0),
-        place,
-    }
+    Node { value: Value::Integer(0), place }
 }

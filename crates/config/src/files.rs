@@ -60,34 +60,18 @@ pub struct Memory(BTreeMap<PathBuf, Vec<u8>>);
 impl Memory {
     /// Files of these paths and texts.
     pub fn new<P: Into<PathBuf>, B: Into<Vec<u8>>>(files: impl IntoIterator<Item = (P, B)>) -> Self {
-        Self(
-            files
-                .into_iter()
-                .map(|(path, bytes)| (path.into(), bytes.into()))
-                .collect(),
-        )
+        Self(files.into_iter().map(|(path, bytes)| (path.into(), bytes.into())).collect())
     }
 }
 
 impl Files for Memory {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.0
-            .get(path)
-            .cloned()
-            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        self.0.get(path).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
-        let files: Vec<PathBuf> = self
-            .0
-            .keys()
-            .filter(|path| path.parent() == Some(folder))
-            .cloned()
-            .collect();
-        if files.is_empty() {
-            Err(io::Error::from(io::ErrorKind::NotFound))
-        } else {
-            Ok(files)
-        }
+        let files: Vec<PathBuf> =
+            self.0.keys().filter(|path| path.parent() == Some(folder)).cloned().collect();
+        if files.is_empty() { Err(io::Error::from(io::ErrorKind::NotFound)) } else { Ok(files) }
     }
 }

@@ -31,13 +31,7 @@ pub struct Wrong {
 impl Wrong {
     /// A value of the right type that means nothing.
     pub fn value(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self {
-            code: Code::BadValue,
-            what: what.into(),
-            advice: advice.into(),
-            meant: None,
-            item: None,
-        }
+        Self { code: Code::BadValue, what: what.into(), advice: advice.into(), meant: None, item: None }
     }
 
     fn kind(found: &Value, wanted: &str, example: &str) -> Self {
@@ -51,13 +45,7 @@ impl Wrong {
     }
 
     fn range(what: String, advice: String) -> Self {
-        Self {
-            code: Code::OutOfRange,
-            what,
-            advice,
-            meant: None,
-            item: None,
-        }
+        Self { code: Code::OutOfRange, what, advice, meant: None, item: None }
     }
 }
 
@@ -109,10 +97,7 @@ impl Kind for Integer {
         }
         let (from, to) = (self.0.start(), self.0.end());
         Err(if *to == i64::MAX {
-            Wrong::range(
-                format!("must be at least {from}"),
-                format!("write {from} or more"),
-            )
+            Wrong::range(format!("must be at least {from}"), format!("write {from} or more"))
         } else {
             Wrong::range(
                 format!("must be from {from} to {to}"),
@@ -148,19 +133,14 @@ impl Kind for Percent {
             Value::Integer(whole) => i32::try_from(*whole).map_or(f64::NAN, f64::from),
             Value::String(text) => {
                 let number = text.strip_suffix('%').map(str::trim);
-                number
-                    .and_then(|number| number.parse::<f64>().ok())
-                    .unwrap_or(f64::NAN)
+                number.and_then(|number| number.parse::<f64>().ok()).unwrap_or(f64::NAN)
             }
             other => return Err(Wrong::kind(other, "a percentage", "\"10%\"")),
         };
         if (0.0..=100.0).contains(&percent) {
             return Ok(percent);
         }
-        Err(Wrong::range(
-            "must be a percentage from 0% to 100%".into(),
-            "write it like this: \"10%\"".into(),
-        ))
+        Err(Wrong::range("must be a percentage from 0% to 100%".into(), "write it like this: \"10%\"".into()))
     }
 }
 
@@ -190,13 +170,7 @@ impl Kind for Span {
 }
 
 /// Units of a span of time, in milliseconds.
-const UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
+const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 fn parse_span(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
@@ -218,14 +192,8 @@ fn parse_span(text: &str) -> Option<Duration> {
 
 fn show_span(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let unit = UNITS
-        .iter()
-        .rev()
-        .find(|(_, unit)| millis >= *unit && millis.is_multiple_of(*unit));
-    unit.map_or_else(
-        || format!("{millis}ms"),
-        |(name, unit)| format!("{}{name}", millis / unit),
-    )
+    let unit = UNITS.iter().rev().find(|(_, unit)| millis >= *unit && millis.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{millis}ms"), |(name, unit)| format!("{}{name}", millis / unit))
 }
 
 /// A date, written `2027-10-01`, with or without quotes.
@@ -242,10 +210,7 @@ impl Kind for Day {
         };
         let strict = text.len() == 10;
         text.parse::<Date>().ok().filter(|_| strict).ok_or_else(|| {
-            Wrong::value(
-                "is not a date of the calendar",
-                "write year, month and day: \"2027-10-01\"",
-            )
+            Wrong::value("is not a date of the calendar", "write year, month and day: \"2027-10-01\"")
         })
     }
 }
@@ -274,10 +239,7 @@ pub struct Word<'w, T>(pub &'w [(&'w str, T)]);
 impl<T: Clone> Kind for Word<'_, T> {
     type Out = T;
     fn read(&self, node: &Node) -> Result<T, Wrong> {
-        let example = self
-            .0
-            .first()
-            .map_or("\"...\"".to_owned(), |(word, _)| format!("\"{word}\""));
+        let example = self.0.first().map_or("\"...\"".to_owned(), |(word, _)| format!("\"{word}\""));
         let text = string(node, "a word", &example)?;
         if let Some((_, meaning)) = self.0.iter().find(|(word, _)| *word == text) {
             return Ok(meaning.clone());
@@ -342,10 +304,9 @@ impl<K: Kind> Kind for List<K> {
             .iter()
             .enumerate()
             .map(|(at, item)| {
-                self.of.read(item).map_err(|wrong| Wrong {
-                    item: Some((at + 1, item.place.clone())),
-                    ..wrong
-                })
+                self.of
+                    .read(item)
+                    .map_err(|wrong| Wrong { item: Some((at + 1, item.place.clone())), ..wrong })
             })
             .collect()
     }
@@ -374,10 +335,7 @@ mod tests {
     use super::*;
 
     fn text(value: &str) -> Node {
-        Node {
-            value: Value::String(value.into()),
-            place: Place::Default,
-        }
+        Node { value: Value::String(value.into()), place: Place::Default }
     }
 
     #[test]
@@ -394,17 +352,7 @@ mod tests {
             let read = kind.read(&text(written)).map(|d| d.as_millis());
             assert_eq!(read.unwrap_or(0), millis, "{written}");
         }
-        for bad in [
-            "",
-            "30",
-            "s",
-            "-1s",
-            "1.5s",
-            "1w",
-            "99999999999999999999s",
-            "8d",
-            "1s!",
-        ] {
+        for bad in ["", "30", "s", "-1s", "1.5s", "1w", "99999999999999999999s", "8d", "1s!"] {
             assert!(kind.read(&text(bad)).is_err(), "{bad}");
         }
         assert_eq!(show_span(Duration::from_millis(90_000)), "90s");
@@ -414,13 +362,7 @@ mod tests {
     #[test]
     fn dates_and_yearly_days() {
         assert!(Day.read(&text("2027-10-01")).is_ok());
-        for bad in [
-            "2027-02-30",
-            "27-10-01",
-            "2027-10-01T00:00",
-            "2027-10-1",
-            "1 October",
-        ] {
+        for bad in ["2027-02-30", "27-10-01", "2027-10-01T00:00", "2027-10-1", "1 October"] {
             assert!(Day.read(&text(bad)).is_err(), "{bad}");
         }
         assert_eq!(MonthDay.read(&text("10-01")).ok(), expiry::MonthDay::new(10, 1));
@@ -431,19 +373,12 @@ mod tests {
 
     #[test]
     fn percentages() {
-        for (written, percent) in [
-            ("10%", Some(10.0)),
-            ("0%", Some(0.0)),
-            ("2.5 %", Some(2.5)),
-            ("101%", None),
-            ("10", None),
-        ] {
+        for (written, percent) in
+            [("10%", Some(10.0)), ("0%", Some(0.0)), ("2.5 %", Some(2.5)), ("101%", None), ("10", None)]
+        {
             assert_eq!(Percent.read(&text(written)).ok(), percent, "{written}");
         }
-        let float = |value| Node {
-            value: Value::Float(value),
-            place: Place::Default,
-        };
+        let float = |value| Node { value: Value::Float(value), place: Place::Default };
         assert_eq!(Percent.read(&float(0.25)).ok(), Some(0.25));
         assert!(Percent.read(&float(f64::NAN)).is_err());
     }
@@ -455,22 +390,13 @@ mod tests {
             words.read(&text("randum7")).err(),
             Integer(1..=3).read(&text("randum7")).err(),
             Day.read(&text("randum7")).err(),
-            List {
-                of: AName,
-                empty: false,
-            }
-            .read(&Node {
-                value: Value::Array(vec![text("randum7!")]),
-                place: Place::Default,
-            })
-            .err(),
+            List { of: AName, empty: false }
+                .read(&Node { value: Value::Array(vec![text("randum7!")]), place: Place::Default })
+                .err(),
         ] {
             let told = format!("{wrong:?}");
             assert!(wrong.is_some() && !told.contains("randum7"), "{told}");
         }
-        assert_eq!(
-            words.read(&text("randon")).err().and_then(|w| w.meant).as_deref(),
-            Some("random")
-        );
+        assert_eq!(words.read(&text("randon")).err().and_then(|w| w.meant).as_deref(), Some("random"));
     }
 }

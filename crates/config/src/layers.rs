@@ -64,10 +64,7 @@ pub fn layered(
     let mut builder = Config::builder();
     for key in keys {
         if let Some(value) = key.default.and_then(|text| parsed(text, key.kind)) {
-            let node = Node {
-                value,
-                place: Place::Default,
-            };
+            let node = Node { value, place: Place::Default };
             builder = builder.add_source(Layer(index.nested(key.path, node, &beginning(file))));
         }
     }
@@ -105,35 +102,21 @@ fn variables<'k>(
         let place = Place::Variable(Arc::from(name.as_str()));
         let Some((_, key)) = known.iter().find(|(variable, _)| variable == name) else {
             let names = || known.iter().map(|(variable, _)| variable.as_str());
-            let advice = format!(
-                "remove it; these can be set: {}",
-                names().collect::<Vec<_>>().join(", ")
-            );
-            let mut problem = Problem::error(
-                Code::UnknownVariable,
-                place,
-                "",
-                "this variable sets nothing",
-                advice,
-            );
+            let advice = format!("remove it; these can be set: {}", names().collect::<Vec<_>>().join(", "));
+            let mut problem =
+                Problem::error(Code::UnknownVariable, place, "", "this variable sets nothing", advice);
             // Nearly all of a long name is always alike, so that only what follows the prefix is compared.
             let own = |name: &str| name.strip_prefix(PREFIX).unwrap_or_default().to_owned();
             let tails: Vec<String> = names().map(own).collect();
             if let Some(tail) = nearest(&own(name), tails.iter().map(String::as_str)) {
-                problem
-                    .advice
-                    .insert(0, format!("did you mean `{PREFIX}{tail}`?"));
+                problem.advice.insert(0, format!("did you mean `{PREFIX}{tail}`?"));
             }
             problems.add(problem);
             continue;
         };
         let path = key.path.join(".");
         let Some(value) = parsed(text, key.kind) else {
-            let wanted = if key.kind == FixedType::Integer {
-                "a whole number"
-            } else {
-                "`true` or `false`"
-            };
+            let wanted = if key.kind == FixedType::Integer { "a whole number" } else { "`true` or `false`" };
             let message = format!("must be {wanted}");
             let advice = format!("set {name} to {wanted}, or unset it");
             problems.add(Problem::error(Code::WrongType, place, path, message, advice));
@@ -143,13 +126,7 @@ fn variables<'k>(
         if let Some((at, stray)) = not_a_table(file, key.path) {
             let message = format!("must be a table, this is {}", stray.value.kind());
             let advice = format!("write [{at}] on a line of its own, and what belongs to it below");
-            problems.add(Problem::error(
-                Code::WrongType,
-                stray.place.clone(),
-                at,
-                message,
-                advice,
-            ));
+            problems.add(Problem::error(Code::WrongType, stray.place.clone(), at, message, advice));
         }
         set.push((*key, Node { value, place }));
     }
@@ -218,9 +195,7 @@ impl Index {
             let prefix = full.get(..depth).unwrap_or_default().to_vec();
             // A table that the file has keeps its place there, unless this layer comes from the environment and
             // nothing was there.
-            self.places
-                .entry(prefix)
-                .or_insert_with(|| (around.clone(), around.clone()));
+            self.places.entry(prefix).or_insert_with(|| (around.clone(), around.clone()));
         }
         let mut value = self.leaf(&full, node.place.clone(), node);
         for part in full.iter().rev() {
@@ -236,19 +211,14 @@ impl Index {
         let mut map = Map::new();
         for entry in table.iter() {
             path.push(entry.name.clone());
-            if !replaced
-                .iter()
-                .any(|gone| path.iter().map(String::as_str).eq(gone.iter().copied()))
-            {
+            if !replaced.iter().any(|gone| path.iter().map(String::as_str).eq(gone.iter().copied())) {
                 let value = self.tree(path, &entry.node, replaced);
-                self.places
-                    .insert(path.clone(), (entry.key_place.clone(), entry.node.place.clone()));
+                self.places.insert(path.clone(), (entry.key_place.clone(), entry.node.place.clone()));
                 map.insert(entry.name.clone(), value);
             }
             path.pop();
         }
-        self.places
-            .insert(path.clone(), (node.place.clone(), node.place.clone()));
+        self.places.insert(path.clone(), (node.place.clone(), node.place.clone()));
         Layered::new(None, ValueKind::Table(map))
     }
 
@@ -257,17 +227,10 @@ impl Index {
         if let Some(leaf) = origin.and_then(|number| self.leaves.get(number)) {
             return leaf.clone();
         }
-        let place_of = |path: &[String]| {
-            self.places
-                .get(path)
-                .cloned()
-                .unwrap_or((Place::Default, Place::Default))
-        };
+        let place_of =
+            |path: &[String]| self.places.get(path).cloned().unwrap_or((Place::Default, Place::Default));
         let ValueKind::Table(map) = value.kind else {
-            return Node {
-                value: Value::Table(Arc::default()),
-                place: place_of(path).1,
-            };
+            return Node { value: Value::Table(Arc::default()), place: place_of(path).1 };
         };
         let mut entries: Vec<Entry> = map
             .into_iter()
@@ -275,28 +238,18 @@ impl Index {
                 let mut path = path.to_vec();
                 path.push(name.clone());
                 let node = self.restore(&path, value);
-                Entry {
-                    name,
-                    key_place: place_of(&path).0,
-                    node,
-                }
+                Entry { name, key_place: place_of(&path).0, node }
             })
             .collect();
         entries.sort_by(|a, b| (order(&a.key_place), &a.name).cmp(&(order(&b.key_place), &b.name)));
-        Node {
-            value: Value::Table(Arc::new(Table::new(entries))),
-            place: place_of(path).1,
-        }
+        Node { value: Value::Table(Arc::new(Table::new(entries))), place: place_of(path).1 }
     }
 }
 
 /// Where something is missing that nobody began to say: at the beginning of the file.
 fn beginning(file: &Node) -> Place {
     match &file.place {
-        Place::File { file, .. } => Place::File {
-            file: *file,
-            span: 0..0,
-        },
+        Place::File { file, .. } => Place::File { file: *file, span: 0..0 },
         other => other.clone(),
     }
 }

@@ -63,11 +63,7 @@ pub fn load(
     let base = path.parent().unwrap_or(Path::new(""));
     let main = read_main(files, path, base, environment, connectors, &problems);
     let partnerships = read_partnerships(files, &base.join("partnerships"), connectors, &main, &problems);
-    Loaded {
-        main: main.main.ok_or(Broken),
-        partnerships,
-        problems,
-    }
+    Loaded { main: main.main.ok_or(Broken), partnerships, problems }
 }
 
 fn read_main(
@@ -78,11 +74,7 @@ fn read_main(
     connectors: Connectors<'_>,
     problems: &Problems,
 ) -> MainRead {
-    let nothing = MainRead {
-        main: None,
-        ils: Vec::new(),
-        ils_names: Vec::new(),
-    };
+    let nothing = MainRead { main: None, ils: Vec::new(), ils_names: Vec::new() };
     let advice = "make one by `rostercard init`, or name another by --config FILE";
     let Some(bytes) = read_bytes(files, path, advice, problems) else {
         return nothing;
@@ -133,18 +125,13 @@ fn read_partnerships(
     };
     // An editor's leftovers (`x.toml~`, `.x.toml.swp`) are no partnerships.
     paths.retain(|path| {
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         path.extension().is_some_and(|extension| extension == "toml") && !hidden
     });
     paths.sort();
     let mut partnerships: Vec<(String, Result<Partnership, Broken>)> = Vec::new();
     for path in paths {
-        let stem = path
-            .file_stem()
-            .map(|stem| stem.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let Some(name) = Name::new(&stem) else {
             let mut problem = Problem::error(
                 Code::BadName,
@@ -161,17 +148,12 @@ fn read_partnerships(
             continue;
         };
         let mark = problems.mark();
-        let read = read_bytes(
-            files,
-            &path,
-            "let the user that Rostercard runs as read it",
-            problems,
-        )
-        .and_then(|bytes| {
-            let document = Document::parse(&path.display().to_string(), bytes, problems);
-            let top = TableReader::top(&document, problems)?;
-            partnership::read(&name, top, connectors.sources, main)
-        });
+        let read = read_bytes(files, &path, "let the user that Rostercard runs as read it", problems)
+            .and_then(|bytes| {
+                let document = Document::parse(&path.display().to_string(), bytes, problems);
+                let top = TableReader::top(&document, problems)?;
+                partnership::read(&name, top, connectors.sources, main)
+            });
         if let Some(new) = &read {
             same_id(new, &partnerships, problems);
         }
@@ -182,10 +164,7 @@ fn read_partnerships(
 }
 
 fn same_id(new: &Partnership, others: &[(String, Result<Partnership, Broken>)], problems: &Problems) {
-    let other = others
-        .iter()
-        .filter_map(|(_, other)| other.as_ref().ok())
-        .find(|other| other.id == new.id);
+    let other = others.iter().filter_map(|(_, other)| other.as_ref().ok()).find(|other| other.id == new.id);
     if let Some(other) = other {
         problems.add(
             Problem::error(

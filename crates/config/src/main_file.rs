@@ -16,36 +16,12 @@ use crate::suggest::nearest;
 
 /// The keys of rostercard.toml that the environment may set, with the program's defaults.
 pub const FIXED_KEYS: [FixedKey; 6] = [
-    FixedKey {
-        path: &["library", "name"],
-        kind: FixedType::Text,
-        default: None,
-    },
-    FixedKey {
-        path: &["library", "timezone"],
-        kind: FixedType::Text,
-        default: None,
-    },
-    FixedKey {
-        path: &["state", "path"],
-        kind: FixedType::Text,
-        default: Some("/var/lib/rostercard"),
-    },
-    FixedKey {
-        path: &["state", "key", "credential"],
-        kind: FixedType::Reference,
-        default: None,
-    },
-    FixedKey {
-        path: &["state", "key", "file"],
-        kind: FixedType::Reference,
-        default: None,
-    },
-    FixedKey {
-        path: &["state", "key", "env"],
-        kind: FixedType::Reference,
-        default: None,
-    },
+    FixedKey { path: &["library", "name"], kind: FixedType::Text, default: None },
+    FixedKey { path: &["library", "timezone"], kind: FixedType::Text, default: None },
+    FixedKey { path: &["state", "path"], kind: FixedType::Text, default: Some("/var/lib/rostercard") },
+    FixedKey { path: &["state", "key", "credential"], kind: FixedType::Reference, default: None },
+    FixedKey { path: &["state", "key", "file"], kind: FixedType::Reference, default: None },
+    FixedKey { path: &["state", "key", "env"], kind: FixedType::Reference, default: None },
 ];
 
 /// `[library]`: the institution whose ILS holds the patrons.
@@ -95,7 +71,7 @@ pub struct Limits {
     /// How long an answer is waited for.
     pub deadline: Duration,
     /// How long after an answer that never came the ILS may still carry out the request: no less than twice the
-    /// deadline, no less than a minute.
+    /// deadline; less than a minute is warned of.
     pub settle_after: Duration,
     /// Requests a second, at most; as many as it can answer where nothing is said.
     pub rate: Option<u16>,
@@ -104,15 +80,12 @@ pub struct Limits {
 /// No ILS has committed later than this after its client gave up, as long as the deadline was shorter.
 const SETTLE_AT_LEAST: Duration = Duration::from_secs(60);
 const DEADLINE: Duration = Duration::from_secs(30);
+/// The shortest span that can be meant.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections: 2,
-            deadline: DEADLINE,
-            settle_after: SETTLE_AT_LEAST,
-            rate: None,
-        }
+        Self { connections: 2, deadline: DEADLINE, settle_after: SETTLE_AT_LEAST, rate: None }
     }
 }
 
@@ -150,16 +123,10 @@ pub(crate) struct MainRead {
 /// Reads rostercard.toml. `connectors` are the tables by which an ILS can be reached, `base` is the file's folder.
 pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -> MainRead {
     let library = top
-        .required_table(
-            "library",
-            "add a line [library], and below it name = \"...\" and timezone = \"...\"",
-        )
+        .required_table("library", "add a line [library], and below it name = \"...\" and timezone = \"...\"")
         .and_then(read_library);
     let state = top
-        .required_table(
-            "state",
-            "add a line [state], and below it key = { credential = \"state-key\" }",
-        )
+        .required_table("state", "add a line [state], and below it key = { credential = \"state-key\" }")
         .and_then(|table| read_state(table, base));
     let mut ils = Vec::new();
     let mut ils_names = Vec::new();
@@ -168,13 +135,7 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -
         if all.is_empty() {
             let advice = "name your ILS: add a table such as [ils.main.ncip]";
             let place = table.place().clone();
-            table.problems().add(Problem::error(
-                Code::MissingKey,
-                place,
-                "ils",
-                "no ILS is named",
-                advice,
-            ));
+            table.problems().add(Problem::error(Code::MissingKey, place, "ils", "no ILS is named", advice));
         }
         for (name, table) in all {
             let known = name_of(&name, table.problems());
@@ -186,11 +147,7 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -
     }
     let whole = top.finish();
     let main = match (library, state) {
-        (Some(library), Some(state)) if whole => Some(Main {
-            library,
-            state,
-            ils: ils.clone(),
-        }),
+        (Some(library), Some(state)) if whole => Some(Main { library, state, ils: ils.clone() }),
         _ => None,
     };
     MainRead { main, ils, ils_names }
@@ -219,11 +176,7 @@ fn read_library(mut table: TableReader<'_>) -> Option<Library> {
     let timezone = table.required("timezone", &Parsed(time_zone), "\"America/Los_Angeles\"");
     table.finish();
     let (timezone_name, timezone) = timezone?.value;
-    Some(Library {
-        name: name?.value,
-        timezone,
-        timezone_name,
-    })
+    Some(Library { name: name?.value, timezone, timezone_name })
 }
 
 fn time_zone(name: &str) -> Result<(String, TimeZone), Wrong> {
@@ -240,13 +193,11 @@ fn time_zone(name: &str) -> Result<(String, TimeZone), Wrong> {
     let known: Vec<String> = database.available().map(|name| name.to_string()).collect();
     // `Los_Angeles` is meant as often as a mistyped `America/Los_Angeles`.
     let city = |full: &str| full.rsplit('/').next().unwrap_or_default().to_owned();
-    let meant = nearest(name, known.iter().map(String::as_str))
-        .map(str::to_owned)
-        .or_else(|| {
-            let cities: Vec<String> = known.iter().map(|full| city(full)).collect();
-            let near = nearest(&city(name), cities.iter().map(String::as_str))?;
-            known.iter().find(|full| city(full) == near).cloned()
-        });
+    let meant = nearest(name, known.iter().map(String::as_str)).map(str::to_owned).or_else(|| {
+        let cities: Vec<String> = known.iter().map(|full| city(full)).collect();
+        let near = nearest(&city(name), cities.iter().map(String::as_str))?;
+        known.iter().find(|full| city(full) == near).cloned()
+    });
     let wrong = Wrong::value(
         "is not a time zone that this machine knows",
         "write an area and a city, as in \"America/Los_Angeles\"",
@@ -258,10 +209,7 @@ fn read_state(mut table: TableReader<'_>, base: &Path) -> Option<State> {
     let path = table.required("path", &Text, "\"/var/lib/rostercard\"");
     let key = table.required_secret("key", Clear::Refused);
     table.finish();
-    Some(State {
-        path: base.join(path?.value),
-        key: key?,
-    })
+    Some(State { path: base.join(path?.value), key: key? })
 }
 
 fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Option<Ils> {
@@ -272,18 +220,8 @@ fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Opti
     let connector = table.one_table_of(connectors, "a way to reach this ILS");
     let whole = table.finish();
     let (connector, table) = connector?;
-    let number_max = number_max
-        .and_then(|number| usize::try_from(number.value).ok())
-        .unwrap_or(NUMBER_MAX);
-    whole.then(|| Ils {
-        id,
-        name,
-        connector,
-        table,
-        limits: limits.unwrap_or_default(),
-        number_max,
-        place,
-    })
+    let number_max = number_max.and_then(|number| usize::try_from(number.value).ok()).unwrap_or(NUMBER_MAX);
+    whole.then(|| Ils { id, name, connector, table, limits: limits.unwrap_or_default(), number_max, place })
 }
 
 /// The permanent id, or the name and a warning.
@@ -299,37 +237,25 @@ pub(crate) fn read_id(table: &mut TableReader<'_>, name: &Name) -> Name {
             format!("add this line and never change it: id = \"{name}\""),
         ));
     }
-    table
-        .optional("id", &AName)
-        .map_or_else(|| name.clone(), |id| id.value)
+    table.optional("id", &AName).map_or_else(|| name.clone(), |id| id.value)
 }
 
 fn read_limits(mut table: TableReader<'_>) -> Limits {
     let connections = table.optional("connections", &Integer(1..=64));
-    let deadline = table
-        .or(
-            "deadline",
-            &Span(Duration::from_secs(1)..=Duration::from_secs(600)),
-            DEADLINE,
-        )
-        .value;
+    let deadline = table.or("deadline", &Span(SHORTEST..=Duration::from_secs(600)), DEADLINE).value;
     let least = deadline.saturating_mul(2).max(SETTLE_AT_LEAST);
-    let settle_after = table.or(
-        "settle_after",
-        &Span(Duration::from_secs(1)..=Duration::from_secs(86_400)),
-        least,
-    );
+    let settle_after = table.or("settle_after", &Span(SHORTEST..=Duration::from_secs(86_400)), least);
     let rate = table.optional("rate", &Integer(1..=10_000));
     if settle_after.value < least {
-        table.problems().add(Problem::about(
+        let problem = Problem::about(
             &settle_after,
             Code::Contradiction,
             "is shorter than an ILS may take to carry out a request that was given up",
-            format!(
-                "write at least twice the deadline and a minute: \"{}s\"",
-                least.as_secs()
-            ),
-        ));
+            format!("write at least twice the deadline and a minute: \"{}s\"", least.as_secs()),
+        );
+        // Under a minute is for those who know their ILS, such as a practice one; under twice the deadline is for nobody.
+        let knowing = settle_after.value >= deadline.saturating_mul(2);
+        table.problems().add(if knowing { problem.as_warning() } else { problem });
     }
     table.finish();
     let default = Limits::default();

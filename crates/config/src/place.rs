@@ -39,28 +39,13 @@ pub struct Placed<T> {
 impl<T> Placed<T> {
     /// The same place with another value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Placed<U> {
-        Placed {
-            value: change(self.value),
-            place: self.place,
-            key: self.key,
-        }
+        Placed { value: change(self.value), place: self.place, key: self.key }
     }
 }
 
 /// `parent.name`, with quotes where the name needs them.
 pub(crate) fn join(parent: &str, name: &str) -> String {
-    let bare = !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let name = if bare {
-        name.to_owned()
-    } else {
-        format!("{name:?}")
-    };
-    if parent.is_empty() {
-        name
-    } else {
-        format!("{parent}.{name}")
-    }
+    let bare = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let name = if bare { name.to_owned() } else { format!("{name:?}") };
+    if parent.is_empty() { name } else { format!("{parent}.{name}") }
 }

@@ -141,10 +141,7 @@ impl Problem {
         message: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(code, place, key, message, advice)
-        }
+        Self { severity: Severity::Warning, ..Self::error(code, place, key, message, advice) }
     }
 
     /// An error about a value that was read.
@@ -217,12 +214,7 @@ pub(crate) struct Inner {
 impl std::fmt::Debug for Problems {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let inner = self.lock();
-        write!(
-            f,
-            "Problems({} in {} files)",
-            inner.problems.len(),
-            inner.files.len()
-        )
+        write!(f, "Problems({} in {} files)", inner.problems.len(), inner.files.len())
     }
 }
 

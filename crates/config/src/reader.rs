@@ -83,15 +83,7 @@ impl<'a> TableReader<'a> {
             return None;
         };
         // What is missing from a whole file is missing at its beginning.
-        Some(Self::new(
-            table,
-            Place::File {
-                file: document.file,
-                span: 0..0,
-            },
-            String::new(),
-            problems,
-        ))
+        Some(Self::new(table, Place::File { file: document.file, span: 0..0 }, String::new(), problems))
     }
 
     pub(crate) fn new(table: &'a Arc<Table>, place: Place, path: String, problems: &'a Problems) -> Self {
@@ -140,9 +132,7 @@ impl<'a> TableReader<'a> {
     /// The place of a key's name, or of the table where the key is not there.
     #[must_use]
     pub fn place_of(&self, name: &str) -> Place {
-        self.table
-            .get(name)
-            .map_or_else(|| self.place.clone(), |entry| entry.key_place.clone())
+        self.table.get(name).map_or_else(|| self.place.clone(), |entry| entry.key_place.clone())
     }
 
     /// A key's value as it stands.
@@ -173,21 +163,13 @@ impl<'a> TableReader<'a> {
     /// A key that may be there, or what it is otherwise.
     pub fn or<K: Kind>(&mut self, name: &str, kind: &K, otherwise: K::Out) -> Placed<K::Out> {
         let key = self.key(name);
-        self.optional(name, kind).unwrap_or(Placed {
-            value: otherwise,
-            place: Place::Default,
-            key,
-        })
+        self.optional(name, kind).unwrap_or(Placed { value: otherwise, place: Place::Default, key })
     }
 
     fn read<K: Kind>(&self, name: &str, node: &Node, kind: &K) -> Option<Placed<K::Out>> {
         let key = self.key(name);
         match kind.read(node) {
-            Ok(value) => Some(Placed {
-                value,
-                place: node.place.clone(),
-                key,
-            }),
+            Ok(value) => Some(Placed { value, place: node.place.clone(), key }),
             Err(wrong) => {
                 let (key, place) = match wrong.item {
                     Some((number, place)) => (format!("{key}[{number}]"), place),
@@ -245,10 +227,7 @@ impl<'a> TableReader<'a> {
     /// A secret that must be there.
     pub fn required_secret(&mut self, name: &str, clear: Clear) -> Option<SecretRef> {
         if !self.has(name) {
-            self.missing(
-                name,
-                &format!("add this line: {name} = {{ credential = \"NAME\" }}"),
-            );
+            self.missing(name, &format!("add this line: {name} = {{ credential = \"NAME\" }}"));
             return None;
         }
         self.secret(name, clear)
@@ -287,8 +266,7 @@ impl<'a> TableReader<'a> {
         match &entry.node.value {
             Value::Table(_) => {
                 let key = self.key(&entry.name);
-                self.as_table(&entry.node, entry.key_place.clone(), key)
-                    .map(TextOrTable::Table)
+                self.as_table(&entry.node, entry.key_place.clone(), key).map(TextOrTable::Table)
             }
             _ => self.read(&entry.name, &entry.node, &Text).map(TextOrTable::Text),
         }
@@ -298,18 +276,14 @@ impl<'a> TableReader<'a> {
     /// own words, such as `[homes]`.
     pub fn map<K: Kind>(&mut self, kind: &K) -> Vec<(Placed<String>, Placed<K::Out>)> {
         let rest = self.rest();
-        let read = rest
-            .into_iter()
-            .map(|(name, entry)| (name, self.read(&entry.name, &entry.node, kind)));
+        let read = rest.into_iter().map(|(name, entry)| (name, self.read(&entry.name, &entry.node, kind)));
         read.filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     /// The same where each value may be text or a table.
     pub fn map_text_or_table(&mut self) -> Vec<(Placed<String>, TextOrTable<'a>)> {
         let rest = self.rest();
-        let read = rest
-            .into_iter()
-            .map(|(name, entry)| (name, self.entry_text_or_table(entry)));
+        let read = rest.into_iter().map(|(name, entry)| (name, self.entry_text_or_table(entry)));
         read.filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
@@ -325,10 +299,7 @@ impl<'a> TableReader<'a> {
 
     fn rest(&mut self) -> Vec<(Placed<String>, &'a Entry)> {
         self.all_taken = true;
-        let unasked = self
-            .table
-            .iter()
-            .filter(|entry| !self.known.contains(&entry.name));
+        let unasked = self.table.iter().filter(|entry| !self.known.contains(&entry.name));
         let placed = unasked.map(|entry| {
             let (value, place, key) = (entry.name.clone(), entry.key_place.clone(), self.key(&entry.name));
             (Placed { value, place, key }, entry)
@@ -345,16 +316,11 @@ impl<'a> TableReader<'a> {
     /// Exactly one of these tables must be there: which connector. `what` says what they are ("an ILS's connector").
     pub fn one_table_of(&mut self, names: &[&str], what: &str) -> Option<(String, OpaqueTable)> {
         names.iter().for_each(|name| self.know(name));
-        let mut present = self
-            .table
-            .iter()
-            .filter(|entry| names.contains(&entry.name.as_str()));
+        let mut present = self.table.iter().filter(|entry| names.contains(&entry.name.as_str()));
         let Some(first) = present.next() else {
             let example = names.first().map_or_else(String::new, |name| self.key(name));
-            let advice = format!(
-                "add a table for one of {}, such as [{example}]",
-                listed(names.iter().copied())
-            );
+            let advice =
+                format!("add a table for one of {}, such as [{example}]", listed(names.iter().copied()));
             // Mistyped, it is one mistake, not two.
             let typed = self.table.iter().find(|entry| {
                 !self.known.contains(&entry.name) && nearest(&entry.name, names.iter().copied()).is_some()
@@ -369,13 +335,7 @@ impl<'a> TableReader<'a> {
                 }
                 None => {
                     let message = format!("{what} is missing");
-                    Problem::error(
-                        Code::MissingKey,
-                        self.place.clone(),
-                        self.path.clone(),
-                        message,
-                        advice,
-                    )
+                    Problem::error(Code::MissingKey, self.place.clone(), self.path.clone(), message, advice)
                 }
             };
             self.problems.add(problem);
@@ -425,12 +385,8 @@ impl<'a> TableReader<'a> {
 
     /// Adds an error at a key of this table.
     pub fn complain(&self, name: &str, code: Code, message: impl Into<String>, advice: impl Into<String>) {
-        let place = self
-            .table
-            .get(name)
-            .map_or_else(|| self.place.clone(), |entry| entry.node.place.clone());
-        self.problems
-            .add(Problem::error(code, place, self.key(name), message, advice));
+        let place = self.table.get(name).map_or_else(|| self.place.clone(), |entry| entry.node.place.clone());
+        self.problems.add(Problem::error(code, place, self.key(name), message, advice));
     }
 
     /// Ends the reading: each key that was not asked for is a problem, and so is each that is missing; a mistyped
@@ -438,18 +394,13 @@ impl<'a> TableReader<'a> {
     /// those it handed out meanwhile.
     pub fn finish(self) -> bool {
         let mut missing = self.missing.clone();
-        let unasked = self
-            .table
-            .iter()
-            .filter(|entry| !self.known.contains(&entry.name));
+        let unasked = self.table.iter().filter(|entry| !self.known.contains(&entry.name));
         for entry in unasked.filter(|_| !self.all_taken) {
             let known = || self.known.iter().map(String::as_str);
             // What is missing is meant sooner than what is there already.
             let absent =
                 nearest(&entry.name, missing.iter().map(|(name, _)| name.as_str())).map(str::to_owned);
-            let meant = absent
-                .clone()
-                .or_else(|| nearest(&entry.name, known()).map(str::to_owned));
+            let meant = absent.clone().or_else(|| nearest(&entry.name, known()).map(str::to_owned));
             if meant.as_deref().is_some_and(is_secret_name) {
                 // A mistyped name of a secret: what follows it is one.
                 self.problems.hide(&entry.key_place);

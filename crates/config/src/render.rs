@@ -52,11 +52,7 @@ impl Problems {
                 let mut object = place_json(&problem.place, &inner);
                 object["severity"] = json!(severity_word(problem.severity));
                 object["code"] = json!(problem.code.as_str());
-                object["key"] = if problem.key.is_empty() {
-                    Json::Null
-                } else {
-                    json!(problem.key)
-                };
+                object["key"] = if problem.key.is_empty() { Json::Null } else { json!(problem.key) };
                 object["message"] = json!(problem.message);
                 object["advice"] = json!(problem.advice);
                 object["also"] = problem
@@ -82,21 +78,14 @@ fn severity_word(severity: Severity) -> &'static str {
 }
 
 fn tally(problems: &[Problem]) -> String {
-    let errors = problems
-        .iter()
-        .filter(|problem| problem.severity == Severity::Error)
-        .count();
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
     let counts = [(errors, "error"), (problems.len() - errors, "warning")];
     let words: Vec<String> = counts
         .iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}{}", if *count == 1 { "" } else { "s" }))
         .collect();
-    if words.is_empty() {
-        String::new()
-    } else {
-        format!("{}\n", words.join(", "))
-    }
+    if words.is_empty() { String::new() } else { format!("{}\n", words.join(", ")) }
 }
 
 /// Where a place is, counted for people: line, column, the line's text and the place within it.
@@ -120,19 +109,12 @@ fn spot<'f>(source: &'f SourceFile, span: &Range<usize>) -> Spot<'f> {
     line_text = line_text.strip_suffix('\r').unwrap_or(line_text);
     let line_end = line_start + line_text.len();
     // A byte order mark is no column of the first line.
-    let mark = if line_start == 0 && line_text.starts_with('\u{feff}') {
-        3
-    } else {
-        0
-    };
+    let mark = if line_start == 0 && line_text.starts_with('\u{feff}') { 3 } else { 0 };
     let line_start = line_start + mark;
     let line_text = line_text.get(mark..).unwrap_or_default();
     let from = start.clamp(line_start, line_end.max(line_start)) - line_start;
     let to = floor(text, span.end).clamp(line_start + from, line_end.max(line_start + from)) - line_start;
-    let secret = source
-        .hidden
-        .iter()
-        .any(|hidden| hidden.start <= line_end && hidden.end >= line_start);
+    let secret = source.hidden.iter().any(|hidden| hidden.start <= line_end && hidden.end >= line_start);
     let before = line_text.get(..from).unwrap_or_default();
     Spot {
         path: &source.path,
@@ -195,19 +177,12 @@ fn at<'a>(
                 Some((text, within)) => {
                     let annotation = kind.span(within).label(label.map(String::as_str));
                     group.element(
-                        Snippet::source(text)
-                            .path(spot.path)
-                            .line_start(spot.line)
-                            .annotation(annotation),
+                        Snippet::source(text).path(spot.path).line_start(spot.line).annotation(annotation),
                     )
                 }
                 None => {
-                    let at = origin(spot.path.to_owned())
-                        .line(spot.line)
-                        .char_column(spot.column);
-                    let note = label
-                        .cloned()
-                        .or_else(|| spot.secret.then(|| NOT_SHOWN.to_owned()));
+                    let at = origin(spot.path.to_owned()).line(spot.line).char_column(spot.column);
+                    let note = label.cloned().or_else(|| spot.secret.then(|| NOT_SHOWN.to_owned()));
                     match note {
                         Some(note) => group.element(at).element(Level::NOTE.message(note)),
                         None => group.element(at),

@@ -108,12 +108,7 @@ impl SecretRef {
             Ok(found) => found,
             Err(fault) => {
                 let message = format!("this secret could not be had: {fault}");
-                problems.add(Problem::about(
-                    &self.0,
-                    Code::SecretMissing,
-                    message,
-                    self.advice(fault),
-                ));
+                problems.add(Problem::about(&self.0, Code::SecretMissing, message, self.advice(fault)));
                 return None;
             }
         };
@@ -137,9 +132,7 @@ impl SecretRef {
             ));
             return None;
         };
-        let text = text
-            .strip_suffix('\n')
-            .map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
         if text.is_empty() {
             problems.add(Problem::about(
                 &self.0,
@@ -178,13 +171,7 @@ impl SecretRef {
 /// Reads a reference. Whatever is wrong with it, the line is hidden first: what stands there may be the secret.
 pub(crate) fn read(node: &Node, key: &str, clear: Clear, problems: &Problems) -> Option<SecretRef> {
     let place = node.place.clone();
-    let at = |way| {
-        Some(SecretRef(Placed {
-            value: way,
-            place: place.clone(),
-            key: key.to_owned(),
-        }))
-    };
+    let at = |way| Some(SecretRef(Placed { value: way, place: place.clone(), key: key.to_owned() }));
     let refuse = |code, message: &str, advice: &str| {
         problems.hide(&place);
         problems.add(Problem::error(code, place.clone(), key, message, advice));
@@ -196,11 +183,7 @@ pub(crate) fn read(node: &Node, key: &str, clear: Clear, problems: &Problems) ->
         Value::String(text) => {
             problems.hide(&place);
             if clear == Clear::Refused {
-                return refuse(
-                    Code::SecretInClear,
-                    "a secret must not be written here in clear",
-                    how,
-                );
+                return refuse(Code::SecretInClear, "a secret must not be written here in clear", how);
             }
             if text.is_empty() {
                 return refuse(Code::OutOfRange, "this secret is empty", how);
@@ -225,11 +208,7 @@ pub(crate) fn read(node: &Node, key: &str, clear: Clear, problems: &Problems) ->
         problems.hide(&entry.node.place);
         let meant = nearest(&entry.name, REFERENCES)
             .map_or_else(String::new, |way| format!(" (did you mean `{way}`?)"));
-        return refuse(
-            Code::UnknownKey,
-            &format!("this is no way to refer to a secret{meant}"),
-            how,
-        );
+        return refuse(Code::UnknownKey, &format!("this is no way to refer to a secret{meant}"), how);
     }
     let Value::String(target) = &entry.node.value else {
         problems.hide(&entry.node.place);
@@ -288,25 +267,16 @@ impl SecretStore for MachineSecrets {
                     return Err(SecretFault::Missing);
                 }
                 // systemd keeps them in memory, for the service's user alone.
-                read_file(folder.join(name)).map(|found| FoundSecret {
-                    others_can_read: false,
-                    ..found
-                })
+                read_file(folder.join(name)).map(|found| FoundSecret { others_can_read: false, ..found })
             }
             SecretWay::File(path) => read_file(self.base.join(path)),
             SecretWay::Env(name) => {
                 let value = self.variables.get(name).ok_or(SecretFault::Missing)?;
-                Ok(FoundSecret {
-                    bytes: Zeroizing::new(value.clone().into_bytes()),
-                    others_can_read: false,
-                })
+                Ok(FoundSecret { bytes: Zeroizing::new(value.clone().into_bytes()), others_can_read: false })
             }
             SecretWay::Clear(secret) => {
                 let bytes = Zeroizing::new(secret.reveal().as_bytes().to_vec());
-                Ok(FoundSecret {
-                    bytes,
-                    others_can_read: false,
-                })
+                Ok(FoundSecret { bytes, others_can_read: false })
             }
         }
     }
@@ -323,21 +293,14 @@ fn read_file(path: PathBuf) -> Result<FoundSecret, SecretFault> {
         return Err(SecretFault::Unreadable);
     }
     let file = File::open(path).map_err(|error| fault(&error))?;
-    let others_can_read = file
-        .metadata()
-        .is_ok_and(|metadata| readable_by_others(&metadata));
+    let others_can_read = file.metadata().is_ok_and(|metadata| readable_by_others(&metadata));
     // Full size at once, so that growing leaves no copy of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST + 1));
-    file.take(LARGEST as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| fault(&error))?;
+    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| fault(&error))?;
     if bytes.len() > LARGEST {
         return Err(SecretFault::TooLarge);
     }
-    Ok(FoundSecret {
-        bytes,
-        others_can_read,
-    })
+    Ok(FoundSecret { bytes, others_can_read })
 }
 
 #[cfg(unix)]

@@ -7,14 +7,7 @@ use crate::document::{Node, Value};
 use crate::place::Place;
 
 /// Words that make a name a secret's wherever they stand in it, and however they were mistyped by one letter.
-const WORDS: [&str; 6] = [
-    "secret",
-    "password",
-    "passwd",
-    "passphrase",
-    "token",
-    "credential",
-];
+const WORDS: [&str; 6] = ["secret", "password", "passwd", "passphrase", "token", "credential"];
 /// Words that do so where they end a part of the name: `api_key`, `apikey`, `pin`, but not `Keystone` or `Pinewood`.
 const ENDINGS: [&str; 4] = ["key", "keys", "pin", "pins"];
 /// The one exception: rules about PINs that are no PIN.
@@ -33,9 +26,7 @@ pub fn is_secret_name(name: &str) -> bool {
                 || part == "keyfile"
                 || (part.chars().count() >= 4
                     && part.chars().count() <= 20
-                    && WORDS
-                        .iter()
-                        .any(|word| strsim::damerau_levenshtein(&part, word) <= 1))
+                    && WORDS.iter().any(|word| strsim::damerau_levenshtein(&part, word) <= 1))
         })
 }
 
@@ -106,10 +97,7 @@ fn may_hold_secret(line: &str) -> bool {
     // A line that is nothing but a reference, or nothing but a rule, is safe however it is spelt before the `=`.
     if let Some((name, value)) = line.split_once('=') {
         let value = value.trim();
-        let inner = value
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'))
-            .map(str::trim);
+        let inner = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).map(str::trim);
         if let Some((way, quoted)) = inner.and_then(|inner| inner.split_once('='))
             && REFERENCES.contains(&way.trim())
             && unquoted(quoted).is_some_and(crate::names::is_reference_name)
@@ -171,16 +159,9 @@ mod tests {
         ] {
             assert!(is_secret_name(name), "{name}");
         }
-        for name in [
-            "Pinewood Elementary",
-            "Keystone High",
-            "client_id",
-            "category",
-            "number",
-            "url",
-            "",
-            "timezone",
-        ] {
+        for name in
+            ["Pinewood Elementary", "Keystone High", "client_id", "category", "number", "url", "", "timezone"]
+        {
             assert!(!is_secret_name(name), "{name}");
         }
     }

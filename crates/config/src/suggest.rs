@@ -38,10 +38,7 @@ pub fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
 }
 
 fn plain(word: &str) -> String {
-    word.chars()
-        .filter(|c| !matches!(c, '-' | '_' | ' '))
-        .flat_map(char::to_lowercase)
-        .collect()
+    word.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -50,14 +47,7 @@ mod tests {
 
     #[test]
     fn offers_the_word_that_was_meant_and_nothing_far_off() {
-        let known = [
-            "category",
-            "number",
-            "expires",
-            "model",
-            "connections",
-            "oneroster_csv",
-        ];
+        let known = ["category", "number", "expires", "model", "connections", "oneroster_csv"];
         for (typed, meant) in [
             ("categroy", Some("category")),
             ("Category", Some("category")),

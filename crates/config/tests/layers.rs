@@ -10,41 +10,13 @@ use rostercard_config::{
 };
 
 const KEYS: [FixedKey; 7] = [
-    FixedKey {
-        path: &["library", "name"],
-        kind: FixedType::Text,
-        default: None,
-    },
-    FixedKey {
-        path: &["library", "branches"],
-        kind: FixedType::Integer,
-        default: Some("1"),
-    },
-    FixedKey {
-        path: &["library", "open"],
-        kind: FixedType::Bool,
-        default: Some("true"),
-    },
-    FixedKey {
-        path: &["state", "path"],
-        kind: FixedType::Text,
-        default: Some("/var/lib/rostercard"),
-    },
-    FixedKey {
-        path: &["state", "key", "credential"],
-        kind: FixedType::Reference,
-        default: None,
-    },
-    FixedKey {
-        path: &["state", "key", "file"],
-        kind: FixedType::Reference,
-        default: None,
-    },
-    FixedKey {
-        path: &["state", "key", "env"],
-        kind: FixedType::Reference,
-        default: None,
-    },
+    FixedKey { path: &["library", "name"], kind: FixedType::Text, default: None },
+    FixedKey { path: &["library", "branches"], kind: FixedType::Integer, default: Some("1") },
+    FixedKey { path: &["library", "open"], kind: FixedType::Bool, default: Some("true") },
+    FixedKey { path: &["state", "path"], kind: FixedType::Text, default: Some("/var/lib/rostercard") },
+    FixedKey { path: &["state", "key", "credential"], kind: FixedType::Reference, default: None },
+    FixedKey { path: &["state", "key", "file"], kind: FixedType::Reference, default: None },
+    FixedKey { path: &["state", "key", "env"], kind: FixedType::Reference, default: None },
 ];
 
 struct Read {
@@ -60,16 +32,9 @@ struct Read {
 fn read(text: &str, environment: &[(&str, &str)]) -> Read {
     let problems = Problems::new();
     let mut document = Document::parse("rostercard.toml", text.as_bytes().to_vec(), &problems);
-    let environment: BTreeMap<String, String> = environment
-        .iter()
-        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-        .collect();
-    document.root = Some(layered(
-        document.root.as_ref().unwrap(),
-        &KEYS,
-        &environment,
-        &problems,
-    ));
+    let environment: BTreeMap<String, String> =
+        environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    document.root = Some(layered(document.root.as_ref().unwrap(), &KEYS, &environment, &problems));
     let mut top = TableReader::top(&document, &problems).unwrap();
     let mut read = Read {
         name: None,
@@ -128,10 +93,8 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
 
 #[test]
 fn a_reference_in_the_environment_replaces_that_of_the_file() {
-    let read = read(
-        "[state]\nkey = { file = \"/a\" }\n",
-        &[("ROSTERCARD__STATE__KEY__CREDENTIAL", "state-key")],
-    );
+    let read =
+        read("[state]\nkey = { file = \"/a\" }\n", &[("ROSTERCARD__STATE__KEY__CREDENTIAL", "state-key")]);
     assert_eq!(read.told, "");
     assert!(matches!(read.key, Some(SecretWay::Credential(name)) if name == "state-key"));
 }

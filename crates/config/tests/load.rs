@@ -62,28 +62,17 @@ existing = "separate"
 "Douglass Middle" = "MAIN"
 "#;
 
-const CONNECTORS: Connectors<'static> = Connectors {
-    sources: &["oneroster_csv"],
-    ils: &["ncip"],
-};
+const CONNECTORS: Connectors<'static> = Connectors { sources: &["oneroster_csv"], ils: &["ncip"] };
 
 fn load_files(files: &[(&str, &str)], environment: &[(&str, &str)]) -> Loaded {
     let files = Memory::new(files.iter().map(|(path, text)| (*path, *text)));
-    let environment: BTreeMap<String, String> = environment
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
+    let environment: BTreeMap<String, String> =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     load(&files, Path::new("etc/rostercard.toml"), &environment, CONNECTORS)
 }
 
 fn load_partnership(text: &str) -> Loaded {
-    load_files(
-        &[
-            ("etc/rostercard.toml", MAIN),
-            ("etc/partnerships/woodland-usd.toml", text),
-        ],
-        &[],
-    )
+    load_files(&[("etc/rostercard.toml", MAIN), ("etc/partnerships/woodland-usd.toml", text)], &[])
 }
 
 fn told(loaded: &Loaded) -> String {
@@ -118,27 +107,17 @@ fn a_first_programme_is_read() {
     assert_eq!(main.library.name, "Woodland Public Library");
     assert_eq!(main.state.path, Path::new("etc/state"));
     let ils = main.ils.first().unwrap();
-    assert_eq!(
-        (ils.id.as_str(), ils.connector.as_str(), ils.number_max),
-        ("main-2026", "ncip", 14)
-    );
+    assert_eq!((ils.id.as_str(), ils.connector.as_str(), ils.number_max), ("main-2026", "ncip", 14));
     assert_eq!(ils.limits.connections, 4);
     assert_eq!(ils.limits.settle_after, Duration::from_secs(80));
     let (name, partnership) = loaded.partnerships.into_iter().next().unwrap();
     let partnership = partnership.unwrap();
     assert_eq!(
-        (
-            name.as_str(),
-            partnership.id.as_str(),
-            partnership.source.as_str()
-        ),
+        (name.as_str(), partnership.id.as_str(), partnership.source.as_str()),
         ("woodland-usd", "woodland-usd", "oneroster_csv")
     );
     let rules = &partnership.rules;
-    assert_eq!(
-        (rules.card.model, rules.card.category.as_str()),
-        (CardModel::Digital, "STUDENT")
-    );
+    assert_eq!((rules.card.model, rules.card.category.as_str()), (CardModel::Digital, "STUDENT"));
     assert_eq!((rules.existing, rules.number_max), (Existing::Separate, 14));
     assert_eq!(rules.card.pin, PinRule::Random { digits: 4 });
     assert!(matches!(rules.card.expires, ExpiryRule::EveryYear { .. }));
@@ -147,10 +126,7 @@ fn a_first_programme_is_read() {
     // The connectors' tables are read by their own crates, from the same places.
     let problems = rostercard_config::Problems::new();
     let mut table = partnership.source_table.reader(&problems);
-    assert_eq!(
-        table.required("path", &Text, "\"x\"").unwrap().value,
-        "/srv/rosters/woodland"
-    );
+    assert_eq!(table.required("path", &Text, "\"x\"").unwrap().value, "/srv/rosters/woodland");
     assert!(table.finish());
 }
 
@@ -169,28 +145,11 @@ fn every_way_to_say_a_rule() {
     assert_eq!(pin("pin = \"none\""), PinRule::None);
     assert_eq!(pin("pin = { random = 6 }"), PinRule::Random { digits: 6 });
     assert_eq!(pin("pin = { student_id = 5 }"), PinRule::StudentId { last: 5 });
-    assert!(matches!(
-        pin("pin = { birth_date = \"mmdd\" }"),
-        PinRule::BirthDate { .. }
-    ));
-    let expires = |text: &str| {
-        with("expires = { every_year = \"10-01\" }", text)
-            .rules
-            .card
-            .expires
-    };
+    assert!(matches!(pin("pin = { birth_date = \"mmdd\" }"), PinRule::BirthDate { .. }));
+    let expires = |text: &str| with("expires = { every_year = \"10-01\" }", text).rules.card.expires;
     assert_eq!(expires("expires = \"never\""), ExpiryRule::Never);
-    assert_eq!(
-        expires("expires = { days = 365 }"),
-        ExpiryRule::Span {
-            days: 365,
-            renew_before: 30
-        }
-    );
-    assert!(matches!(
-        expires("expires = { graduation = \"06-30\" }"),
-        ExpiryRule::Graduation { .. }
-    ));
+    assert_eq!(expires("expires = { days = 365 }"), ExpiryRule::Span { days: 365, renew_before: 30 });
+    assert!(matches!(expires("expires = { graduation = \"06-30\" }"), ExpiryRule::Graduation { .. }));
 
     let more = with(
         "[homes]",
@@ -231,25 +190,12 @@ then = "expire"
 [homes]"#,
     );
     let rules = &more.rules;
-    assert_eq!(
-        (
-            rules.card_for.len(),
-            rules.card.statistics.len(),
-            rules.eligible.roles.len()
-        ),
-        (2, 1, 2)
-    );
+    assert_eq!((rules.card_for.len(), rules.card.statistics.len(), rules.eligible.roles.len()), (2, 1, 2));
     assert_eq!(rules.fields.owner(Field::Email), Ownership::Fill);
     assert!(rules.address.fallback.is_some());
     assert_eq!(more.guards.create.percent, 15.0);
-    assert_eq!(
-        (more.guards.renew.percent, more.guards.renew.action),
-        (50.0, GuardAction::Wait)
-    );
-    assert_eq!(
-        (more.guards.rules_changed, more.guards.roster_age),
-        (GuardAction::Warn, Some(7 * 86_400))
-    );
+    assert_eq!((more.guards.renew.percent, more.guards.renew.action), (50.0, GuardAction::Wait));
+    assert_eq!((more.guards.rules_changed, more.guards.roster_age), (GuardAction::Warn, Some(7 * 86_400)));
     assert_eq!(more.lapse.grace_days, 45);
     // Nothing configured about a place shows in a text about the rules.
     assert!(!format!("{more:?}").contains("First Street"));
@@ -265,20 +211,14 @@ fn five_mistakes_in_two_files_in_one_pass() {
         .replace("77{student_id:0>8}", "77")
         .replace("existing = \"separate\"\n", "");
     let loaded = load_files(
-        &[
-            ("etc/rostercard.toml", &main),
-            ("etc/partnerships/woodland-usd.toml", &partnership),
-        ],
+        &[("etc/rostercard.toml", &main), ("etc/partnerships/woodland-usd.toml", &partnership)],
         &[],
     );
     assert!(loaded.main.is_err() && loaded.partnerships.iter().all(|(_, result)| result.is_err()));
     // What a machine knows of time zones differs, so that line is left out.
     let told = told(&loaded).replace("this machine has no time zones", "...");
-    let without_zone = told
-        .split("\n\n")
-        .filter(|problem| !problem.contains("timezone"))
-        .collect::<Vec<_>>()
-        .join("\n\n");
+    let without_zone =
+        told.split("\n\n").filter(|problem| !problem.contains("timezone")).collect::<Vec<_>>().join("\n\n");
     assert_snapshot!(without_zone, @r#"
     error[unknown-key]: ils.main.ncp: this is no known name for a way to reach this ILS
       --> etc/rostercard.toml:12:11
@@ -327,10 +267,7 @@ fn a_mistake_in_one_partnership_stops_that_one_alone() {
         &[
             ("etc/rostercard.toml", MAIN),
             ("etc/partnerships/a.toml", "district = "),
-            (
-                "etc/partnerships/b.toml",
-                &WOODLAND.replace("\"woodland-usd\"", "\"b\""),
-            ),
+            ("etc/partnerships/b.toml", &WOODLAND.replace("\"woodland-usd\"", "\"b\"")),
             ("etc/partnerships/c.toml", &WOODLAND.replace("model", "modle")),
             ("etc/partnerships/Not A Name.toml", WOODLAND),
             ("etc/partnerships/woodland.toml", WOODLAND),
@@ -342,11 +279,8 @@ fn a_mistake_in_one_partnership_stops_that_one_alone() {
         &[],
     );
     assert!(loaded.main.is_ok());
-    let results: Vec<(&str, bool)> = loaded
-        .partnerships
-        .iter()
-        .map(|(name, result)| (name.as_str(), result.is_ok()))
-        .collect();
+    let results: Vec<(&str, bool)> =
+        loaded.partnerships.iter().map(|(name, result)| (name.as_str(), result.is_ok())).collect();
     assert_eq!(
         results,
         [
@@ -435,10 +369,7 @@ fn nothing_there_at_all() {
 #[test]
 fn the_environment_is_laid_over_the_main_file() {
     let loaded = load_files(
-        &[
-            ("etc/rostercard.toml", MAIN),
-            ("etc/partnerships/woodland-usd.toml", WOODLAND),
-        ],
+        &[("etc/rostercard.toml", MAIN), ("etc/partnerships/woodland-usd.toml", WOODLAND)],
         &[
             ("ROSTERCARD__LIBRARY__NAME", "Another Library"),
             ("ROSTERCARD__STATE__PATH", "/srv/state"),
@@ -453,16 +384,9 @@ fn the_environment_is_laid_over_the_main_file() {
     );
     assert!(matches!(main.state.key.way(), SecretWay::File(path) if path == Path::new("/srv/key")));
 
-    let loaded = load_files(
-        &[("etc/rostercard.toml", MAIN)],
-        &[("ROSTERCARD__LIBRARY__TIMEZON", "UTC")],
-    );
+    let loaded = load_files(&[("etc/rostercard.toml", MAIN)], &[("ROSTERCARD__LIBRARY__TIMEZON", "UTC")]);
     assert!(loaded.main.is_err());
-    assert!(
-        told(&loaded).contains("did you mean `ROSTERCARD__LIBRARY__TIMEZONE`?"),
-        "{}",
-        told(&loaded)
-    );
+    assert!(told(&loaded).contains("did you mean `ROSTERCARD__LIBRARY__TIMEZONE`?"), "{}", told(&loaded));
 }
 
 #[test]
@@ -470,11 +394,7 @@ fn what_can_be_seen_without_a_network_is_seen() {
     use Severity::{Error, Warning};
     let homes = "\"Douglass Middle\" = \"MAIN\"";
     for (line, replacement, expected) in [
-        (
-            "number = \"77{student_id:0>8}\"",
-            "number = \"77\"",
-            (Error, Code::BadValue, "card.number"),
-        ),
+        ("number = \"77{student_id:0>8}\"", "number = \"77\"", (Error, Code::BadValue, "card.number")),
         (
             "number = \"77{student_id:0>8}\"",
             "number = \"77{studentid}\"",
@@ -485,11 +405,7 @@ fn what_can_be_seen_without_a_network_is_seen() {
             "number = \"77{student_id:0>13}\"",
             (Error, Code::Contradiction, "card.number"),
         ),
-        (
-            "number = \"77{student_id:0>8}\"",
-            "number = {}",
-            (Error, Code::Exclusive, "card.number"),
-        ),
+        ("number = \"77{student_id:0>8}\"", "number = {}", (Error, Code::Exclusive, "card.number")),
         (
             "number = \"77{student_id:0>8}\"",
             "number = { range = \"a\", first = 9, last = 8 }",
@@ -500,21 +416,9 @@ fn what_can_be_seen_without_a_network_is_seen() {
             "number = { range = \"a\", first = 1, last = 100, width = 2 }",
             (Error, Code::Contradiction, "card.number.width"),
         ),
-        (
-            "pin = \"random\"",
-            "pin = \"1234\"",
-            (Error, Code::UnknownWord, "card.pin"),
-        ),
-        (
-            "pin = \"random\"",
-            "pin = { random = 3 }",
-            (Error, Code::OutOfRange, "card.pin.random"),
-        ),
-        (
-            "pin = \"random\"",
-            "pin = { student_id = 4 }",
-            (Warning, Code::Unwise, "card.pin"),
-        ),
+        ("pin = \"random\"", "pin = \"1234\"", (Error, Code::UnknownWord, "card.pin")),
+        ("pin = \"random\"", "pin = { random = 3 }", (Error, Code::OutOfRange, "card.pin.random")),
+        ("pin = \"random\"", "pin = { student_id = 4 }", (Warning, Code::Unwise, "card.pin")),
         (
             "expires = { every_year = \"10-01\" }",
             "expires = \"2025-10-01\"",
@@ -556,11 +460,7 @@ fn what_can_be_seen_without_a_network_is_seen() {
             "\"A\" = \"B\"\n[[card.for]]\nnote = \"x\"\ngrades = [\"5-K\"]",
             (Error, Code::BadValue, "card.for[1].grades[1]"),
         ),
-        (
-            homes,
-            "\"A\" = \"B\"\n[eligible]\nages = \"18-13\"",
-            (Error, Code::BadValue, "eligible.ages"),
-        ),
+        (homes, "\"A\" = \"B\"\n[eligible]\nages = \"18-13\"", (Error, Code::BadValue, "eligible.ages")),
         (
             homes,
             "\"A\" = \"B\"\n[eligible]\nschools = [\"A\"]\nnot_schools = [\"A\"]",
@@ -571,21 +471,9 @@ fn what_can_be_seen_without_a_network_is_seen() {
             "\"A\" = \"B\"\n[eligible]\nschools = [\"C\"]",
             (Warning, Code::Contradiction, "eligible.schools"),
         ),
-        (
-            homes,
-            "\"A\" = \"B\"\n[fields]\npin = \"ours\"",
-            (Error, Code::Contradiction, "fields.pin"),
-        ),
-        (
-            homes,
-            "\"A\" = \"B\"\n[guards]\nlapse = \"off\"",
-            (Warning, Code::Unwise, "guards.lapse"),
-        ),
-        (
-            homes,
-            "\"A\" = \"B\"\n[guards]\ncreate = \"lots\"",
-            (Error, Code::OutOfRange, "guards.create"),
-        ),
+        (homes, "\"A\" = \"B\"\n[fields]\npin = \"ours\"", (Error, Code::Contradiction, "fields.pin")),
+        (homes, "\"A\" = \"B\"\n[guards]\nlapse = \"off\"", (Warning, Code::Unwise, "guards.lapse")),
+        (homes, "\"A\" = \"B\"\n[guards]\ncreate = \"lots\"", (Error, Code::OutOfRange, "guards.create")),
         (
             homes,
             "\"A\" = \"B\"\n[lapse]\nthen = \"block\"\ngrace_days = 1",
@@ -601,39 +489,20 @@ fn what_can_be_seen_without_a_network_is_seen() {
             "\"A\" = \"B\"\n[card.address]\npo_box = \"accept\"",
             (Warning, Code::Contradiction, "card.address.fallback"),
         ),
-        (
-            "existing = \"separate\"",
-            "",
-            (Error, Code::MissingKey, "match.existing"),
-        ),
-        (
-            "ils = \"main\"",
-            "ils = \"man\"",
-            (Error, Code::UnknownWord, "ils"),
-        ),
-        (
-            "schedule = \"30 4 * * MON-FRI\"",
-            "schedule = \"daily\"",
-            (Error, Code::BadValue, "schedule"),
-        ),
+        ("existing = \"separate\"", "", (Error, Code::MissingKey, "match.existing")),
+        ("ils = \"main\"", "ils = \"man\"", (Error, Code::UnknownWord, "ils")),
+        ("schedule = \"30 4 * * MON-FRI\"", "schedule = \"daily\"", (Error, Code::BadValue, "schedule")),
         ("id = \"woodland-usd\"", "", (Warning, Code::MissingKey, "id")),
         (
             "[source.oneroster_csv]",
             "[source.oneroster-csv]",
             (Error, Code::UnknownKey, "source.oneroster-csv"),
         ),
-        (
-            "[source.oneroster_csv]",
-            "[source.clever]",
-            (Error, Code::MissingKey, "source"),
-        ),
+        ("[source.oneroster_csv]", "[source.clever]", (Error, Code::MissingKey, "source")),
     ] {
         let found = problems_with(line, replacement);
         let (severity, code, key) = expected;
-        assert!(
-            found.contains(&(severity, code, key.to_owned())),
-            "{replacement}: {found:?}"
-        );
+        assert!(found.contains(&(severity, code, key.to_owned())), "{replacement}: {found:?}");
         let unexpected = if replacement.contains("clever") { 2 } else { 1 };
         assert_eq!(found.len(), unexpected, "{replacement}: {found:?}");
     }
@@ -644,11 +513,7 @@ fn what_can_be_seen_in_the_main_file_is_seen() {
     use Severity::{Error, Warning};
     let second = "\n[ils.east]\nid = \"main-2026\"\n[ils.east.ncip]\nurl = \"x\"\n";
     for (line, replacement, expected) in [
-        (
-            "deadline = \"40s\"\n",
-            second,
-            (Error, Code::Twice, "ils.east.id"),
-        ),
+        ("deadline = \"40s\"\n", second, (Error, Code::Twice, "ils.east.id")),
         (
             "deadline = \"40s\"",
             "settle_after = \"30s\"",
@@ -661,24 +526,13 @@ fn what_can_be_seen_in_the_main_file_is_seen() {
         ),
         (
             "deadline = \"40s\"",
-            "rate = 0",
-            (Error, Code::OutOfRange, "ils.main.limits.rate"),
+            "deadline = \"300ms\"\nsettle_after = \"900ms\"",
+            (Warning, Code::Contradiction, "ils.main.limits.settle_after"),
         ),
-        (
-            "deadline = \"40s\"",
-            "dedline = \"40s\"",
-            (Error, Code::UnknownKey, "ils.main.limits.dedline"),
-        ),
-        (
-            "id = \"main-2026\"",
-            "",
-            (Warning, Code::MissingKey, "ils.main.id"),
-        ),
-        (
-            "id = \"main-2026\"",
-            "id = \"Main\"",
-            (Error, Code::BadName, "ils.main.id"),
-        ),
+        ("deadline = \"40s\"", "rate = 0", (Error, Code::OutOfRange, "ils.main.limits.rate")),
+        ("deadline = \"40s\"", "dedline = \"40s\"", (Error, Code::UnknownKey, "ils.main.limits.dedline")),
+        ("id = \"main-2026\"", "", (Warning, Code::MissingKey, "ils.main.id")),
+        ("id = \"main-2026\"", "id = \"Main\"", (Error, Code::BadName, "ils.main.id")),
         (
             "id = \"main-2026\"",
             "id = \"m\"\nnumber_max = 3",
@@ -694,59 +548,29 @@ fn what_can_be_seen_in_the_main_file_is_seen() {
             "\n[ils.main.sip2]\nhost = \"x\"\n",
             (Error, Code::Exclusive, "ils.main.sip2"),
         ),
-        (
-            "key = { credential = \"state-key\" }",
-            "",
-            (Error, Code::MissingKey, "state.key"),
-        ),
+        ("key = { credential = \"state-key\" }", "", (Error, Code::MissingKey, "state.key")),
         (
             "key = { credential = \"state-key\" }",
             "key = { credential = \"../x\" }",
             (Error, Code::BadName, "state.key"),
         ),
-        (
-            "timezone = \"UTC\"",
-            "timezone = \"Woodland\"",
-            (Error, Code::BadValue, "library.timezone"),
-        ),
-        (
-            "timezone = \"UTC\"",
-            "",
-            (Error, Code::MissingKey, "library.timezone"),
-        ),
-        (
-            "name = \"Woodland Public Library\"",
-            "name = \" \"",
-            (Error, Code::OutOfRange, "library.name"),
-        ),
+        ("timezone = \"UTC\"", "timezone = \"Woodland\"", (Error, Code::BadValue, "library.timezone")),
+        ("timezone = \"UTC\"", "", (Error, Code::MissingKey, "library.timezone")),
+        ("name = \"Woodland Public Library\"", "name = \" \"", (Error, Code::OutOfRange, "library.name")),
     ] {
         assert!(MAIN.contains(line), "{line}");
         let main = MAIN.replace(line, replacement);
-        let files = Memory::new([
-            ("etc/rostercard.toml", main.as_str()),
-            ("etc/partnerships/w.toml", WOODLAND),
-        ]);
-        let connectors = Connectors {
-            ils: &["ncip", "sip2"],
-            ..CONNECTORS
-        };
-        let loaded = load(
-            &files,
-            Path::new("etc/rostercard.toml"),
-            &BTreeMap::new(),
-            connectors,
-        );
+        let files =
+            Memory::new([("etc/rostercard.toml", main.as_str()), ("etc/partnerships/w.toml", WOODLAND)]);
+        let connectors = Connectors { ils: &["ncip", "sip2"], ..CONNECTORS };
+        let loaded = load(&files, Path::new("etc/rostercard.toml"), &BTreeMap::new(), connectors);
         let found: Vec<_> = loaded
             .problems
             .sorted()
             .into_iter()
             .map(|problem| (problem.severity, problem.code, problem.key))
             .collect();
-        assert_eq!(
-            found,
-            [(expected.0, expected.1, expected.2.to_owned())],
-            "{replacement}"
-        );
+        assert_eq!(found, [(expected.0, expected.1, expected.2.to_owned())], "{replacement}");
         assert_eq!(loaded.main.is_err(), expected.0 == Error, "{replacement}");
     }
 }
@@ -762,10 +586,7 @@ fn a_secret_under_a_mistyped_name_is_never_shown() {
     let main = MAIN.replace("key = { credential = \"state-key\" }", "kye = \"hunter2\"");
     let loaded = load_files(&[("etc/rostercard.toml", &main)], &[]);
     let told = told(&loaded);
-    assert!(
-        told.contains("did you mean `key`?") && !told.contains("hunter2"),
-        "{told}"
-    );
+    assert!(told.contains("did you mean `key`?") && !told.contains("hunter2"), "{told}");
 }
 
 #[test]
@@ -793,30 +614,12 @@ fn secrets_are_fetched_from_where_they_are() {
     ] {
         let main = MAIN.replace("{ credential = \"state-key\" }", reference);
         let loaded = load_files(&[("etc/rostercard.toml", &main)], &[]);
-        let key = loaded
-            .main
-            .as_ref()
-            .unwrap()
-            .state
-            .key
-            .resolve(&store, &loaded.problems);
+        let key = loaded.main.as_ref().unwrap().state.key.resolve(&store, &loaded.problems);
         assert_eq!(key.as_ref().map(Secret::reveal), expected, "{reference}");
-        let codes: Vec<Code> = loaded
-            .problems
-            .sorted()
-            .iter()
-            .map(|problem| problem.code)
-            .collect();
-        assert_eq!(
-            codes.contains(&Code::SecretMissing),
-            code.is_some(),
-            "{reference}: {codes:?}"
-        );
+        let codes: Vec<Code> = loaded.problems.sorted().iter().map(|problem| problem.code).collect();
+        assert_eq!(codes.contains(&Code::SecretMissing), code.is_some(), "{reference}: {codes:?}");
         let told = told(&loaded);
-        assert!(
-            !told.contains("s3cret") && !told.contains("v4lue") && !told.contains("xxxx"),
-            "{told}"
-        );
+        assert!(!told.contains("s3cret") && !told.contains("v4lue") && !told.contains("xxxx"), "{told}");
     }
     // A name never leads out of the folder, however it got here.
     for name in ["../x", "/etc/hostname", ".."] {
@@ -841,27 +644,10 @@ fn a_secret_that_others_can_read_is_told() {
     for (mode, warned) in [(0o600, false), (0o640, false), (0o644, true)] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         let main = MAIN.replace("{ credential = \"state-key\" }", "{ file = \"key\" }");
-        let loaded = load_files(
-            &[
-                ("etc/rostercard.toml", &main),
-                ("etc/partnerships/w.toml", WOODLAND),
-            ],
-            &[],
-        );
-        let store = MachineSecrets {
-            base: PathBuf::from(folder.path()),
-            ..MachineSecrets::default()
-        };
-        assert!(
-            loaded
-                .main
-                .as_ref()
-                .unwrap()
-                .state
-                .key
-                .resolve(&store, &loaded.problems)
-                .is_some()
-        );
+        let loaded =
+            load_files(&[("etc/rostercard.toml", &main), ("etc/partnerships/w.toml", WOODLAND)], &[]);
+        let store = MachineSecrets { base: PathBuf::from(folder.path()), ..MachineSecrets::default() };
+        assert!(loaded.main.as_ref().unwrap().state.key.resolve(&store, &loaded.problems).is_some());
         assert_eq!(told(&loaded).contains("chmod 600"), warned, "{mode:o}");
     }
 }

@@ -15,11 +15,7 @@ fn told_about(text: &str) -> String {
         }
         top.finish();
     }
-    format!(
-        "{}{}{problems:?}{document:?}",
-        problems.render(Style::Plain),
-        problems.to_json()
-    )
+    format!("{}{}{problems:?}{document:?}", problems.render(Style::Plain), problems.to_json())
 }
 
 /// A secret that no message contains by accident.

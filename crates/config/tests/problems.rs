@@ -21,19 +21,10 @@ fn read(text: &str) -> Problems {
         if let Some(mut ils) = top.table("ils") {
             ils.optional("main", &AName);
             ils.optional("connections", &Integer(1..=64));
-            ils.optional(
-                "deadline",
-                &Span(Duration::from_secs(1)..=Duration::from_secs(600)),
-            );
+            ils.optional("deadline", &Span(Duration::from_secs(1)..=Duration::from_secs(600)));
             ils.optional("verify", &Bool);
             ils.optional("model", &Word(&[("full", 1), ("starter", 2), ("digital", 3)]));
-            ils.optional(
-                "schools",
-                &List {
-                    of: Text,
-                    empty: false,
-                },
-            );
+            ils.optional("schools", &List { of: Text, empty: false });
             ils.optional("creates", &Percent);
             ils.secret("client_secret", Clear::Refused);
             ils.secret("practice_password", Clear::Warned);
@@ -250,9 +241,7 @@ fn secrets_are_refused_in_clear_and_never_shown() {
         "main = \"x\"\napi_key = \"hunter2\"",
         "pin = \"hunter2\"",
     ] {
-        let problems = read(&format!(
-            "[library]\nname = \"A\"\ntimezone = \"UTC\"\n[ils]\n{line}\n"
-        ));
+        let problems = read(&format!("[library]\nname = \"A\"\ntimezone = \"UTC\"\n[ils]\n{line}\n"));
         let told = problems.render(Style::Plain);
         assert!(problems.has_errors() || line.starts_with("practice"), "{line}");
         assert!(!told.contains("hunter2"), "{line}\n{told}");
@@ -315,14 +304,7 @@ fn hostile_shapes_are_told_and_bounded() {
     let many_keys: String = (0..5_000).map(|n| format!("k{n} = 1\n")).collect();
     let many_errors = "x = \n".repeat(5_000);
     let long_line = format!("x = \"{}\"", "x".repeat(1_000_000));
-    for text in [
-        deep_keys,
-        deep_lists,
-        deep_tables,
-        many_keys,
-        many_errors,
-        long_line,
-    ] {
+    for text in [deep_keys, deep_lists, deep_tables, many_keys, many_errors, long_line] {
         let problems = read(&text);
         let told = problems.render(Style::Plain);
         assert!(problems.has_errors());

@@ -52,22 +52,13 @@ pub(super) fn read(
         }
     }
     let patch = patch(&mut table, fields, number_max);
-    let names = table
-        .or(
-            "names",
-            &Word(&words(NameChoice::ALL, NameChoice::word)),
-            NameChoice::Legal,
-        )
-        .value;
+    let names = table.or("names", &Word(&words(NameChoice::ALL, NameChoice::word)), NameChoice::Legal).value;
     let address = match table.table("address") {
         Some(address) => read_address(address, fields),
         None => AddressRules::default(),
     };
-    let card_for = table
-        .tables("for")
-        .into_iter()
-        .filter_map(|table| read_for(table, fields, number_max))
-        .collect();
+    let card_for =
+        table.tables("for").into_iter().filter_map(|table| read_for(table, fields, number_max)).collect();
     table.finish();
     let rule = CardRule {
         model: patch.model?,
@@ -78,12 +69,7 @@ pub(super) fn read(
         statistics: patch.statistics,
         note: patch.note,
     };
-    Some(CardRead {
-        rule,
-        card_for,
-        names,
-        address,
-    })
+    Some(CardRead { rule, card_for, names, address })
 }
 
 fn patch(table: &mut TableReader<'_>, fields: &FieldRules, number_max: Option<usize>) -> CardPatch {
@@ -133,9 +119,7 @@ fn read_for(mut table: TableReader<'_>, fields: &FieldRules, number_max: Option<
         ages: people::ages(&mut table),
         zips: people::zips(&mut table, "zips"),
     };
-    let said = ["grades", "schools", "roles", "ages", "zips"]
-        .iter()
-        .any(|key| table.has(key));
+    let said = ["grades", "schools", "roles", "ages", "zips"].iter().any(|key| table.has(key));
     let patch = patch(&mut table, fields, number_max);
     if !said {
         table.problems().add(Problem::error(
@@ -215,10 +199,9 @@ fn number(table: &mut TableReader<'_>, number_max: Option<usize>) -> Option<Numb
 fn template(text: &str) -> Result<NumberTemplate, Wrong> {
     NumberTemplate::parse(text).map_err(|error| {
         let (what, meant) = match &error {
-            TemplateError::NoVariable => (
-                "has no {student_id} in it, so every student would get the same number".to_owned(),
-                None,
-            ),
+            TemplateError::NoVariable => {
+                ("has no {student_id} in it, so every student would get the same number".to_owned(), None)
+            }
             TemplateError::Twice => ("has {student_id} in it twice".to_owned(), None),
             TemplateError::Unknown(_) => (
                 "has something between braces that is no variable here".to_owned(),
@@ -233,10 +216,7 @@ fn template(text: &str) -> Result<NumberTemplate, Wrong> {
         };
         let advice =
             "write it like \"77{student_id:0>8}\": 77, then the student id filled with zeros to 8 characters";
-        Wrong {
-            meant,
-            ..Wrong::value(what, advice)
-        }
+        Wrong { meant, ..Wrong::value(what, advice) }
     })
 }
 
@@ -324,9 +304,7 @@ fn pin(table: &mut TableReader<'_>, fields: &FieldRules) -> Option<PinRule> {
     let (rule, place) = match table.text_or_table("pin")? {
         TextOrTable::Text(text) => match text.value.as_str() {
             "random" => {
-                return Some(PinRule::Random {
-                    digits: DEFAULT_DIGITS,
-                });
+                return Some(PinRule::Random { digits: DEFAULT_DIGITS });
             }
             "none" => return Some(PinRule::None),
             other => {
@@ -340,16 +318,11 @@ fn pin(table: &mut TableReader<'_>, fields: &FieldRules) -> Option<PinRule> {
         TextOrTable::Table(mut inner) => {
             let digits = Integer(4..=12);
             let random = inner.optional("random", &digits);
-            let birth_date = inner.optional(
-                "birth_date",
-                &Word(&words(BirthDateForm::ALL, BirthDateForm::word)),
-            );
+            let birth_date =
+                inner.optional("birth_date", &Word(&words(BirthDateForm::ALL, BirthDateForm::word)));
             let student_id = inner.optional("student_id", &digits);
             let small = |digits: Placed<i64>| u8::try_from(digits.value).unwrap_or(DEFAULT_DIGITS);
-            let said = ["random", "birth_date", "student_id"]
-                .iter()
-                .filter(|key| inner.has(key))
-                .count();
+            let said = ["random", "birth_date", "student_id"].iter().filter(|key| inner.has(key)).count();
             let place = inner.place().clone();
             let whole = inner.finish();
             if said != 1 {
@@ -364,9 +337,7 @@ fn pin(table: &mut TableReader<'_>, fields: &FieldRules) -> Option<PinRule> {
                 return None;
             }
             let rule = random
-                .map(|digits| PinRule::Random {
-                    digits: small(digits),
-                })
+                .map(|digits| PinRule::Random { digits: small(digits) })
                 .or_else(|| birth_date.map(|form| PinRule::BirthDate { form: form.value }))
                 .or_else(|| student_id.map(|last| PinRule::StudentId { last: small(last) }));
             (rule.filter(|_| whole)?, place)
@@ -437,11 +408,7 @@ fn expires(table: &mut TableReader<'_>) -> Option<ExpiryRule> {
             let days = inner.optional("days", &Integer(1..=3653));
             let renew_before = inner.optional("renew_before", &Integer(0..=3652));
             // Each way, and what belongs to it alone.
-            let ways = [
-                ("every_year", "rollover"),
-                ("graduation", "last_grade"),
-                ("days", "renew_before"),
-            ];
+            let ways = [("every_year", "rollover"), ("graduation", "last_grade"), ("days", "renew_before")];
             let said: Vec<&(&str, &str)> = ways.iter().filter(|(way, _)| inner.has(way)).collect();
             let stray = ways.iter().any(|way| inner.has(way.1) && !said.contains(&way));
             let fit = said.len() == 1 && !stray;
@@ -461,13 +428,8 @@ fn expires(table: &mut TableReader<'_>) -> Option<ExpiryRule> {
             if let Some(on) = every_year {
                 yearly(&on, rollover, table)
             } else if let Some(on) = graduation {
-                let last = last_grade
-                    .map(|grade| grade.value)
-                    .or_else(|| Grade::number(12))?;
-                Some(ExpiryRule::Graduation {
-                    on: on.value,
-                    last_grade: last,
-                })
+                let last = last_grade.map(|grade| grade.value).or_else(|| Grade::number(12))?;
+                Some(ExpiryRule::Graduation { on: on.value, last_grade: last })
             } else {
                 span(days?, renew_before, table)
             }
@@ -496,16 +458,11 @@ fn yearly(
         );
         return None;
     }
-    Some(ExpiryRule::EveryYear {
-        on: on.value,
-        rollover: rollover.value,
-    })
+    Some(ExpiryRule::EveryYear { on: on.value, rollover: rollover.value })
 }
 
 fn span(days: Placed<i64>, renew_before: Option<Placed<i64>>, table: &TableReader<'_>) -> Option<ExpiryRule> {
-    let before = renew_before
-        .as_ref()
-        .map_or_else(|| (days.value / 12).min(30), |before| before.value);
+    let before = renew_before.as_ref().map_or_else(|| (days.value / 12).min(30), |before| before.value);
     if before >= days.value {
         let at = renew_before.unwrap_or(days);
         table.problems().add(Problem::about(
@@ -517,10 +474,7 @@ fn span(days: Placed<i64>, renew_before: Option<Placed<i64>>, table: &TableReade
         return None;
     }
     let small = |days: i64| u16::try_from(days).ok();
-    Some(ExpiryRule::Span {
-        days: small(days.value)?,
-        renew_before: small(before)?,
-    })
+    Some(ExpiryRule::Span { days: small(days.value)?, renew_before: small(before)? })
 }
 
 /// `[card.address]`: fallback, PO boxes, known ZIP codes.
@@ -561,9 +515,5 @@ fn read_address(mut table: TableReader<'_>, fields: &FieldRules) -> AddressRules
         ));
     }
     table.finish();
-    AddressRules {
-        fallback,
-        po_box: po_box.value,
-        known_zips,
-    }
+    AddressRules { fallback, po_box: po_box.value, known_zips }
 }

@@ -46,9 +46,8 @@ pub(super) fn read(mut table: TableReader<'_>) -> Guards {
         limit(&mut table, key, place(&mut guards));
     }
     for key in LIFELINES {
-        let off = LIMITS
-            .iter()
-            .any(|(name, place)| *name == key && place(&mut guards).action == GuardAction::Off);
+        let off =
+            LIMITS.iter().any(|(name, place)| *name == key && place(&mut guards).action == GuardAction::Off);
         if off {
             table.problems().add(Problem::warning(
                 Code::Unwise,

@@ -67,11 +67,7 @@ pub struct LapseRules {
 
 impl Default for LapseRules {
     fn default() -> Self {
-        Self {
-            grace_days: 30,
-            grace_feeds: 3,
-            then: OnLeaving::NotRenewed,
-        }
+        Self { grace_days: 30, grace_feeds: 3, then: OnLeaving::NotRenewed }
     }
 }
 
@@ -100,9 +96,7 @@ pub(crate) fn read(
     if let Some(ils) = &ils {
         known_ils(ils, main, &top);
     }
-    let ils_found = ils
-        .as_ref()
-        .and_then(|name| main.ils.iter().find(|ils| ils.name == name.value));
+    let ils_found = ils.as_ref().and_then(|name| main.ils.iter().find(|ils| ils.name == name.value));
     let fields = people::fields(&mut top);
     let homes = people::homes(&mut top);
     let eligible = people::eligible(&mut top, homes.as_ref());
@@ -171,9 +165,7 @@ fn known_ils(ils: &Placed<Name>, main: &MainRead, top: &TableReader<'_>) {
 fn schedule(text: &str) -> Result<String, Wrong> {
     let fields: Vec<&str> = text.split_whitespace().collect();
     let shaped = |field: &&str| {
-        field
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'/' | b',' | b'-'))
+        field.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'/' | b',' | b'-'))
     };
     if fields.len() == 5 && fields.iter().all(shaped) {
         return Ok(fields.join(" "));
@@ -201,24 +193,16 @@ fn matching(mut table: TableReader<'_>) -> Option<Existing> {
 }
 
 fn lapse(mut table: TableReader<'_>) -> LapseRules {
-    const THEN: [(&str, OnLeaving); 3] = [
-        ("not_renewed", OnLeaving::NotRenewed),
-        ("expire", OnLeaving::Expire),
-        ("block", OnLeaving::Block),
-    ];
+    const THEN: [(&str, OnLeaving); 3] =
+        [("not_renewed", OnLeaving::NotRenewed), ("expire", OnLeaving::Expire), ("block", OnLeaving::Block)];
     let default = LapseRules::default();
     let small = |number: Option<Placed<i64>>, otherwise: u16| {
-        number
-            .and_then(|number| u16::try_from(number.value).ok())
-            .unwrap_or(otherwise)
+        number.and_then(|number| u16::try_from(number.value).ok()).unwrap_or(otherwise)
     };
     let days = table.optional("grace_days", &Integer(1..=730));
     let feeds = table.optional("grace_feeds", &Integer(1..=100));
     let then = table.or("then", &Word(&THEN), default.then).value;
-    if let Some(days) = days
-        .as_ref()
-        .filter(|days| days.value < 7 && then != OnLeaving::NotRenewed)
-    {
+    if let Some(days) = days.as_ref().filter(|days| days.value < 7 && then != OnLeaving::NotRenewed) {
         table.problems().add(
             Problem::about(
                 days,

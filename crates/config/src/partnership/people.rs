@@ -59,12 +59,7 @@ pub(super) fn homes(top: &mut TableReader<'_>) -> Option<Homes> {
         ));
     }
     // TOML refuses the same name twice; the same school in two spellings is as wrong, and harder to see.
-    let alike = |name: &str| {
-        name.split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .to_lowercase()
-    };
+    let alike = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     let mut seen = BTreeMap::new();
     let mut homes = BTreeMap::new();
     for (school, branch) in read {
@@ -92,10 +87,8 @@ pub(super) fn eligible(top: &mut TableReader<'_>, homes: Option<&Homes>) -> Elig
     };
     let schools = set(&mut table, "schools");
     let not_schools = set(&mut table, "not_schools").unwrap_or_default();
-    if let Some(both) = schools
-        .as_ref()
-        .map(|schools| schools.intersection(&not_schools).count())
-        .filter(|n| *n > 0)
+    if let Some(both) =
+        schools.as_ref().map(|schools| schools.intersection(&not_schools).count()).filter(|n| *n > 0)
     {
         table.complain(
             "not_schools",
@@ -106,10 +99,7 @@ pub(super) fn eligible(top: &mut TableReader<'_>, homes: Option<&Homes>) -> Elig
     }
     if let (Some(schools), Some(homes)) = (&schools, homes) {
         let named: BTreeSet<&str> = homes.iter().map(|(school, _)| school).collect();
-        let homeless = schools
-            .iter()
-            .filter(|school| !named.contains(school.as_str()))
-            .count();
+        let homeless = schools.iter().filter(|school| !named.contains(school.as_str())).count();
         if homeless > 0 {
             table.problems().add(Problem::warning(
                 Problems::Contradiction,
@@ -133,29 +123,13 @@ pub(super) fn eligible(top: &mut TableReader<'_>, homes: Option<&Homes>) -> Elig
 
 /// A list of texts, as a set.
 pub(super) fn set(table: &mut TableReader<'_>, key: &str) -> Option<BTreeSet<String>> {
-    table
-        .optional(
-            key,
-            &List {
-                of: Text,
-                empty: false,
-            },
-        )
-        .map(|list| list.value.into_iter().collect())
+    table.optional(key, &List { of: Text, empty: false }).map(|list| list.value.into_iter().collect())
 }
 
 /// `roles = ["student", "educator"]`.
 pub(super) fn roles(table: &mut TableReader<'_>) -> Option<Vec<Role>> {
     let roles = words(Role::ALL, Role::word);
-    table
-        .optional(
-            "roles",
-            &List {
-                of: Word(&roles),
-                empty: false,
-            },
-        )
-        .map(|list| list.value)
+    table.optional("roles", &List { of: Word(&roles), empty: false }).map(|list| list.value)
 }
 
 /// `zips = ["95695"]`.
@@ -163,34 +137,15 @@ pub(super) fn zips(table: &mut TableReader<'_>, key: &str) -> Option<BTreeSet<St
     let zip = |text: &str| {
         let five = text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
         five.then(|| text.to_owned()).ok_or_else(|| {
-            Wrong::value(
-                "is not a ZIP code",
-                "write its first five digits, between quotes: \"95695\"",
-            )
+            Wrong::value("is not a ZIP code", "write its first five digits, between quotes: \"95695\"")
         })
     };
-    table
-        .optional(
-            key,
-            &List {
-                of: Parsed(zip),
-                empty: false,
-            },
-        )
-        .map(|list| list.value.into_iter().collect())
+    table.optional(key, &List { of: Parsed(zip), empty: false }).map(|list| list.value.into_iter().collect())
 }
 
 /// `grades = ["K", "1-5", 6]`.
 pub(super) fn grades(table: &mut TableReader<'_>) -> Option<GradeSet> {
-    table
-        .optional(
-            "grades",
-            &List {
-                of: Band,
-                empty: false,
-            },
-        )
-        .map(|list| GradeSet::new(list.value))
+    table.optional("grades", &List { of: Band, empty: false }).map(|list| GradeSet::new(list.value))
 }
 
 const GRADES: &str = "write a grade such as \"PK\", \"K\" or \"7\", or a band such as \"K-5\"";
@@ -211,10 +166,7 @@ impl Kind for Band {
     type Out = RangeInclusive<Grade>;
     fn read(&self, node: &Node) -> Result<Self::Out, Wrong> {
         GradeSet::parse_entry(&text_or_number(node)?).ok_or_else(|| {
-            Wrong::value(
-                "is not a grade, nor a band of grades from the lower to the higher",
-                GRADES,
-            )
+            Wrong::value("is not a grade, nor a band of grades from the lower to the higher", GRADES)
         })
     }
 }
@@ -243,10 +195,7 @@ impl Kind for Ages {
             (Some(from), Some(to)) if from <= to => Ok(from..=to),
             _ => {
                 let examples = listed(["\"13-17\"", "\"18\""]);
-                Err(Wrong::value(
-                    "is not an age, nor a span of ages",
-                    format!("write it like {examples}"),
-                ))
+                Err(Wrong::value("is not an age, nor a span of ages", format!("write it like {examples}")))
             }
         }
     }
