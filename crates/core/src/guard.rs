@@ -320,7 +320,7 @@ fn whole_roster(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
         let cause =
             format!("this roster is of {as_of}, the last one was of {last}: an old file was delivered again");
         raise(verdict, GuardAction::Wait, doubt(GuardName::RosterOlder, None, changes, cause), |v| {
-            v.whole = true
+            v.whole = true;
         });
     }
     if let (Some(as_of), Some(oldest)) = (facts.as_of, guards.roster_age) {
@@ -328,7 +328,7 @@ fn whole_roster(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
         if age > oldest {
             let cause = format!("this roster is of {as_of}: the district's export may have stopped");
             raise(verdict, GuardAction::Wait, doubt(GuardName::RosterAge, Some(oldest), age, cause), |v| {
-                v.whole = true
+                v.whole = true;
             });
         }
     }
