@@ -44,7 +44,10 @@ impl Entropy for SystemEntropy {
 }
 
 /// Fills bytes from the system's randomness.
-#[expect(clippy::panic, reason = "without randomness a PIN or a key would be guessable: there is no going on")]
+#[expect(
+    clippy::panic,
+    reason = "without randomness a PIN or a key would be guessable: there is no going on"
+)]
 pub(crate) fn fill(bytes: &mut [u8]) {
     if let Err(error) = getrandom::fill(bytes) {
         panic!("the system gives no randomness: {error}");
@@ -64,11 +67,11 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// Reads it.
-    #[expect(clippy::disallowed_methods, reason = "the program is the one place that reads the environment")]
     pub(crate) fn read() -> Self {
         // A variable that is not UTF-8 is none of ours.
-        let variables =
-            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        let variables = std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+            .collect();
         Self { variables }
     }
 

@@ -79,7 +79,7 @@ impl Progress for Shown {
 impl Drop for Shown {
     fn drop(&mut self) {
         if let Self::Bar(bar) = self {
-            bar.lock().unwrap_or_else(PoisonError::into_inner).finish_and_clear();
+            bar.get_mut().unwrap_or_else(PoisonError::into_inner).finish_and_clear();
         }
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rostercard_config::{Code, Disk, Ils, Loaded, Main, Name, OnLeaving, Partnership, Problem, Problems, Style, load};
+use rostercard_config::{
+    Code, Disk, Ils, Loaded, Main, Name, OnLeaving, Partnership, Problem, Problems, Style, load,
+};
 use rostercard_core::ports::{PatronDirectory, RosterSource};
 use rostercard_core::privacy::Secret;
 use rostercard_core::rules::number::{NumberRange, NumberRule};
@@ -103,7 +105,9 @@ impl Setup {
                 let names: Vec<&str> = self.loaded.partnerships.iter().map(|(n, _)| n.as_str()).collect();
                 let hint = match closest(name, &names) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None if names.is_empty() => "there is none yet: `rostercard init` writes a first".to_owned(),
+                    None if names.is_empty() => {
+                        "there is none yet: `rostercard init` writes a first".to_owned()
+                    }
                     None => format!("there are: {}", names.join(", ")),
                 };
                 complain(self.global.json, &format!("there is no partnership `{name}`"), &hint);
@@ -124,11 +128,19 @@ impl Setup {
         };
         let Some(settings) = self.ils.get(name) else {
             self.print_problems(Style::Plain);
-            complain(self.global.json, &format!("ILS {name} cannot be asked: its configuration has mistakes"), "");
+            complain(
+                self.global.json,
+                &format!("ILS {name} cannot be asked: its configuration has mistakes"),
+                "",
+            );
             return Err(Exit::Configuration);
         };
         let directory = settings.connect().map_err(|why| {
-            complain(self.global.json, &format!("ILS {name} cannot be asked: {why}"), "see [ils] in rostercard.toml");
+            complain(
+                self.global.json,
+                &format!("ILS {name} cannot be asked: {why}"),
+                "see [ils] in rostercard.toml",
+            );
             Exit::Configuration
         })?;
         Ok((ils, directory))
@@ -194,7 +206,11 @@ impl Setup {
     }
 
     /// An engine for a partnership.
-    pub(crate) fn engine(&self, partnership: &Partnership, store: Arc<dyn Store>) -> Result<(Engine, World), Exit> {
+    pub(crate) fn engine(
+        &self,
+        partnership: &Partnership,
+        store: Arc<dyn Store>,
+    ) -> Result<(Engine, World), Exit> {
         let (ils, directory) = self.ils(partnership.ils.as_str())?;
         let main = self.main()?;
         let progress = Arc::new(Shown::fitting(self.global.json));

@@ -25,7 +25,8 @@ const PARTNERSHIP: &str = "larkfield-usd";
 
 /// Shows it all.
 pub(crate) async fn demo(args: &Demo) -> Result<Exit, Exit> {
-    let temporary = tempfile::tempdir().map_err(|error| failed(&format!("no folder for the demo: {error}")))?;
+    let temporary =
+        tempfile::tempdir().map_err(|error| failed(&format!("no folder for the demo: {error}")))?;
     let folder = args.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     let stage = Stage::set(args, folder).await?;
     let result = stage.play().await;
@@ -101,7 +102,9 @@ impl Stage {
             },
         )
         .map_err(|error| failed(&error))?;
-        say("   `rostercard init` has written the configuration; each school has a home branch, MAIN or EAST.\n");
+        say(
+            "   `rostercard init` has written the configuration; each school has a home branch, MAIN or EAST.\n",
+        );
 
         say("2. What would a sync do? `rostercard plan larkfield-usd`");
         let planned = self.run(What::Plan).await?;
@@ -132,7 +135,9 @@ impl Stage {
         self.deliver(1)?;
         let later = self.run(What::Sync).await?;
         told(&later);
-        say("   Who left keeps the card for now: it is not renewed once the grace is over, and never deleted.");
+        say(
+            "   Who left keeps the card for now: it is not renewed once the grace is over, and never deleted.",
+        );
         self.shelf();
 
         say("\n6. And once more: `rostercard sync larkfield-usd`");
@@ -143,7 +148,9 @@ impl Stage {
         if last.run.state != RunState::Done || cards != expected || last.run.result.writes != 0 {
             return Err(failed(&format!("the demo ended with {cards} cards where {expected} were expected")));
         }
-        say(&format!("\n{cards} students have been given a card, each exactly one. That is all there is to it."));
+        say(&format!(
+            "\n{cards} students have been given a card, each exactly one. That is all there is to it."
+        ));
         Ok(Exit::Done)
     }
 
@@ -182,7 +189,8 @@ impl Stage {
     /// What the ILS holds, by branch.
     fn shelf(&self) {
         let patrons = self.ils.patrons();
-        let at = |branch: &str| patrons.iter().filter(|p| p.home_branch.as_deref() == Some(branch)).count() as u64;
+        let at =
+            |branch: &str| patrons.iter().filter(|p| p.home_branch.as_deref() == Some(branch)).count() as u64;
         say(&format!(
             "   The ILS now has {}: {} at MAIN, {} at EAST.",
             counted(patrons.len() as u64, "patron", "patrons"),
@@ -192,33 +200,41 @@ impl Stage {
     }
 }
 
-/// A run in one indented line or two.
+/// A run in an indented line, and what was noticed.
 fn told(report: &RunReport) {
-    let counts = &report.run.result.counts;
+    let result = &report.run.result;
+    let counts = &result.counts;
     let planned = report.run.state == RunState::Planned;
+    let (make, change) = if planned { (" to make", " to change") } else { (" made", " changed") };
+    let cards = |count, what| format!("{}{what}", counted(count, "card", "cards"));
     let parts: Vec<String> = [
-        (counts.create, if planned { "cards to make" } else { "cards made" }),
-        (counts.update, if planned { "cards to change" } else { "cards changed" }),
-        (counts.renew, "cards renewed"),
-        (counts.unchanged, "unchanged"),
-        (counts.waiting, "waiting"),
-        (counts.not_eligible, "not in the programme"),
-        (counts.pending, "not done yet"),
-        (counts.review, "questions for a person"),
-        (counts.reject, "rejected"),
+        (counts.create, cards(counts.create, make)),
+        (counts.update, cards(counts.update, change)),
+        (counts.renew, cards(counts.renew, " renewed")),
+        (counts.unchanged, format!("{} unchanged", counts.unchanged)),
+        (counts.waiting, format!("{} waiting", counts.waiting)),
+        (counts.not_eligible, format!("{} not in the programme", counts.not_eligible)),
+        (counts.pending, format!("{} not done yet", counts.pending)),
+        (counts.review, counted(counts.review, "question for a person", "questions for a person")),
+        (counts.reject, format!("{} rejected", counts.reject)),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{count} {what}"))
+    .map(|(_, text)| text)
     .collect();
-    let result = &report.run.result;
     let mut line = format!("   {}", parts.join(", "));
     if !planned {
-        line.push_str(&format!("; the ILS was asked {} times and written to {} times", result.lookups, result.writes));
+        line.push_str(&format!(
+            "; the ILS was asked {} and written to {}",
+            counted(result.lookups, "time", "times"),
+            counted(result.writes, "time", "times")
+        ));
     }
     line.push('.');
     say(&line);
-    for (code, finding) in &result.findings {
-        say(&format!("   Noticed, {}: {} ({code})", counted(finding.count, "time", "times"), finding.message));
+    // That teachers are in the roster and not in the programme is no news of any one run.
+    for (code, finding) in result.findings.iter().filter(|(code, _)| *code != "educators_skipped") {
+        let times = counted(finding.count, "time", "times");
+        say(&format!("   Noticed, {times}: {} ({code})", finding.message));
     }
 }

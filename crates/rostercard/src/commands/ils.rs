@@ -64,10 +64,14 @@ async fn find(global: &Global, setup: &Setup, name: &str, barcode: &str, reveal:
     let (word, why, exit) = match &lookup {
         Lookup::Found(_) => ("found", None, Exit::Done),
         Lookup::NotFound => ("not_found", None, Exit::Done),
-        Lookup::Many => ("unknown", Some("the ILS has several patrons with this number".to_owned()), Exit::Failed),
-        Lookup::NotVisible => {
-            ("unknown", Some("the ILS has the patron and does not show it to this login".to_owned()), Exit::Failed)
+        Lookup::Many => {
+            ("unknown", Some("the ILS has several patrons with this number".to_owned()), Exit::Failed)
         }
+        Lookup::NotVisible => (
+            "unknown",
+            Some("the ILS has the patron and does not show it to this login".to_owned()),
+            Exit::Failed,
+        ),
         Lookup::Unknown(error) => ("unknown", Some(error.message.clone()), Exit::Later),
     };
     let patron = match &lookup {
@@ -107,14 +111,19 @@ async fn find(global: &Global, setup: &Setup, name: &str, barcode: &str, reveal:
                 if p.blocked == Some(true) { ", blocked" } else { "" }
             );
             if reveal {
-                let text = |v: &Option<Personal>| v.as_ref().map(|v| v.reveal().to_owned()).unwrap_or_default();
+                let text =
+                    |v: &Option<Personal>| v.as_ref().map(|v| v.reveal().to_owned()).unwrap_or_default();
                 line.push_str(&format!("; {}, {}", text(&p.values.surname), text(&p.values.given_name)));
             }
             Out::stdout().line(&line);
         }
         (Lookup::NotFound, _) => Out::stdout().line("Not found: the ILS has no patron with this number."),
         (Lookup::Unknown(error), _) => complain(false, &error.message, &error.hint),
-        _ => complain(false, why.as_deref().unwrap_or_default(), "look at the patron in the ILS's staff client"),
+        _ => complain(
+            false,
+            why.as_deref().unwrap_or_default(),
+            "look at the patron in the ILS's staff client",
+        ),
     }
     Ok(exit)
 }

@@ -141,8 +141,11 @@ deadline = "30s"
 }
 
 fn partnership_file(start: &Start<'_>) -> String {
-    let mut homes: String =
-        start.homes.iter().map(|(school, branch)| format!("{} = {}\n", quoted(school), quoted(branch))).collect();
+    let mut homes: String = start
+        .homes
+        .iter()
+        .map(|(school, branch)| format!("{} = {}\n", quoted(school), quoted(branch)))
+        .collect();
     if homes.is_empty() {
         homes.push_str("\"Example Elementary School\" = \"MAIN\"\n");
     }

@@ -32,7 +32,11 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
                 ..Options::default()
             };
             let running = Ils::start(options).await.map_err(|error| {
-                complain(global.json, &error.to_string(), "name another address or file; port 0 picks a free port");
+                complain(
+                    global.json,
+                    &error.to_string(),
+                    "name another address or file; port 0 picks a free port",
+                );
                 Exit::Failed
             })?;
             Out::stdout().json(&json!({ "ncip": running.ncip_url(), "page": running.page_url() }));
@@ -53,7 +57,11 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
             };
             let spec = Spec { day: *day, version, ..Spec::new(*students, *seed) };
             let written = generate(&spec, out).map_err(|error| {
-                complain(global.json, &error.to_string(), "name a folder that can be written, or a file ending in .zip");
+                complain(
+                    global.json,
+                    &error.to_string(),
+                    "name a folder that can be written, or a file ending in .zip",
+                );
                 Exit::Failed
             })?;
             Out::stdout().json(&json!({

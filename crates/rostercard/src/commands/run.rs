@@ -3,6 +3,7 @@
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use rostercard_core::plan::{Counts, RunState};
+use rostercard_core::ports::{ConnectorError, Retry};
 use rostercard_engine::{EngineError, RunReport, World};
 use rostercard_store::StoreError;
 use serde_json::{Value, json};
@@ -87,12 +88,21 @@ pub(crate) fn tell(global: &Global, outcome: Result<RunReport, EngineError>) -> 
         Err(error) => {
             complain(global.json, &error.to_string(), &error.hint());
             Err(match &error {
-                EngineError::Source(_) => Exit::Later,
+                EngineError::Source(error) => source_exit(error),
                 EngineError::Store(StoreError::Busy { .. }) => Exit::Later,
                 EngineError::Selection(_) => Exit::Usage,
+                EngineError::OtherIls { .. } => Exit::Configuration,
                 _ => Exit::Failed,
             })
         }
+    }
+}
+
+/// The exit code for a roster that could not be read: later it may come whole, but a broken package stays broken.
+pub(crate) fn source_exit(error: &ConnectorError) -> Exit {
+    match error.retry {
+        Retry::Later => Exit::Later,
+        Retry::NotThisRecord | Retry::NotThisTarget => Exit::Failed,
     }
 }
 
@@ -142,7 +152,8 @@ fn counts_json(counts: &Counts) -> Value {
 
 /// The counts that are not nothing, in the order a person wants them: (count, what one is, what several are).
 fn spoken(counts: &Counts, planned: bool) -> Vec<(u64, String)> {
-    let would = |done: &str, planned_form: &str| if planned { planned_form.to_owned() } else { done.to_owned() };
+    let would =
+        |done: &str, planned_form: &str| if planned { planned_form.to_owned() } else { done.to_owned() };
     [
         (counts.create, would("new cards made", "new cards to make")),
         (counts.link, would("existing cards linked", "existing cards to link")),
@@ -168,10 +179,7 @@ pub(crate) fn in_words(report: &RunReport) -> String {
     let result = &run.result;
     let planned = run.state == RunState::Planned;
     let mut text = format!("{}, run {}: {}\n", report.partnership, run.id, state_in_words(run.state));
-    text.push_str(&format!(
-        "{} in the roster",
-        counted(result.roster, "person", "people")
-    ));
+    text.push_str(&format!("{} in the roster", counted(result.roster, "person", "people")));
     if result.absent > 0 {
         text.push_str(&format!(
             "; {} with a card {} not in it, and kept for now",
@@ -195,7 +203,9 @@ pub(crate) fn in_words(report: &RunReport) -> String {
         text.push_str(&by_school(report));
         text.push('\n');
     }
-    for (title, list) in [("\nThis waits for a person:\n", &result.waiting_for), ("\nTo be looked at:\n", &result.warnings)] {
+    for (title, list) in
+        [("\nThis waits for a person:\n", &result.waiting_for), ("\nTo be looked at:\n", &result.warnings)]
+    {
         if !list.is_empty() {
             text.push_str(title);
         }
@@ -203,13 +213,21 @@ pub(crate) fn in_words(report: &RunReport) -> String {
             let school = item.school.as_ref().map(|s| format!(" at {s}")).unwrap_or_default();
             let kind = item.kind.as_ref().map(|k| format!(" ({k})")).unwrap_or_default();
             let limit = item.limit.map(|l| format!(", {l} go through unasked")).unwrap_or_default();
-            text.push_str(&format!("  {}{kind}{school}: {}{limit}\n    {}\n", item.guard, item.found, item.likely_cause));
+            text.push_str(&format!(
+                "  {}{kind}{school}: {}{limit}\n    {}\n",
+                item.guard, item.found, item.likely_cause
+            ));
         }
     }
     if !result.findings.is_empty() {
         text.push_str("\nNoticed:\n");
         for (code, finding) in &result.findings {
-            text.push_str(&format!("  {}: {} ({})\n", code, finding.message, counted(finding.count, "time", "times")));
+            text.push_str(&format!(
+                "  {}: {} ({})\n",
+                code,
+                finding.message,
+                counted(finding.count, "time", "times")
+            ));
             if !finding.places.is_empty() {
                 let more = if (finding.places.len() as u64) < finding.count { ", ..." } else { "" };
                 text.push_str(&format!("    at {}{more}\n", finding.places.join(", ")));
@@ -222,7 +240,12 @@ pub(crate) fn in_words(report: &RunReport) -> String {
             run.id
         ));
     }
-    if run.state == RunState::Waiting {
+    if run.state == RunState::Waiting && result.counts.waiting == 0 {
+        text.push_str(
+            "\nNo change waits for approval, and nobody counts as missing. A whole, newer roster settles it; the limits are \
+             [guards] in the partnership's file.\n",
+        );
+    } else if run.state == RunState::Waiting {
         text.push_str(&format!(
             "\n`rostercard approve {0}` lets it through, whole or with --only-school NAME; `rostercard discard {0}` drops it.\n",
             run.id

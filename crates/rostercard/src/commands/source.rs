@@ -9,6 +9,7 @@ use rostercard_core::student::{GivenAddress, Student};
 use serde_json::{Value, json};
 
 use crate::cli::{Global, SourceCommand};
+use crate::commands::run::source_exit;
 use crate::exit::Exit;
 use crate::output::{Out, complain, counted};
 use crate::setup::Setup;
@@ -26,7 +27,7 @@ pub(crate) async fn source(global: &Global, setup: &Setup, command: &SourceComma
     };
     let failed = |error: rostercard_core::ports::ConnectorError| {
         complain(global.json, &error.message, &error.hint);
-        Exit::Later
+        source_exit(&error)
     };
     source.facts().await.map_err(failed)?.findings.iter().for_each(&mut note);
     let mut students = 0u64;

@@ -1,7 +1,5 @@
 //! `status`: how the partnerships stand.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 use rostercard_core::plan::RunState;
 use rostercard_store::Store;
@@ -75,9 +73,10 @@ pub(crate) async fn status(global: &Global, setup: &Setup) -> Result<Exit, Exit>
         Out::stdout().line("There is no partnership yet: `rostercard init` writes a first.");
     } else {
         for s in &standings {
-            let mut line = format!("{}: {} ({}), {}", s.name, s.state, s.why, counted(s.cards, "card", "cards"));
+            let mut line =
+                format!("{}: {} ({}), {}", s.name, s.state, s.why, counted(s.cards, "card", "cards"));
             if let Some(at) = s.last_success {
-                let _ = write!(line, ", last success {at:.0}");
+                line.push_str(&format!(", last success {at:.0}"));
             }
             Out::stdout().line(&line);
         }
@@ -85,9 +84,15 @@ pub(crate) async fn status(global: &Global, setup: &Setup) -> Result<Exit, Exit>
     Ok(if standings.iter().any(|s| s.state == "failing") { Exit::Failed } else { Exit::Done })
 }
 
-async fn fill(setup: &Setup, store: &dyn Store, permanent_id: &str, standing: &mut Standing) -> Result<(), Exit> {
+async fn fill(
+    setup: &Setup,
+    store: &dyn Store,
+    permanent_id: &str,
+    standing: &mut Standing,
+) -> Result<(), Exit> {
     let error = |error| setup.store_error(&error);
-    let Some(known) = store.partnerships().await.map_err(error)?.into_iter().find(|p| p.permanent_id == permanent_id)
+    let Some(known) =
+        store.partnerships().await.map_err(error)?.into_iter().find(|p| p.permanent_id == permanent_id)
     else {
         return Ok(());
     };
@@ -99,7 +104,9 @@ async fn fill(setup: &Setup, store: &dyn Store, permanent_id: &str, standing: &m
     standing.roster_age_s = known.as_of.map(|as_of| machine::now().duration_since(as_of).as_secs());
     let Some(last) = runs.iter().find(|run| run.kind != "plan").or(runs.first()) else { return Ok(()) };
     (standing.state, standing.why) = match last.state {
-        RunState::Planned => ("never_ran", format!("run {} is a plan: `rostercard approve {}`", last.id, last.id)),
+        RunState::Planned => {
+            ("never_ran", format!("run {} is a plan: `rostercard approve {}`", last.id, last.id))
+        }
         RunState::Waiting => (
             "waiting",
             format!(
@@ -109,11 +116,12 @@ async fn fill(setup: &Setup, store: &dyn Store, permanent_id: &str, standing: &m
             ),
         ),
         RunState::Done | RunState::DoneWithRejects => ("ok", format!("run {} is done", last.id)),
-        RunState::Failed => (
-            "failing",
-            format!("run {}: {}", last.id, last.result.error.as_deref().unwrap_or("it failed")),
-        ),
-        RunState::Running => ("ok", format!("run {} is under way, or was cut short; the next one goes on", last.id)),
+        RunState::Failed => {
+            ("failing", format!("run {}: {}", last.id, last.result.error.as_deref().unwrap_or("it failed")))
+        }
+        RunState::Running => {
+            ("ok", format!("run {} is under way, or was cut short; the next one goes on", last.id))
+        }
     };
     Ok(())
 }

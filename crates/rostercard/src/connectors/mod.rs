@@ -24,11 +24,15 @@ pub(crate) enum SourceSettings {
 
 impl SourceSettings {
     /// Reads a source's table; what is wrong with it goes into `problems`.
-    pub(crate) fn read(name: &str, table: &OpaqueTable, educators: bool, problems: &Problems) -> Option<Self> {
+    pub(crate) fn read(
+        name: &str,
+        table: &OpaqueTable,
+        educators: bool,
+        problems: &Problems,
+    ) -> Option<Self> {
         match name {
-            "oneroster_csv" => {
-                rostercard_source_oneroster::table::read(table.reader(problems), educators).map(Self::OneRosterCsv)
-            }
+            "oneroster_csv" => rostercard_source_oneroster::table::read(table.reader(problems), educators)
+                .map(Self::OneRosterCsv),
             _ => None,
         }
     }
@@ -36,7 +40,9 @@ impl SourceSettings {
     /// The source, ready to be read once. What `fields` do not allow is never read.
     pub(crate) fn open(&self, fields: &FieldRules, today: Date) -> Box<dyn RosterSource> {
         match self {
-            Self::OneRosterCsv(settings) => Box::new(OneRosterCsv::new(settings.clone(), fields.clone(), today)),
+            Self::OneRosterCsv(settings) => {
+                Box::new(OneRosterCsv::new(settings.clone(), fields.clone(), today))
+            }
         }
     }
 }
