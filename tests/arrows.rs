@@ -1,0 +1,122 @@
+//! The arrows between the crates, read from `cargo metadata`: who may know whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+const CORE: &str = "rostercard-core";
+const STORE: &str = "rostercard-store";
+const ENGINE: &str = "rostercard-engine";
+const CONFIG: &str = "rostercard-config";
+const WEB: &str = "rostercard-web";
+const INTAKE: &str = "rostercard-intake";
+const NCIP: &str = "rostercard-ncip";
+const ONEROSTER: &str = "rostercard-oneroster";
+
+/// Every crate: where it lies, and which of ours it may use. A new crate gets a line here.
+const ARROWS: &[(&str, &str, &[&str])] = &[
+    (CORE, "crates/core", &[]),
+    (NCIP, "crates/protocol/ncip", &[]),
+    (ONEROSTER, "crates/protocol/oneroster", &[]),
+    (INTAKE, "crates/intake", &[]),
+    (WEB, "crates/web", &[]),
+    ("rostercard-practice", "crates/practice", &[]),
+    (CONFIG, "crates/config", &[CORE]),
+    (STORE, "crates/store", &[CORE]),
+    (ENGINE, "crates/engine", &[CORE, STORE]),
+    ("rostercard-source-oneroster", "crates/source/oneroster", &[CORE, CONFIG, INTAKE, ONEROSTER, WEB]),
+    ("rostercard-ils-ncip", "crates/ils/ncip", &[CORE, CONFIG, NCIP, WEB]),
+];
+
+/// The one crate that may use all the others.
+const PROGRAM: &str = "rostercard";
+
+/// What does IO or runs tasks; a protocol is bytes in, messages out, and the core is plain functions.
+const IO: &[&str] =
+    &["tokio", "tokio-util", "reqwest", "axum", "rusqlite", "async-std", "smol", "hyper", "mio"];
+
+struct Package {
+    folder: String,
+    /// Without those that only its tests, examples and benches use.
+    uses: BTreeSet<String>,
+}
+
+fn packages() -> BTreeMap<String, Package> {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let cargo = option_env!("CARGO").unwrap_or("cargo");
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--offline", "--no-deps"])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let root = metadata["workspace_root"].as_str().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| {
+            let manifest = text(&package["manifest_path"]);
+            let folder =
+                manifest.strip_prefix(root).unwrap().trim_matches('/').trim_end_matches("/Cargo.toml");
+            let uses = package["dependencies"].as_array().unwrap().iter();
+            let uses = uses.filter(|used| used["kind"] != "dev").map(|used| text(&used["name"])).collect();
+            (text(&package["name"]), Package { folder: folder.to_owned(), uses })
+        })
+        .collect()
+}
+
+#[test]
+fn crates_know_only_whom_they_may() {
+    let packages = packages();
+    let mut wrong = Vec::new();
+    for (name, Package { folder, uses }) in &packages {
+        let ours: BTreeSet<&str> =
+            uses.iter().map(String::as_str).filter(|n| packages.contains_key(*n)).collect();
+        if name == PROGRAM {
+            continue;
+        }
+        let Some((_, expected, allowed)) = ARROWS.iter().find(|(known, ..)| known == name) else {
+            wrong.push(format!("{name} has no line in the table of arrows"));
+            continue;
+        };
+        if folder != expected {
+            wrong.push(format!("{name} lies in {folder}, not in {expected}"));
+        }
+        wrong.extend(
+            ours.iter()
+                .filter(|used| !allowed.contains(used))
+                .map(|used| format!("{name} must not know {used}")),
+        );
+    }
+    for (name, ..) in ARROWS {
+        if !packages.contains_key(*name) {
+            wrong.push(format!("{name} is in the table of arrows and is no crate"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let program = &packages[PROGRAM].uses;
+    for (name, folder, _) in ARROWS {
+        let connector = folder.starts_with("crates/source/") || folder.starts_with("crates/ils/");
+        assert!(
+            !connector || program.contains(*name),
+            "{name} is a connector that the program does not offer"
+        );
+    }
+}
+
+#[test]
+fn protocols_and_the_core_do_no_io() {
+    let packages = packages();
+    let quiet = |folder: &str| folder == "crates/core" || folder.starts_with("crates/protocol/");
+    let mut seen = 0;
+    for (name, Package { folder, uses }) in packages.iter().filter(|(_, package)| quiet(&package.folder)) {
+        seen += 1;
+        let io: Vec<&String> = uses.iter().filter(|used| IO.contains(&used.as_str())).collect();
+        assert!(io.is_empty(), "{name} ({folder}) uses {io:?}");
+    }
+    assert!(seen >= 3);
+}

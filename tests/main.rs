@@ -1,0 +1,16 @@
+//! Whole-program tests: the built binary between OneRoster packages and a practice ILS on its socket.
+//!
+//! What a rule, a message or the run does alone is tested in its own crate; here is what only the whole can show.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(clippy::print_stdout, reason = "a skipped test says so")]
+
+mod arrows;
+mod bad_input;
+mod crash;
+mod demo;
+mod first_cards;
+mod one_at_a_time;
+mod privacy;
+mod support;
