@@ -48,17 +48,17 @@ fn fenced_commands_are_found() {
 }
 
 #[test]
-fn what_the_readme_tells_to_type_is_understood() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let Ok(readme) = std::fs::read_to_string(&path) else {
-        println!("skipped: no README.md here");
-        return;
-    };
-    for command in commands(&readme) {
-        // With `--help` in its place nothing is done, and an unknown command or option before it is still an error.
-        let mut args = command.clone();
-        args.push("--help".to_owned());
-        let ran = rostercard(&args);
-        assert_eq!(ran.code, Some(0), "README.md says `rostercard {}`: {}", command.join(" "), ran.both());
+fn what_the_pages_tell_to_type_is_understood() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for page in ["README.md", "docs/guide.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap().replace("\\\n", " ");
+        let found = commands(&text);
+        assert!(!found.is_empty(), "{page} has no command in a fenced block");
+        for command in found {
+            // With `--help` behind it nothing is done, and an unknown command or option before it is still an error.
+            let args: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
+            let ran = rostercard(&args);
+            assert_eq!(ran.code, Some(0), "{page} says `rostercard {}`: {}", command.join(" "), ran.both());
+        }
     }
 }

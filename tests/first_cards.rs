@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::date;
-use rostercard_practice::ils::Patron;
+use rostercard_practice::ils::{Options, Patron, Personality};
 use rostercard_practice::roster::{changes, schools, students};
 use serde_json::{Value, json};
 
 use crate::support::practice::Practice;
-use crate::support::roster::{branch, deliver, district, homes, number};
+use crate::support::roster::{
+    Child, TWO_HOMES, add_columns, branch, children, deliver, district, files, homes, number, send, zipped,
+};
 use crate::support::{Library, adds_up, rostercard, samples, today};
 
 /// The package of another maker: one elementary school, 72 students.
@@ -275,6 +277,101 @@ fn s07_a_number_that_is_too_long_is_rejected_and_never_cut() {
     assert_eq!(run["findings"]["number_too_long"]["places"][0], "users.csv:3");
     adds_up(&run);
     assert_eq!(ils.messages(), 0);
+}
+
+#[test]
+fn s06_twins_and_namesakes_get_a_card_each_and_are_never_crossed() {
+    let ils = Practice::start();
+    let library = Library::new(&ils.ncip_url(), TWO_HOMES);
+    let child = |id: &str, given: &str, school| Child {
+        id: id.to_owned(),
+        given: given.to_owned(),
+        family: "Okafor".to_owned(),
+        birth: "2015-05-05".to_owned(),
+        school,
+    };
+    // Twins at one school, and two of one name and birth date at two.
+    let mut all = vec![
+        child("101", "Ada", "elm"),
+        child("102", "Ida", "elm"),
+        child("103", "Mary", "elm"),
+        child("104", "Mary", "ash"),
+    ];
+    send(&all, &library.package());
+    let made = library.first_load();
+    assert_eq!(made["counts"]["create"], 4, "{made}");
+    let before = by_number(&ils);
+    let held = |at: &BTreeMap<String, Patron>, id: &str| {
+        let patron = &at[&number(id)];
+        (patron.id, patron.given.clone(), patron.home_branch.clone().unwrap())
+    };
+    assert_eq!(held(&before, "103").1, held(&before, "104").1);
+    assert_eq!((held(&before, "103").2.as_str(), held(&before, "104").2.as_str()), ("MAIN", "EAST"));
+
+    // One twin is corrected into the other's name, and one namesake moves to the other's school.
+    all[0].given = "Ida".to_owned();
+    all[2].school = "ash";
+    send(&all, &library.package());
+    let next = library.json(&["sync", "oak"], 0);
+    assert_eq!((&next["counts"]["update"], &next["counts"]["create"]), (&json!(2), &json!(0)), "{next}");
+    let after = by_number(&ils);
+    assert_eq!(held(&after, "101"), (held(&before, "101").0, "Ida".to_owned(), "MAIN".to_owned()));
+    assert_eq!(held(&after, "103"), (held(&before, "103").0, "Mary".to_owned(), "EAST".to_owned()));
+    assert!(
+        before[&number("102")] == after[&number("102")] && before[&number("104")] == after[&number("104")]
+    );
+
+    // One of them leaves: the other's card is the other's.
+    all.remove(2);
+    send(&all, &library.package());
+    let last = library.json(&["sync", "oak"], 0);
+    assert_eq!((&last["writes"], &last["roster"]["absent"]), (&json!(0), &json!(1)), "{last}");
+    assert!(by_number(&ils) == after);
+}
+
+#[test]
+fn s13_a_bad_address_gets_the_fallback_and_a_word_and_holds_nobody_up() {
+    let zips = vec!["95695".to_owned(), "95776".to_owned()];
+    let ils = Practice::start_with(Options {
+        personality: Personality { zips, ..Personality::default() },
+        ..Options::default()
+    });
+    let library = Library::new(&ils.ncip_url(), TWO_HOMES);
+    library.append(
+        "partnerships/oak.toml",
+        "[fields]\naddress = \"school\"\n\n[source.oneroster_csv.columns]\nstreet = \"metadata.street\"\n\
+         city = \"metadata.city\"\nstate = \"metadata.state\"\nzip = \"metadata.zip\"\n\
+         protected = \"metadata.protected\"\n\n[card.address]\npo_box = \"fallback\"\n\n[card.address.fallback]\n\
+         street = \"250 First Street\"\ncity = \"Woodland\"\nstate = \"CA\"\nzip = \"95695\"",
+    );
+    library.run(&["check"]).expect(0);
+    let addresses = [
+        "1 Elm Street,Woodland,CA,95776,false",
+        ",,,,false",
+        "PO Box 12,Woodland,CA,95776,false",
+        "2 Hidden Lane,Woodland,CA,95776,true",
+        "3 Far Road,Reno,NV,89501,false",
+    ];
+    let mut all = files(&children(5));
+    let names = "metadata.street,metadata.city,metadata.state,metadata.zip,metadata.protected";
+    add_columns(&mut all, names, |n| addresses[n].to_owned());
+    std::fs::write(library.package(), zipped(&all)).unwrap();
+    let made = library.first_load();
+    adds_up(&made);
+    assert_eq!(made["counts"]["create"], 5, "{made}");
+    let after = by_number(&ils);
+    let street = |n: usize| after[&number(&children(5)[n].id)].addresses[0].line1.clone();
+    assert_eq!(street(0), "1 Elm Street");
+    for n in 1..5 {
+        assert_eq!(street(n), "250 First Street", "child {n}");
+    }
+    for code in ["address_missing", "address_po_box", "address_protected"] {
+        assert_eq!(made["findings"][code]["count"], 1, "{code}: {made}");
+    }
+    // Whose address the ILS refused is told too, and nothing is tried again the next night.
+    ils.reset_counts();
+    let again = library.json(&["sync", "oak"], 0);
+    assert_eq!((&again["writes"], ils.messages()), (&json!(0), 0), "{again}");
 }
 
 #[test]
