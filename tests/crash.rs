@@ -82,11 +82,14 @@ fn tallied<'a>(tally: &'a Mutex<Tally>, killed: bool) -> std::sync::MutexGuard<'
     tally
 }
 
-/// Runs until nothing is left to be done.
-fn until_done(library: &Library, what: &str) -> Value {
+/// Runs until nothing is left to be done. A run that says it is done has left nobody without a card.
+fn until_done(library: &Library, ils: &Practice, cards: usize, what: &str) -> Value {
     let mut last = String::new();
     for _ in 0..RERUNS {
         let ran = library.run(&["--json", "sync", "oak"]);
+        if ran.code == Some(0) {
+            assert_eq!(ils.patrons().len(), cards, "{what}: not done, though it says so: {}", ran.both());
+        }
         // A write that was settled only at the end of its run counts as pending in it, and as unchanged in the next.
         if ran.code == Some(0) && ran.json()["counts"]["pending"] == 0 {
             return ran.json();
@@ -184,7 +187,7 @@ fn round(seed: u64, tally: &Mutex<Tally>) {
                 length = (length / 2).max(120);
             }
         }
-        let end = until_done(&library, &what);
+        let end = until_done(&library, &ils, students(&today).count() + gone.len(), &what);
         let counts = &end["counts"];
         assert_eq!(
             counts["students"],

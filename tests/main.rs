@@ -10,6 +10,7 @@ mod arrows;
 mod bad_input;
 mod crash;
 mod demo;
+mod examples;
 mod first_cards;
 mod one_at_a_time;
 mod privacy;

@@ -140,7 +140,9 @@ impl Collector<'_> {
             .into_iter()
             .map(|school| (school.id, (school.key, school.label)))
             .collect();
-        let people = People::new(self.store.index(self.partnership.id).await?);
+        // The ledger is read while the source makes its first pass.
+        let (index, first) = tokio::join!(self.store.index(self.partnership.id), source.next_page());
+        let people = People::new(index?);
         let mut work = Work {
             result: RunResult::default(),
             schools: live_by_school(people.rows(), &stored_schools),
@@ -156,11 +158,13 @@ impl Collector<'_> {
             damaged_without_id: false,
         };
         let mut hashers = (key.hasher(DigestKind::Person), key.hasher(DigestKind::Decided));
+        let mut page = first;
         let mut completeness = loop {
-            match source.next_page().await.map_err(EngineError::Source)? {
+            match page.map_err(EngineError::Source)? {
                 RosterPage::Records(records) => {
                     self.progress.advance(records.len() as u64);
                     self.page(records, &mut work, &mut hashers).await?;
+                    page = source.next_page().await;
                 }
                 RosterPage::End { completeness, cursor: _, findings } => {
                     for finding in &findings {

@@ -8,7 +8,12 @@
 //!
 //! It writes a practice package, makes every card through the true engine and store against a directory that answers
 //! at once, and then runs the night in a process of its own, so that its memory is its own too.
-#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a bench, not the program")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a bench, not the program"
+)]
 
 use std::path::Path;
 use std::process::Command;
@@ -23,8 +28,8 @@ use rostercard_core::finding::Finding;
 use rostercard_core::guard::{GuardAction, Guards};
 use rostercard_core::patron::Patron;
 use rostercard_core::ports::{
-    Capabilities, Capability, CapabilityState, ConnectorError, Creation, FieldChanges, FindKey, Lookup, Outcome,
-    PatronFinder, PatronWriter,
+    Capabilities, Capability, CapabilityState, ConnectorError, Creation, FieldChanges, FindKey, Lookup,
+    Outcome, PatronFinder, PatronWriter,
 };
 use rostercard_core::privacy::Secret;
 use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
@@ -108,7 +113,8 @@ impl Entropy for Machine {
 fn engine(folder: &Path, spec: &Spec) -> (Engine, PartnershipSettings) {
     let random = |bytes: &mut [u8]| getrandom::fill(bytes).map_err(std::io::Error::other);
     let store =
-        SqliteStore::open_writer(&folder.join("rostercard.db"), &StoreKey::new([7; 32]), Arc::new(random)).unwrap();
+        SqliteStore::open_writer(&folder.join("rostercard.db"), &StoreKey::new([7; 32]), Arc::new(random))
+            .unwrap();
     let homes = schools(spec).into_iter().map(|school| (school.name.clone(), Code::new("MAIN"))).collect();
     let off = GuardAction::Off;
     let settings = PartnershipSettings {
@@ -184,7 +190,8 @@ fn peak_mb() -> u64 {
 }
 
 fn main() {
-    let students = std::env::var("ROSTERCARD_BENCH_STUDENTS").ok().and_then(|s| s.parse().ok()).unwrap_or(1_000_000);
+    let students =
+        std::env::var("ROSTERCARD_BENCH_STUDENTS").ok().and_then(|s| s.parse().ok()).unwrap_or(1_000_000);
     let spec = Spec { version: Version::V1p1, ..Spec::new(students, 1) };
     if let Ok(folder) = std::env::var("ROSTERCARD_BENCH_NIGHT") {
         let began = Instant::now();
