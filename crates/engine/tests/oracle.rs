@@ -3,7 +3,7 @@
 //! A small model of a district and a library is run against the true engine: rosters that change, an ILS that loses
 //! answers or commits late, power cuts at any step of the store or the wire. Afterwards all is calm, one more run is
 //! made, and then: exactly one patron a student, with the right branch and name, a PIN set once, nobody made twice.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 mod support;
 

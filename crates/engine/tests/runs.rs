@@ -1,5 +1,5 @@
 //! Runs from end to end: what a roster and an ILS make of each other, scenario by scenario.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(clippy::panic, reason = "a test stops at the first surprise")]
 
 mod support;
 

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 /// Counts steps, and cuts the power at one of them.
 #[derive(Debug)]
-pub struct Power {
+pub(crate) struct Power {
     left: AtomicI64,
     cut: AtomicBool,
     noticed: Notify,
@@ -39,23 +39,23 @@ impl Default for Power {
 
 impl Power {
     /// The power is cut at the step after so many.
-    pub fn cut_after(&self, steps: i64) {
+    pub(crate) fn cut_after(&self, steps: i64) {
         self.left.store(steps, Ordering::SeqCst);
     }
 
     /// It is back.
-    pub fn restore(&self) {
+    pub(crate) fn restore(&self) {
         self.left.store(i64::MAX, Ordering::SeqCst);
         self.cut.store(false, Ordering::SeqCst);
     }
 
     /// Steps so far.
-    pub fn steps(&self) -> i64 {
+    pub(crate) fn steps(&self) -> i64 {
         self.steps.load(Ordering::SeqCst)
     }
 
     /// A step that may be the last.
-    pub async fn step(&self) {
+    pub(crate) async fn step(&self) {
         self.steps.fetch_add(1, Ordering::SeqCst);
         if self.cut.load(Ordering::SeqCst) || self.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
             self.cut.store(true, Ordering::SeqCst);
@@ -65,7 +65,7 @@ impl Power {
     }
 
     /// Runs something until it ends or the power is cut; `None` where it was cut.
-    pub async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             result = work => Some(result),
@@ -75,9 +75,9 @@ impl Power {
 }
 
 /// A store before and after each of whose operations the power may be cut.
-pub struct CrashStore {
-    pub inner: Arc<dyn Store>,
-    pub power: Arc<Power>,
+pub(crate) struct CrashStore {
+    pub(crate) inner: Arc<dyn Store>,
+    pub(crate) power: Arc<Power>,
 }
 
 macro_rules! passed_on {

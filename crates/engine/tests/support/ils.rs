@@ -21,18 +21,18 @@ use super::crash::Power;
 
 /// A patron as this ILS holds it.
 #[derive(Debug, Clone)]
-pub struct Held {
-    pub values: PatronValues,
-    pub pin: Option<String>,
+pub(crate) struct Held {
+    pub(crate) values: PatronValues,
+    pub(crate) pin: Option<String>,
     /// How many different PINs it had. The same one set again does no harm.
-    pub pins_set: u32,
+    pub(crate) pins_set: u32,
     /// How often the record was written.
-    pub writes: u32,
+    pub(crate) writes: u32,
 }
 
 /// What happens to one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mishap {
+pub(crate) enum Mishap {
     /// Nothing.
     None,
     /// It never leaves.
@@ -63,13 +63,13 @@ struct State {
     duplicates: u64,
 }
 
-pub struct FakeIls {
+pub(crate) struct FakeIls {
     state: Mutex<State>,
     clock: Arc<FakeClock>,
     /// Whether PINs travel with the create.
-    pub pin_with_create: std::sync::atomic::AtomicBool,
+    pub(crate) pin_with_create: std::sync::atomic::AtomicBool,
     /// Cuts the power when told.
-    pub power: Arc<Power>,
+    pub(crate) power: Arc<Power>,
 }
 
 fn error() -> ConnectorError {
@@ -81,7 +81,7 @@ fn refused() -> ConnectorError {
 }
 
 impl FakeIls {
-    pub fn new(clock: Arc<FakeClock>) -> Self {
+    pub(crate) fn new(clock: Arc<FakeClock>) -> Self {
         Self {
             state: Mutex::new(State {
                 patrons: BTreeMap::new(),
@@ -101,16 +101,16 @@ impl FakeIls {
         }
     }
 
-    pub fn script(&self, script: impl FnMut(&str) -> Mishap + Send + 'static) {
+    pub(crate) fn script(&self, script: impl FnMut(&str) -> Mishap + Send + 'static) {
         self.state.lock().unwrap().script = Box::new(script);
     }
 
-    pub fn calm(&self) {
+    pub(crate) fn calm(&self) {
         self.script(|_| Mishap::None);
         self.state.lock().unwrap().down = false;
     }
 
-    pub fn refuse(
+    pub(crate) fn refuse(
         &self,
         refusal: impl Fn(&Creation) -> Option<(RejectionKind, Option<Field>)> + Send + 'static,
     ) {
@@ -118,43 +118,43 @@ impl FakeIls {
     }
 
     /// Creates are answered "not now", for certain.
-    pub fn not_now(&self, not_now: bool) {
+    pub(crate) fn not_now(&self, not_now: bool) {
         self.state.lock().unwrap().not_now = not_now;
     }
 
-    pub fn set_down(&self, down: bool) {
+    pub(crate) fn set_down(&self, down: bool) {
         self.state.lock().unwrap().down = down;
     }
 
-    pub fn held(&self, barcode: &str) -> Option<Held> {
+    pub(crate) fn held(&self, barcode: &str) -> Option<Held> {
         self.commit_late();
         self.state.lock().unwrap().patrons.get(barcode).cloned()
     }
 
-    pub fn patrons(&self) -> Vec<(String, Held)> {
+    pub(crate) fn patrons(&self) -> Vec<(String, Held)> {
         self.commit_late();
         self.state.lock().unwrap().patrons.iter().map(|(b, h)| (b.clone(), h.clone())).collect()
     }
 
     /// Looks-ups, creates, updates since the last call.
-    pub fn take_counts(&self) -> (u64, u64, u64) {
+    pub(crate) fn take_counts(&self) -> (u64, u64, u64) {
         let mut state = self.state.lock().unwrap();
         let counts = (state.lookups, state.creates, state.updates);
         (state.lookups, state.creates, state.updates) = (0, 0, 0);
         counts
     }
 
-    pub fn duplicates(&self) -> u64 {
+    pub(crate) fn duplicates(&self) -> u64 {
         self.state.lock().unwrap().duplicates
     }
 
     /// Staff change a patron.
-    pub fn staff(&self, barcode: &str, change: impl FnOnce(&mut PatronValues)) {
+    pub(crate) fn staff(&self, barcode: &str, change: impl FnOnce(&mut PatronValues)) {
         change(&mut self.state.lock().unwrap().patrons.get_mut(barcode).unwrap().values);
     }
 
     /// Staff add a patron.
-    pub fn staff_add(&self, barcode: &str, surname: &str) {
+    pub(crate) fn staff_add(&self, barcode: &str, surname: &str) {
         let values = PatronValues {
             barcode: Some(Personal::new(barcode)),
             surname: Some(Personal::new(surname)),
@@ -165,7 +165,7 @@ impl FakeIls {
     }
 
     /// Staff delete a patron.
-    pub fn staff_delete(&self, barcode: &str) {
+    pub(crate) fn staff_delete(&self, barcode: &str) {
         self.state.lock().unwrap().patrons.remove(barcode).unwrap();
     }
 

@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
-pub mod crash;
-pub mod ils;
+pub(crate) mod crash;
+pub(crate) mod ils;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,15 +39,15 @@ use ils::FakeIls;
 
 /// A clock that stands still unless somebody sleeps by it.
 #[derive(Debug)]
-pub struct FakeClock(Mutex<Timestamp>);
+pub(crate) struct FakeClock(Mutex<Timestamp>);
 
 impl FakeClock {
-    pub fn advance(&self, duration: Duration) {
+    pub(crate) fn advance(&self, duration: Duration) {
         let mut now = self.0.lock().unwrap();
         *now = now.checked_add(duration).unwrap();
     }
 
-    pub fn days(&self, days: u64) {
+    pub(crate) fn days(&self, days: u64) {
         self.advance(Duration::from_secs(days * 86_400));
     }
 }
@@ -65,7 +65,7 @@ impl Clock for FakeClock {
 
 /// Numbers that look random and are the same every time.
 #[derive(Debug)]
-pub struct FakeEntropy(AtomicU64);
+pub(crate) struct FakeEntropy(AtomicU64);
 
 impl Entropy for FakeEntropy {
     fn fill(&self, bytes: &mut [u8]) {
@@ -81,16 +81,16 @@ impl Entropy for FakeEntropy {
 
 /// A student in few words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kid {
-    pub id: String,
-    pub given: String,
-    pub family: String,
-    pub school: String,
-    pub grade: String,
-    pub born: (i16, i8, i8),
+pub(crate) struct Kid {
+    pub(crate) id: String,
+    pub(crate) given: String,
+    pub(crate) family: String,
+    pub(crate) school: String,
+    pub(crate) grade: String,
+    pub(crate) born: (i16, i8, i8),
 }
 
-pub fn kid(id: &str, given: &str, family: &str, school: &str) -> Kid {
+pub(crate) fn kid(id: &str, given: &str, family: &str, school: &str) -> Kid {
     Kid {
         id: id.into(),
         given: given.into(),
@@ -102,13 +102,13 @@ pub fn kid(id: &str, given: &str, family: &str, school: &str) -> Kid {
 }
 
 /// `n` students at school A, with lasting ids.
-pub fn kids(n: usize) -> Vec<Kid> {
+pub(crate) fn kids(n: usize) -> Vec<Kid> {
     (0..n)
         .map(|i| kid(&format!("{:05}", 100 + i), &format!("Given{i}"), &format!("Family{i}"), "A"))
         .collect()
 }
 
-pub fn school(name: &str) -> Arc<School> {
+pub(crate) fn school(name: &str) -> Arc<School> {
     Arc::new(School {
         source_id: format!("org-{name}"),
         code: Some(name.to_owned()),
@@ -117,7 +117,7 @@ pub fn school(name: &str) -> Arc<School> {
 }
 
 impl Kid {
-    pub fn student(&self) -> Student {
+    pub(crate) fn student(&self) -> Student {
         Student {
             student_id: Personal::new(&self.id),
             source_ids: vec![Personal::new(format!("u-{}", self.id))],
@@ -141,19 +141,19 @@ impl Kid {
 }
 
 /// A roster from a list.
-pub struct ListSource {
-    pub records: Vec<Record>,
-    pub completeness: Completeness,
-    pub as_of: Option<Timestamp>,
-    pub endpoint: String,
-    pub state: SourceState,
+pub(crate) struct ListSource {
+    pub(crate) records: Vec<Record>,
+    pub(crate) completeness: Completeness,
+    pub(crate) as_of: Option<Timestamp>,
+    pub(crate) endpoint: String,
+    pub(crate) state: SourceState,
     /// After so many records, the source fails.
-    pub fails_after: Option<usize>,
+    pub(crate) fails_after: Option<usize>,
     sent: usize,
 }
 
 impl ListSource {
-    pub fn new(kids: &[Kid]) -> Self {
+    pub(crate) fn new(kids: &[Kid]) -> Self {
         Self {
             records: kids.iter().map(|k| Record::Student(Box::new(k.student()))).collect(),
             completeness: Completeness::Snapshot,
@@ -206,11 +206,11 @@ impl RosterSource for ListSource {
     }
 }
 
-pub fn range() -> NumberRange {
+pub(crate) fn range() -> NumberRange {
     NumberRange { name: "main".into(), first: 5_000, last: 5_999, width: 8, check_digit: CheckDigit::Mod10 }
 }
 
-pub fn rules() -> CardRules {
+pub(crate) fn rules() -> CardRules {
     let homes = [("A", "MAIN"), ("B", "EAST"), ("C", "WEST")];
     CardRules {
         card: CardRule {
@@ -233,14 +233,14 @@ pub fn rules() -> CardRules {
     }
 }
 
-pub const SETTLE_AFTER: Duration = Duration::from_secs(60);
+pub(crate) const SETTLE_AFTER: Duration = Duration::from_secs(60);
 
 /// Everything that outlives a process: the store, the ILS, the time; and the settings.
-pub struct Town {
-    pub store: Arc<SqliteStore>,
-    pub ils: Arc<FakeIls>,
-    pub clock: Arc<FakeClock>,
-    pub settings: PartnershipSettings,
+pub(crate) struct Town {
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) ils: Arc<FakeIls>,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) settings: PartnershipSettings,
     entropy: Arc<FakeEntropy>,
 }
 
@@ -251,7 +251,7 @@ impl Default for Town {
 }
 
 impl Town {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let clock = Arc::new(FakeClock(Mutex::new("2026-11-24T04:30:00Z".parse().unwrap())));
         let seal = AtomicU64::new(1);
         let random = move |bytes: &mut [u8]| {
@@ -286,35 +286,35 @@ impl Town {
     }
 
     /// The same, with numbers issued from a range.
-    pub fn with_range() -> Self {
+    pub(crate) fn with_range() -> Self {
         let mut town = Self::new();
         town.settings.rules.card.number = NumberRule::Range(range());
         town
     }
 
     /// Newcomers need not be approved, however many.
-    pub fn open(mut self) -> Self {
+    pub(crate) fn open(mut self) -> Self {
         let off = rostercard_core::guard::GuardAction::Off;
         let guards = &mut self.settings.guards;
         (guards.first_connection, guards.create.action) = (off, off);
         self
     }
 
-    pub fn engine(&self) -> Engine {
+    pub(crate) fn engine(&self) -> Engine {
         self.engine_over(Arc::clone(&self.store) as Arc<dyn Store>)
     }
 
-    pub fn engine_over(&self, store: Arc<dyn Store>) -> Engine {
+    pub(crate) fn engine_over(&self, store: Arc<dyn Store>) -> Engine {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as _;
         let world = World::new(clock, Arc::clone(&self.entropy) as _, Arc::new(Quiet));
         Engine::new(store, Arc::clone(&self.ils) as _, self.settings.clone(), world)
     }
 
-    pub async fn sync(&self, kids: &[Kid]) -> RunReport {
+    pub(crate) async fn sync(&self, kids: &[Kid]) -> RunReport {
         self.sync_source(ListSource::new(kids)).await.unwrap()
     }
 
-    pub async fn sync_source(&self, mut source: ListSource) -> Result<RunReport, EngineError> {
+    pub(crate) async fn sync_source(&self, mut source: ListSource) -> Result<RunReport, EngineError> {
         let report = self.engine().sync(&mut source).await;
         if let Ok(report) = &report {
             assert_adds_up(report);
@@ -322,26 +322,26 @@ impl Town {
         report
     }
 
-    pub async fn plan(&self, kids: &[Kid]) -> RunReport {
+    pub(crate) async fn plan(&self, kids: &[Kid]) -> RunReport {
         let report = self.engine().plan(&mut ListSource::new(kids)).await.unwrap();
         assert_adds_up(&report);
         report
     }
 
-    pub async fn approve(&self, run: RunId) -> RunReport {
+    pub(crate) async fn approve(&self, run: RunId) -> RunReport {
         let report = self.engine().approve(run, ChangeSelection::default(), "tester", None).await.unwrap();
         assert_adds_up(&report);
         report
     }
 
     /// The ILS's patron with this number.
-    pub fn patron(&self, barcode: &str) -> ils::Held {
+    pub(crate) fn patron(&self, barcode: &str) -> ils::Held {
         self.ils.held(barcode).unwrap_or_else(|| panic!("no patron {barcode}"))
     }
 }
 
 /// The counts of a run, whole and by school, add up.
-pub fn assert_adds_up(report: &RunReport) {
+pub(crate) fn assert_adds_up(report: &RunReport) {
     let result = &report.run.result;
     assert!(result.counts.add_up(), "{:?}", result.counts);
     let by_school: u64 = result.by_school.values().map(|c| c.students).sum();
