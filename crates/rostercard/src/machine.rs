@@ -67,6 +67,7 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// Reads it.
+    #[expect(clippy::disallowed_methods, reason = "the program is the one place that reads the environment")]
     pub(crate) fn read() -> Self {
         // A variable that is not UTF-8 is none of ours.
         let variables = std::env::vars_os()
