@@ -35,25 +35,25 @@ pub struct Today {
     pub held_expiry: Option<Date>,
 }
 
-/// Decides about one student.
+/// Decides about one student, whose values become the patron's.
 #[must_use]
-pub fn decide(student: &Student, rules: &CardRules, today: Today) -> Decision {
+pub fn decide(student: Student, rules: &CardRules, today: Today) -> Decision {
     match wanted(student, rules, today) {
         Ok(patron) => Decision::Wanted(Box::new(patron)),
         Err(reason) => Decision::No(reason),
     }
 }
 
-fn wanted(student: &Student, rules: &CardRules, today: Today) -> Result<WantedPatron, Reason> {
-    let Some(school) = student.school() else {
+fn wanted(student: Student, rules: &CardRules, today: Today) -> Result<WantedPatron, Reason> {
+    let Some(school) = student.school().cloned() else {
         return Err(Reason::Pending(Pending::NoSchool));
     };
-    eligible(student, school, rules, today.date).map_err(Reason::NotEligible)?;
+    eligible(&student, &school, rules, today.date).map_err(Reason::NotEligible)?;
     let age = student.birth_date.and_then(|born| born.age_on(today.date));
-    let rule = card_rule(student, school, age, rules);
-    let names = names(student, rules.names).map_err(Reason::Reject)?;
+    let rule = card_rule(&student, &school, age, rules);
+    let names = names(&student, rules.names).map_err(Reason::Reject)?;
     let number = rule.number.apply(&student.student_id, rules.number_max).map_err(Reason::Reject)?;
-    let Some(branch) = rules.homes.branch(school) else {
+    let Some(branch) = rules.homes.branch(&school) else {
         return Err(Reason::Pending(Pending::NoHome { school: school.label() }));
     };
 
@@ -68,26 +68,26 @@ fn wanted(student: &Student, rules: &CardRules, today: Today) -> Result<WantedPa
     }
     let fields = &rules.fields;
     let address =
-        if fields.allows(Field::Address) { choose_address(student, rules, &mut findings) } else { None };
-    let allowed = |field, value: &Option<Personal>| if fields.allows(field) { value.clone() } else { None };
+        if fields.allows(Field::Address) { choose_address(&student, rules, &mut findings) } else { None };
+    let allowed = |field, value: Option<Personal>| value.filter(|_| fields.allows(field));
     let values = PatronValues {
         barcode: None,
-        user_name: allowed(Field::UserName, &student.user_name),
+        user_name: allowed(Field::UserName, student.user_name),
         surname: Some(names.surname),
         given_name: names.given,
         middle_name: if fields.allows(Field::MiddleName) { names.middle } else { None },
         birth_date: student.birth_date.filter(|_| fields.allows(Field::BirthDate)),
-        email: allowed(Field::Email, &student.email),
-        phone: allowed(Field::Phone, &student.phone),
+        email: allowed(Field::Email, student.email),
+        phone: allowed(Field::Phone, student.phone),
         address,
-        student_id: Some(student.student_id.clone()).filter(|_| fields.allows(Field::StudentId)),
+        student_id: Some(student.student_id).filter(|_| fields.allows(Field::StudentId)),
         category: Some(rule.category.clone()),
         home_branch: Some(branch.clone()),
         expiry: rule.expires.apply(today.date, student.grade, today.held_expiry),
         statistics: rule
             .statistics
             .iter()
-            .map(|(name, code)| (name.clone(), code.apply(school, student.grade, student.role)))
+            .map(|(name, code)| (name.clone(), code.apply(&school, student.grade, student.role)))
             .filter(|(_, code)| !code.is_empty())
             .collect(),
         note: rule.note.as_deref().map(Personal::new),
@@ -100,8 +100,8 @@ fn wanted(student: &Student, rules: &CardRules, today: Today) -> Result<WantedPa
         fallback_address: fallback_address.filter(|_| values.address.is_some()),
         values,
         pin,
-        source_ids: student.source_ids.clone(),
-        school: Arc::clone(school),
+        source_ids: student.source_ids,
+        school,
         grade: student.grade,
         findings,
     })

@@ -2,6 +2,7 @@
 //! messages share.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Makes an enum whose variants have exactly one spelling each, in a table.
 macro_rules! vocabulary {
@@ -101,15 +102,15 @@ impl LinkState {
 }
 
 /// A code of the library's or the district's own: a category, a branch, a school's code, a statistical code.
-/// Not personal, and shown as it is.
+/// Not personal, and shown as it is. Cloning costs nothing: every student of a rule shares its codes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Code(String);
+pub struct Code(Arc<str>);
 
 impl Code {
     /// Wraps a code, trimmed.
     #[must_use]
     pub fn new(code: impl AsRef<str>) -> Self {
-        Self(code.as_ref().trim().to_owned())
+        Self(code.as_ref().trim().into())
     }
 
     /// The code as text.

@@ -199,10 +199,18 @@ impl Collector<'_> {
         work: &mut Work,
         hashers: &mut (DigestHasher, DigestHasher),
     ) -> Result<(), EngineError> {
+        let people: Vec<Digest> = records
+            .iter()
+            .map(|record| match record {
+                Record::Student(student) => self.person(&student.student_id, &mut hashers.0),
+                Record::Damaged(_) | Record::Gone { .. } => Digest([0; 16]),
+            })
+            .collect();
+        let positions = work.people.find_all(&people);
         let mut closer = Vec::new();
-        for record in records {
+        for (record, who) in records.into_iter().zip(people.into_iter().zip(positions)) {
             match record {
-                Record::Student(student) => self.student(&student, work, hashers, &mut closer)?,
+                Record::Student(student) => self.student(*student, who, work, &mut hashers.1, &mut closer)?,
                 Record::Damaged(damaged) => self.damaged(&damaged, work, &mut hashers.0),
                 // Tombstones come with delta sources, which no connector offers yet; a snapshot has none.
                 Record::Gone { .. } => {}
@@ -225,23 +233,25 @@ impl Collector<'_> {
 
     fn student(
         &self,
-        student: &Student,
+        student: Student,
+        (person, position): (Digest, Option<usize>),
         work: &mut Work,
-        (person_hasher, print_hasher): &mut (DigestHasher, DigestHasher),
+        print_hasher: &mut DigestHasher,
         closer: &mut Vec<Closer>,
     ) -> Result<(), EngineError> {
         let rules = &self.settings.rules;
         work.result.roster += 1;
         // Made only for who needs it: a place is a text.
-        let place = || student.row.as_ref().map(Place::from).unwrap_or_default();
+        let row = student.row.clone();
+        let place = || row.as_ref().map(Place::from).unwrap_or_default();
         for finding in &student.findings {
             let at = if finding.place == Place::default() { place() } else { finding.place.clone() };
             work.result.note(finding.code, &finding.message, &at);
         }
-        let school = student.school();
+        let (school, grade) =
+            (student.school().cloned(), student.grade.map(rostercard_core::grade::Grade::code));
+        let school = school.as_ref();
         let met = work.met.arrive(school);
-        let person = self.person(&student.student_id, person_hasher);
-        let position = work.people.find(person);
         let held_expiry = position.and_then(|p| work.people.row(p).expiry);
         let decision = policy::decide(student, rules, Today { date: self.day, held_expiry });
         if self.in_doubt.contains(&person) {
@@ -274,12 +284,12 @@ impl Collector<'_> {
             return Ok(());
         }
         let print = policy::fingerprint(&decision, &rules.fields, print_hasher);
-        let row = *work.people.row(position);
-        if row.decided == print && row.state != LinkState::Lapsed {
-            if row.missing_since.is_some() {
-                work.back.push(Missing { link: row.link, since: None, feeds: 0 });
+        let held = *work.people.row(position);
+        if held.decided == print && held.state != LinkState::Lapsed {
+            if held.missing_since.is_some() {
+                work.back.push(Missing { link: held.link, since: None, feeds: 0 });
             }
-            let fate = unchanged_fate(&decision, row.state);
+            let fate = unchanged_fate(&decision, held.state);
             if let Decision::No(reason) = &decision
                 && !matches!(reason, Reason::NotEligible(_))
             {
@@ -291,7 +301,7 @@ impl Collector<'_> {
             }
             return Ok(());
         }
-        let (school, grade) = (school.cloned(), student.grade.map(rostercard_core::grade::Grade::code));
+        let school = school.cloned();
         closer.push(Closer { position, decision, print, place: place(), school, grade });
         Ok(())
     }

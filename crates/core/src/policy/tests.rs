@@ -68,14 +68,14 @@ fn rules() -> CardRules {
 const TODAY: Today = Today { date: date(2026, 11, 24), held_expiry: None };
 
 fn want(student: &Student, rules: &CardRules) -> WantedPatron {
-    match decide(student, rules, TODAY) {
+    match decide(student.clone(), rules, TODAY) {
         Decision::Wanted(wanted) => *wanted,
         Decision::No(reason) => panic!("{reason}"),
     }
 }
 
 fn refuse(student: &Student, rules: &CardRules) -> Reason {
-    match decide(student, rules, TODAY) {
+    match decide(student.clone(), rules, TODAY) {
         Decision::Wanted(wanted) => panic!("{wanted:?}"),
         Decision::No(reason) => reason,
     }
@@ -236,13 +236,16 @@ fn eligibility_by_role_school_grade_and_age() {
     r.eligible.grades = Some(GradeSet::new(vec![GradeSet::parse_entry("7-12").unwrap()]));
     assert_eq!(refuse(&student(), &r), Reason::NotEligible(NotEligible::Grade));
     r.eligible.roles.push(Role::Educator);
-    assert!(matches!(decide(&educator, &r, TODAY), Decision::Wanted(_)), "grades are asked of students only");
+    assert!(
+        matches!(decide(educator.clone(), &r, TODAY), Decision::Wanted(_)),
+        "grades are asked of students only"
+    );
 
     let mut r = rules();
     r.eligible.schools = Some(["9999".to_owned()].into());
     assert!(matches!(refuse(&student(), &r), Reason::NotEligible(NotEligible::School { .. })));
     r.eligible.schools = Some(["0123".to_owned()].into());
-    assert!(matches!(decide(&student(), &r, TODAY), Decision::Wanted(_)));
+    assert!(matches!(decide(student(), &r, TODAY), Decision::Wanted(_)));
     r.eligible.not_schools = ["Douglass Middle".to_owned()].into();
     assert!(matches!(refuse(&student(), &r), Reason::NotEligible(NotEligible::School { .. })));
 
@@ -258,7 +261,7 @@ fn s17_the_category_turns_on_the_birthday() {
         selector: Selector { ages: Some(13..=99), ..Selector::default() },
         patch: CardPatch { category: Some("TEEN".into()), ..CardPatch::default() },
     });
-    let category = |day| match decide(&student(), &rules, Today { date: day, held_expiry: None }) {
+    let category = |day| match decide(student(), &rules, Today { date: day, held_expiry: None }) {
         Decision::Wanted(wanted) => wanted.values.category.unwrap(),
         Decision::No(reason) => panic!("{reason}"),
     };
@@ -290,7 +293,7 @@ fn the_fingerprint_follows_what_would_be_written() {
     let key = DigestKey::new([3; 32]);
     let rules = rules();
     let print = |s: &Student, r: &CardRules| {
-        fingerprint(&decide(s, r, TODAY), &r.fields, &mut key.hasher(DigestKind::Decided))
+        fingerprint(&decide(s.clone(), r, TODAY), &r.fields, &mut key.hasher(DigestKind::Decided))
     };
     let before = print(&student(), &rules);
     assert_eq!(before, print(&student(), &rules));
@@ -344,7 +347,7 @@ proptest! {
         });
         let mut rules = rules();
         rules.fields.set(Field::Address, Ownership::School);
-        if let Decision::Wanted(wanted) = decide(&student, &rules, TODAY) {
+        if let Decision::Wanted(wanted) = decide(student, &rules, TODAY) {
             let number = given_number(&wanted).unwrap().reveal();
             prop_assert!(number.ends_with(&id) && number.len() <= rules.number_max);
             prop_assert!(!wanted.values.surname.as_ref().unwrap().is_empty());
