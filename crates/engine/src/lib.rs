@@ -4,8 +4,8 @@
 //! reads no TOML, and has its clock and its randomness passed in ([`World`]).
 //!
 //! What it promises is in the laws of the design: killed anywhere and started again, there is no second card and no
-//! lost one. How: nothing is sent to an ILS before its intent is durable ([`apply`]), and what was sent without an
-//! answer is settled by a look-up, no sooner than the ILS could still be committing it ([`settle`]).
+//! lost one. How: nothing is sent to an ILS before its intent is durable (`apply.rs`), and what was sent without an
+//! answer is settled by a look-up, no sooner than the ILS could still be committing it (`settle.rs`).
 
 mod apply;
 mod collect;
