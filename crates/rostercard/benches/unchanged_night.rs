@@ -43,6 +43,10 @@ use rostercard_practice::roster::{Spec, Version, generate, schools};
 use rostercard_source_oneroster::{OneRosterCsv, Settings};
 use rostercard_store::{SqliteStore, StoreKey};
 
+/// The program's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A directory that knows nobody and makes everybody at once.
 struct Instantly;
 

@@ -17,14 +17,21 @@ use crate::rows::{
 use crate::seal::{Place, pack, unpack};
 use crate::store::StoreError;
 
+/// The most links that room is made for before there are any: a ledger may hold other, larger partnerships.
+const MOST_ROOM: usize = 2_000_000;
+
 /// The narrow row of every link, in order of the person. The table lies in that order.
 pub(super) fn index(db: &Db<'_>, partnership: PartnershipId) -> Result<Vec<LinkIndex>, Fault> {
     let mut statement = db.conn.prepare_cached(
         "select id, person, decided, state, school, expiry, missing_since, feeds_missed
          from link where partnership = ?1 order by person",
     )?;
+    // A list that grows by doubling would hold a million links twice while it is copied. Room that is not used costs
+    // no memory, so the newest row's number is a count that is good enough and, unlike a count, costs no scan.
+    let newest: Option<i64> = db.conn.query_row("select max(id) from link_detail", [], |row| row.get(0))?;
+    let room = usize::try_from(newest.unwrap_or(0)).unwrap_or(0).min(MOST_ROOM);
+    let mut links = Vec::with_capacity(room);
     let mut rows = statement.query([partnership.0])?;
-    let mut links = Vec::new();
     while let Some(row) = rows.next()? {
         links.push(LinkIndex {
             link: LinkId(row.get(0)?),
