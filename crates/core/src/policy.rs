@@ -3,8 +3,6 @@
 //! [`decide`] is a plain function of the student, the rules and the day. It knows nothing of what the ILS holds; what
 //! may be written over that is [`crate::threeway`]'s matter.
 
-use std::sync::Arc;
-
 use jiff::civil::Date;
 
 use crate::digest::{Digest, DigestHasher};

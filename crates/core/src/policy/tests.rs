@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::civil::date;
 use proptest::prelude::*;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::digest::{DigestKey, DigestKind};
 use crate::field::Ownership;

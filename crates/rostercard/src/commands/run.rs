@@ -128,6 +128,7 @@ pub(crate) fn as_json(report: &RunReport) -> Value {
         "kind": run.kind,
         "digest": run.plan.as_ref().map(|plan| &plan.digest),
         "state": run.state.word(),
+        "superseded_by": run.superseded_by.map(|newer| newer.0),
         "waiting_for": result.waiting_for,
         "warnings": result.warnings,
         "counts": counts_json(&result.counts),
@@ -179,6 +180,11 @@ pub(crate) fn in_words(report: &RunReport) -> String {
     let result = &run.result;
     let planned = run.state == RunState::Planned;
     let mut text = format!("{}, run {}: {}\n", report.partnership, run.id, state_in_words(run.state));
+    if let Some(newer) = run.superseded_by {
+        text.push_str(&format!(
+            "Run {newer} has taken its place: nothing of this one can be approved any more.\n"
+        ));
+    }
     text.push_str(&format!("{} in the roster", counted(result.roster, "person", "people")));
     if result.absent > 0 {
         text.push_str(&format!(
@@ -222,30 +228,28 @@ pub(crate) fn in_words(report: &RunReport) -> String {
     if !result.findings.is_empty() {
         text.push_str("\nNoticed:\n");
         for (code, finding) in &result.findings {
-            text.push_str(&format!(
-                "  {}: {} ({})\n",
-                code,
-                finding.message,
-                counted(finding.count, "time", "times")
-            ));
+            // A source that counts for itself says so in its message.
+            let times = if finding.count > 1 { format!(" ({} times)", finding.count) } else { String::new() };
+            text.push_str(&format!("  {code}: {}{times}\n", finding.message));
             if !finding.places.is_empty() {
                 let more = if (finding.places.len() as u64) < finding.count { ", ..." } else { "" };
                 text.push_str(&format!("    at {}{more}\n", finding.places.join(", ")));
             }
         }
     }
-    if planned && result.counts.changes() > 0 {
+    let open = run.superseded_by.is_none();
+    if planned && open && result.counts.changes() > 0 {
         text.push_str(&format!(
             "\nNothing was written. `rostercard approve {}` makes these changes; --only-school NAME starts with one school.\n",
             run.id
         ));
     }
-    if run.state == RunState::Waiting && result.counts.waiting == 0 {
+    if run.state == RunState::Waiting && open && result.counts.waiting == 0 {
         text.push_str(
             "\nNo change waits for approval, and nobody counts as missing. A whole, newer roster settles it; the limits are \
              [guards] in the partnership's file.\n",
         );
-    } else if run.state == RunState::Waiting {
+    } else if run.state == RunState::Waiting && open {
         text.push_str(&format!(
             "\n`rostercard approve {0}` lets it through, whole or with --only-school NAME; `rostercard discard {0}` drops it.\n",
             run.id

@@ -52,7 +52,10 @@ pub(crate) async fn runs(global: &Global, setup: &Setup, args: &Runs) -> Result<
             report.partnership.clone(),
             report.run.kind.clone(),
             format!("{:.0}", report.run.started_at),
-            report.run.state.word().to_owned(),
+            match report.run.superseded_by {
+                Some(newer) => format!("{}, superseded by {newer}", report.run.state),
+                None => report.run.state.to_string(),
+            },
             counts.changes().to_string(),
             counts.waiting.to_string(),
             counts.reject.to_string(),
