@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use rostercard_core::digest::{Digest, DigestKind};
-use rostercard_core::guard::{self, GuardAction, PlanFacts, Verdict};
+use rostercard_core::guard::{self, GuardAction, GuardName, PlanFacts, Verdict};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::ports::{
     Completeness, ConnectorError, PatronDirectory, RosterFacts, RosterSource, SourceState,
@@ -242,6 +242,9 @@ impl Engine {
     ) -> Result<RunReport, EngineError> {
         let here = self.waiting_run(run, digest).await?;
         let found = self.store.run(run).await?;
+        if roster_alone_waits(&found) {
+            return self.accept_roster(&here, found, selection, who).await;
+        }
         let mut result = found.result;
         // A plan's counts are of what would be done: all of it has waited until now.
         if found.state == RunState::Planned {
@@ -282,6 +285,26 @@ impl Engine {
         }
         .await;
         self.end(&here, outcome).await
+    }
+
+    /// Accepts where and of when a roster is, where that alone waits and nothing would change.
+    async fn accept_roster(
+        &self,
+        here: &Here,
+        found: Run,
+        selection: ChangeSelection,
+        who: &str,
+    ) -> Result<RunReport, EngineError> {
+        let decision =
+            PlanDecision { who: who.to_owned(), at: here.now, what: "approve".to_owned(), selection };
+        self.store.write_decision(here.run, decision).await?;
+        if let Some(head) = &found.plan {
+            self.store.write_taken(here.partnership.id, head, true).await?;
+        }
+        let mut result = found.result;
+        result.waiting_for.clear();
+        let outcome = conclude(result, None, false);
+        self.end(here, Ok(outcome)).await
     }
 
     /// Drops changes of a plan that wait. Nothing was written of them, and nothing will be.
@@ -596,8 +619,9 @@ impl Engine {
         }
         let now = self.world.clock.now();
         let counts = self.store.change_counts(run).await?;
-        if waiting(&counts).next().is_none() {
-            let newer = self.store.runs(Some(partnership.id), 1).await?.first().map(|newest| newest.id);
+        let newer = self.store.runs(Some(partnership.id), 1).await?.first().map(|newest| newest.id);
+        let roster_alone = newer == Some(run) && roster_alone_waits(&found);
+        if waiting(&counts).next().is_none() && !roster_alone {
             let why = match newer {
                 Some(newer) if newer != run => {
                     format!("it was done, discarded, or superseded by run {newer}")
@@ -623,6 +647,17 @@ impl Engine {
 
 fn waiting(counts: &[ChangeCount]) -> impl Iterator<Item = &ChangeCount> {
     counts.iter().filter(|c| c.state == ChangeState::Waiting && c.count > 0)
+}
+
+/// Whether a run waits for nothing but a yes to where, or of when, its roster is. People who are missing are another
+/// matter: those wait for a roster that has them, or for other limits.
+fn roster_alone_waits(run: &Run) -> bool {
+    const ABOUT_THE_ROSTER: [&str; 2] = [GuardName::EndpointChanged.word(), GuardName::RosterOlder.word()];
+    let result = &run.result;
+    run.state == RunState::Waiting
+        && result.counts.waiting == 0
+        && !result.waiting_for.is_empty()
+        && result.waiting_for.iter().all(|what| ABOUT_THE_ROSTER.contains(&what.guard.as_str()))
 }
 
 /// The state of a run that has come to its end.

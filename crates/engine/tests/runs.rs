@@ -571,6 +571,34 @@ async fn s36_another_endpoint_waits() {
     source.endpoint = "elsewhere".into();
     let report = town.sync_source(source).await.unwrap();
     assert_eq!(report.run.result.waiting_for[0].guard, "endpoint_changed");
+    // Nothing would change, and a yes is a yes all the same; but only to the newest run.
+    let elsewhere = || ListSource { endpoint: "elsewhere".into(), ..ListSource::new(&kids(2)) };
+    let newer = town.sync_source(elsewhere()).await.unwrap();
+    let old = town.engine().approve(report.run.id, ChangeSelection::default(), "t", None).await;
+    assert!(matches!(old, Err(EngineError::Selection(SelectionError::NothingWaits { .. }))), "{old:?}");
+    assert_eq!(town.approve(newer.run.id).await.run.state, RunState::Done);
+    assert_eq!(town.sync_source(elsewhere()).await.unwrap().run.state, RunState::Done);
+}
+
+#[tokio::test]
+async fn s02_an_older_roster_can_be_accepted_and_missing_people_cannot() {
+    let town = Town::new().open();
+    let of = |day: &str, kids: &[support::Kid]| ListSource {
+        as_of: Some(format!("2026-11-{day}T00:00:00Z").parse().unwrap()),
+        ..ListSource::new(kids)
+    };
+    town.sync_source(of("20", &kids(30))).await.unwrap();
+    let older = town.sync_source(of("10", &kids(30))).await.unwrap();
+    assert_eq!(older.run.result.waiting_for[0].guard, "roster_older");
+    town.approve(older.run.id).await;
+    assert_eq!(town.sync_source(of("10", &kids(30))).await.unwrap().run.state, RunState::Done);
+    let collapsed = town.sync_source(of("21", &kids(3))).await.unwrap();
+    let all = ChangeSelection::default();
+    let refused = town.engine().approve(collapsed.run.id, all, "t", None).await;
+    assert!(
+        matches!(refused, Err(EngineError::Selection(SelectionError::NothingWaits { .. }))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

@@ -149,7 +149,7 @@ pub(crate) struct ListSource {
     pub(crate) state: SourceState,
     /// After so many records, the source fails.
     pub(crate) fails_after: Option<usize>,
-    sent: usize,
+    pub(crate) sent: usize,
 }
 
 impl ListSource {

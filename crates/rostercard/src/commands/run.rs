@@ -244,7 +244,14 @@ pub(crate) fn in_words(report: &RunReport) -> String {
             run.id
         ));
     }
-    if run.state == RunState::Waiting && open && result.counts.waiting == 0 {
+    let about_the_roster =
+        result.waiting_for.iter().all(|w| matches!(w.guard.as_str(), "endpoint_changed" | "roster_older"));
+    if run.state == RunState::Waiting && open && result.counts.waiting == 0 && about_the_roster {
+        text.push_str(&format!(
+            "\nNo change waits. `rostercard approve {}` says that this roster is the right one.\n",
+            run.id
+        ));
+    } else if run.state == RunState::Waiting && open && result.counts.waiting == 0 {
         text.push_str(
             "\nNo change waits for approval, and nobody counts as missing. A whole, newer roster settles it; the limits are \
              [guards] in the partnership's file.\n",
