@@ -58,6 +58,11 @@ async fn settle_and_check(town: &Town, roster: &[Kid], everybody: &BTreeMap<Stri
     assert_eq!(report.run.state, RunState::Done, "{context}: {:?}", report.run.result);
     assert_eq!(report.run.result.writes, 0, "{context}: it never comes to rest");
 
+    // No create was sent but after a look-up that found its number free, and none while an earlier one of the same
+    // number could still land.
+    assert_eq!(town.ils.unproven(), 0, "{context}: a create without a look-up that found its number free");
+    assert_eq!(town.ils.duplicates(), 0, "{context}: the ILS was sent a create twice");
+
     let patrons = town.ils.patrons();
     let mut by_student: BTreeMap<String, Vec<&support::ils::Held>> = BTreeMap::new();
     for (_, held) in &patrons {

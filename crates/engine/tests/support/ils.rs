@@ -61,6 +61,9 @@ struct State {
     creates: u64,
     updates: u64,
     duplicates: u64,
+    /// Numbers of which the last look-up said that nobody has them.
+    free: std::collections::BTreeSet<String>,
+    unproven: u64,
 }
 
 pub(crate) struct FakeIls {
@@ -94,6 +97,8 @@ impl FakeIls {
                 creates: 0,
                 updates: 0,
                 duplicates: 0,
+                free: std::collections::BTreeSet::new(),
+                unproven: 0,
             }),
             clock,
             pin_with_create: true.into(),
@@ -146,6 +151,11 @@ impl FakeIls {
 
     pub(crate) fn duplicates(&self) -> u64 {
         self.state.lock().unwrap().duplicates
+    }
+
+    /// Creates whose number the last look-up had not found free.
+    pub(crate) fn unproven(&self) -> u64 {
+        self.state.lock().unwrap().unproven
     }
 
     /// Staff change a patron.
@@ -241,6 +251,10 @@ impl PatronFinder for FakeIls {
         let lookup = {
             let mut state = self.state.lock().unwrap();
             state.lookups += 1;
+            state.free.remove(barcode.reveal());
+            if mishap == Mishap::None && !state.patrons.contains_key(barcode.reveal()) {
+                state.free.insert(barcode.reveal().to_owned());
+            }
             match mishap {
                 Mishap::None => match state.patrons.get(barcode.reveal()) {
                     Some(held) => Lookup::Found(patron(held)),
@@ -272,6 +286,9 @@ impl PatronWriter for FakeIls {
         let outcome = {
             let mut state = self.state.lock().unwrap();
             state.creates += 1;
+            let number = creation.values.barcode.as_ref().unwrap().reveal();
+            let proven = state.free.remove(number);
+            state.unproven += u64::from(!proven);
             if state.not_now {
                 let kind = RejectionKind::Record;
                 return Outcome::Rejected(Rejection { kind, field: None, error: error() });
