@@ -69,6 +69,8 @@ pub(crate) struct Collector<'a> {
     pub(crate) run: RunId,
     pub(crate) mode: Mode,
     pub(crate) day: Date,
+    /// Whether this is another roster than the last one that was taken: the same one read twice is one roster.
+    pub(crate) new_roster: bool,
     /// People with a write whose fate is not known: nothing is planned for them.
     pub(crate) in_doubt: HashSet<Digest>,
     pub(crate) progress: &'a dyn Progress,
@@ -651,7 +653,8 @@ impl Collector<'_> {
             let school = stored.get(&row.school).cloned().unwrap_or_else(no_school);
             work.result.absent += 1;
             school_facts(&mut work.schools, &school.0, || school.1.clone()).absent += 1;
-            if completeness == Completeness::Snapshot && grace_passed(&row, self.day, grace) {
+            if completeness == Completeness::Snapshot && grace_passed(&row, self.day, grace, self.new_roster)
+            {
                 lapsing.push((row, school));
             } else {
                 work.result.count(&school.1, Fate::Unchanged);
@@ -677,8 +680,8 @@ impl Collector<'_> {
 }
 
 /// Whether somebody who is missing today as well has been missing long enough.
-fn grace_passed(row: &LinkIndex, day: Date, grace: Grace) -> bool {
-    let feeds = row.feeds_missed.saturating_add(1);
+fn grace_passed(row: &LinkIndex, day: Date, grace: Grace, new_roster: bool) -> bool {
+    let feeds = row.feeds_missed.saturating_add(u32::from(new_roster));
     let days =
         row.missing_since.map_or(0, |since| since.until(day).map_or(0, |span| i64::from(span.get_days())));
     row.missing_since.is_some() && days >= i64::from(grace.days) && feeds >= grace.feeds

@@ -477,6 +477,7 @@ impl Engine {
             run: here.run,
             mode,
             day: here.day,
+            new_roster: is_new_roster(here, &facts),
             in_doubt,
             progress: &*self.world.progress,
         };
@@ -555,8 +556,7 @@ impl Engine {
         verdict: &Verdict,
     ) -> Result<(), EngineError> {
         let mut writes = collected.back.clone();
-        // The same roster read twice is one roster.
-        let new_roster = facts.as_of.is_none() || facts.as_of != here.partnership.as_of;
+        let new_roster = is_new_roster(here, facts);
         if collected.completeness == Completeness::Snapshot && new_roster && !verdict.whole {
             let school = |row: &LinkIndex| {
                 collected.stored_schools.get(&row.school).map_or("", |(key, _)| key.as_str())
@@ -647,6 +647,11 @@ impl Engine {
 
 fn waiting(counts: &[ChangeCount]) -> impl Iterator<Item = &ChangeCount> {
     counts.iter().filter(|c| c.state == ChangeState::Waiting && c.count > 0)
+}
+
+/// Whether a roster is another one than the last that was taken, as far as it says when it is of.
+fn is_new_roster(here: &Here, facts: &RosterFacts) -> bool {
+    facts.as_of.is_none() || facts.as_of != here.partnership.as_of
 }
 
 /// Whether a run waits for nothing but a yes to where, or of when, its roster is. People who are missing are another

@@ -298,6 +298,22 @@ async fn the_same_roster_read_again_is_one_roster() {
 }
 
 #[tokio::test]
+async fn s09_the_last_feed_of_the_grace_is_a_feed_of_its_own() {
+    let town = Town::new().open();
+    town.sync(&kids(40)).await;
+    let of = |day: u32| ListSource {
+        as_of: Some(format!("2026-12-{day:02}T00:00:00Z").parse().unwrap()),
+        ..ListSource::new(&kids(40)[..39])
+    };
+    // Two of the three rosters, and the second of them over and over, long past the days of the grace.
+    for day in [1, 2, 2, 2, 2] {
+        town.clock.days(10);
+        assert_eq!(town.sync_source(of(day)).await.unwrap().run.result.counts.lapse, 0);
+    }
+    assert_eq!(town.sync_source(of(3)).await.unwrap().run.result.counts.lapse, 1);
+}
+
+#[tokio::test]
 async fn s02_an_empty_or_halved_roster_waits_and_nobody_is_missing() {
     let town = Town::new().open();
     let mut all = kids(30);
