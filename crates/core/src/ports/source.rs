@@ -110,6 +110,13 @@ pub trait RosterSource: Send {
         FetchOne::Unknown
     }
 
+    /// Lets go of what a stream was read from, once the plan that was made of it is settled: done, approved, or dropped by
+    /// a person. `cursor` is the one of the stream's [`RosterPage::End`]. A drop folder archives or shreds its files here;
+    /// a file that is no longer the one that was read stays where it is. Doing it twice is doing it once.
+    async fn release(&mut self, _cursor: &Cursor) -> Result<Vec<Finding>, ConnectorError> {
+        Ok(Vec::new())
+    }
+
     /// Tries what a sync would need (files, login, permissions) without reading the whole roster, for
     /// `check --online`. Returns what was noticed; an error is a source that cannot be used.
     async fn check(&mut self) -> Result<Vec<Finding>, ConnectorError>;

@@ -1,0 +1,1 @@
+//! The daemon: schedules, health, metrics, and the service manager.

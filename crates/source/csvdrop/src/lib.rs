@@ -1,0 +1,1 @@
+//! Roster source: a district's own CSV, TSV, pipe file or spreadsheet.
