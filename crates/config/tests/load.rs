@@ -492,6 +492,11 @@ fn what_can_be_seen_without_a_network_is_seen() {
         ("existing = \"separate\"", "", (Error, Code::MissingKey, "match.existing")),
         ("ils = \"main\"", "ils = \"man\"", (Error, Code::UnknownWord, "ils")),
         ("schedule = \"30 4 * * MON-FRI\"", "schedule = \"daily\"", (Error, Code::BadValue, "schedule")),
+        (
+            "ils = \"main\"",
+            "ils = \"main\"\nexpected_every = \"5m\"",
+            (Error, Code::OutOfRange, "expected_every"),
+        ),
         ("id = \"woodland-usd\"", "", (Warning, Code::MissingKey, "id")),
         (
             "[source.oneroster_csv]",

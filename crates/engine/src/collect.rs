@@ -15,7 +15,7 @@ use rostercard_core::guard::SchoolFacts;
 use rostercard_core::patron::WantedPatron;
 use rostercard_core::plan::{ChangeKind, ChangeState, kind_of};
 use rostercard_core::policy::{self, Decision, Today};
-use rostercard_core::ports::{Completeness, Record, RosterPage, RosterSource};
+use rostercard_core::ports::{Completeness, Cursor, Record, RosterPage, RosterSource};
 use rostercard_core::privacy::Personal;
 use rostercard_core::reason::{Reason, Reject, Review};
 use rostercard_core::spool;
@@ -59,6 +59,18 @@ pub(crate) struct Collected {
     pub(crate) stored_schools: HashMap<SchoolId, (String, String)>,
     /// People who are there again after having been missing, with nothing else to change.
     pub(crate) back: Vec<Missing>,
+    /// What the source is to let go of once the plan is settled.
+    pub(crate) cursor: Option<Cursor>,
+}
+
+impl Collected {
+    /// Whether there was nothing to read: an empty drop folder. Then the last roster stands, and so does its plan.
+    pub(crate) fn nothing_new(&self) -> bool {
+        self.completeness == Completeness::Delta
+            && self.cursor.is_none()
+            && self.result.roster == 0
+            && self.result.counts.reject == 0
+    }
 }
 
 /// The work of collecting.
@@ -161,18 +173,18 @@ impl Collector<'_> {
         };
         let mut hashers = (key.hasher(DigestKind::Person), key.hasher(DigestKind::Decided));
         let mut page = first;
-        let mut completeness = loop {
+        let (mut completeness, cursor) = loop {
             match page.map_err(EngineError::Source)? {
                 RosterPage::Records(records) => {
                     self.progress.advance(records.len() as u64);
                     self.page(records, &mut work, &mut hashers).await?;
                     page = source.next_page().await;
                 }
-                RosterPage::End { completeness, cursor: _, findings } => {
+                RosterPage::End { completeness, cursor, findings } => {
                     for finding in &findings {
                         work.result.note(finding.code, &finding.message, &finding.place);
                     }
-                    break completeness;
+                    break (completeness, cursor);
                 }
             }
         };
@@ -192,6 +204,7 @@ impl Collector<'_> {
             people: work.people,
             stored_schools,
             back: work.back,
+            cursor,
         })
     }
 
@@ -651,8 +664,11 @@ impl Collector<'_> {
         let grace = self.settings.grace;
         for row in absent {
             let school = stored.get(&row.school).cloned().unwrap_or_else(no_school);
-            work.result.absent += 1;
-            school_facts(&mut work.schools, &school.0, || school.1.clone()).absent += 1;
+            // Who is not in a delta is not missing from anything.
+            if completeness != Completeness::Delta {
+                work.result.absent += 1;
+                school_facts(&mut work.schools, &school.0, || school.1.clone()).absent += 1;
+            }
             if completeness == Completeness::Snapshot && grace_passed(&row, self.day, grace, self.new_roster)
             {
                 lapsing.push((row, school));

@@ -6,10 +6,11 @@ use hashbrown::HashSet;
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use rostercard_core::digest::{Digest, DigestKind};
+use rostercard_core::finding::Place;
 use rostercard_core::guard::{self, GuardAction, GuardName, PlanFacts, Verdict};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::ports::{
-    Completeness, ConnectorError, PatronDirectory, RosterFacts, RosterSource, SourceState,
+    Completeness, ConnectorError, Cursor, PatronDirectory, RosterFacts, RosterSource, SourceState,
 };
 use rostercard_core::spool::SpoolError;
 use rostercard_core::words::LinkState;
@@ -176,6 +177,9 @@ impl Engine {
         let in_doubt =
             self.store.open_intents(here.partnership.id).await?.into_iter().map(|i| i.person).collect();
         let (facts, collected) = self.collect(here, Mode::Plan, source, in_doubt).await?;
+        if collected.nothing_new() {
+            return Ok((RunState::Done, collected.result));
+        }
         let head = self.head(here, &facts, &collected);
         let verdict = self.guard(here, &facts, &collected);
         let mut result = collected.result;
@@ -204,7 +208,13 @@ impl Engine {
         source: &mut dyn RosterSource,
     ) -> Result<(RunState, RunResult), EngineError> {
         let (before, in_doubt) = self.settle_and_resume(here).await?;
-        let (facts, collected) = self.collect(here, Mode::Sync, source, in_doubt).await?;
+        let (facts, mut collected) = self.collect(here, Mode::Sync, source, in_doubt).await?;
+        if collected.nothing_new() {
+            collected.result.lookups += before.lookups;
+            collected.result.writes += before.writes;
+            collected.result.unsettled = self.store.open_intents(here.partnership.id).await?.len() as u64;
+            return Ok(conclude(collected.result, None, self.world.asked_to_stop()));
+        }
         let head = self.head(here, &facts, &collected);
         let verdict = self.guard(here, &facts, &collected);
         self.store.write_plan(here.run, head.clone()).await?;
@@ -285,6 +295,54 @@ impl Engine {
         }
         .await;
         self.end(&here, outcome).await
+    }
+
+    /// Lets the source go of what a run's roster was read from (archives a drop folder's file), if the run's plan is
+    /// settled: everything of it was done, or dropped by a person. What came of it is noted in the run. Does nothing, and says
+    /// nothing, for a source that has nothing to let go of. Killed before or in the middle of it, the next run reads the same
+    /// roster once more, finds nothing to do, and lets it go.
+    ///
+    /// # Errors
+    /// The store cannot be read. A source that cannot let go is a finding: the cards are made.
+    pub async fn release_settled(
+        &self,
+        report: RunReport,
+        source: &mut dyn RosterSource,
+    ) -> Result<RunReport, EngineError> {
+        let RunReport { partnership, run } = report;
+        let cursor = run.plan.as_ref().and_then(|plan| plan.cursor.clone());
+        let over = matches!(run.state, RunState::Done | RunState::DoneWithRejects);
+        let (Some(cursor), true, None) = (cursor, over, run.superseded_by) else {
+            return Ok(RunReport { partnership, run });
+        };
+        let open =
+            |c: &ChangeCount| matches!(c.state, ChangeState::Ready | ChangeState::Waiting) && c.count > 0;
+        if self.store.change_counts(run.id).await?.iter().any(open) {
+            return Ok(RunReport { partnership, run });
+        }
+        let mut result = run.result.clone();
+        let dropped = self.store.decisions(run.id).await?.iter().any(|decision| decision.what == "discard");
+        if result.counts.pending > 0 && !dropped {
+            let message = "the roster's file stays: for some of its people nothing could be done yet";
+            result.note("roster_kept", message, &Place::default());
+        } else {
+            match source.release(&Cursor(cursor)).await {
+                Ok(findings) => {
+                    for finding in &findings {
+                        result.note(finding.code, &finding.message, &finding.place);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(partnership = %partnership, run = %run.id, error = %error, "The roster's file could not be let go.");
+                    let message = format!("the roster's file could not be put away: {error}; {}", error.hint);
+                    result.note("roster_not_released", &message, &Place::default());
+                }
+            }
+        }
+        if result != run.result {
+            self.store.write_run(run.id, run.state, &result, None).await?;
+        }
+        Ok(RunReport { partnership, run: Run { result, ..run } })
     }
 
     /// Accepts where and of when a roster is, where that alone waits and nothing would change.
@@ -506,6 +564,7 @@ impl Engine {
             endpoint: facts.endpoint.clone(),
             day: here.day,
             expires_at: here.now.saturating_add(days).unwrap_or(here.now),
+            cursor: collected.cursor.as_ref().map(|cursor| cursor.0.clone()),
         }
     }
 

@@ -10,7 +10,7 @@ use rostercard_core::field::{Field, Ownership};
 use rostercard_core::finding::{Finding, Place};
 use rostercard_core::guard::GuardAction;
 use rostercard_core::plan::RunState;
-use rostercard_core::ports::{Completeness, Record, RejectionKind};
+use rostercard_core::ports::{Completeness, Cursor, Record, RejectionKind};
 use rostercard_core::privacy::Personal;
 use rostercard_core::rules::Homes;
 use rostercard_core::rules::pin::{BirthDateForm, PinRule};
@@ -710,4 +710,102 @@ impl rostercard_engine::Entropy for Nothing {
     fn fill(&self, _: &mut [u8]) {
         panic!("nothing is drawn");
     }
+}
+
+/// A drop folder's file.
+fn dropped(kids: &[support::Kid], file: &str, completeness: Completeness) -> ListSource {
+    ListSource { cursor: Some(Cursor(file.into())), completeness, ..ListSource::new(kids) }
+}
+
+#[tokio::test]
+async fn s40_a_file_is_let_go_of_only_when_its_plan_is_settled() {
+    let town = Town::new();
+    let engine = town.engine();
+    let mut source = dropped(&kids(3), "whole.csv", Completeness::Snapshot);
+    let waiting = engine.sync(&mut source).await.unwrap();
+    let waiting = engine.release_settled(waiting, &mut source).await.unwrap();
+    assert_eq!((waiting.run.state, source.released.len()), (RunState::Waiting, 0));
+
+    let one = ChangeSelection { school: Some("Nowhere".into()), ..ChangeSelection::default() };
+    assert!(engine.approve(waiting.run.id, one, "t", None).await.is_err());
+    let approved = engine.approve(waiting.run.id, ChangeSelection::default(), "t", None).await.unwrap();
+    let approved = engine.release_settled(approved, &mut source).await.unwrap();
+    assert_eq!(source.released, [Cursor("whole.csv".into())]);
+    assert_eq!(approved.run.result.findings["file_archived"].count, 1);
+    assert_eq!(town.store.run(approved.run.id).await.unwrap().result, approved.run.result);
+
+    // The same file read once more, as after a crash between the two: nothing to do, and it is let go of.
+    let mut again = dropped(&kids(3), "whole.csv", Completeness::Snapshot);
+    let done = engine.sync(&mut again).await.unwrap();
+    engine.release_settled(done, &mut again).await.unwrap();
+    assert_eq!(again.released.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_is_kept_while_nothing_could_be_done_for_some_of_its_people() {
+    let town = Town::new().open();
+    let engine = town.engine();
+    let mut roster = kids(2);
+    roster.push(kid("00900", "Bea", "Other", "Unknown"));
+    let mut source = dropped(&roster, "whole.csv", Completeness::Snapshot);
+    let done = engine.sync(&mut source).await.unwrap();
+    assert_eq!((done.run.result.counts.create, done.run.result.counts.pending), (2, 1));
+    let kept = engine.release_settled(done, &mut source).await.unwrap();
+    assert!(source.released.is_empty());
+    assert_eq!(kept.run.result.findings["roster_kept"].count, 1);
+}
+
+#[tokio::test]
+async fn a_file_whose_plan_a_person_dropped_is_let_go_of() {
+    let town = Town::new();
+    let engine = town.engine();
+    let mut source = dropped(&kids(2), "wrong.csv", Completeness::Snapshot);
+    let waiting = engine.sync(&mut source).await.unwrap();
+    let dropped = engine.discard(waiting.run.id, ChangeSelection::default(), "t").await.unwrap();
+    engine.release_settled(dropped, &mut source).await.unwrap();
+    assert_eq!(source.released.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_stays_when_the_ils_failed() {
+    let town = Town::new().open();
+    let engine = town.engine();
+    town.ils.set_down(true);
+    let mut source = dropped(&kids(2), "whole.csv", Completeness::Snapshot);
+    let failed = engine.sync(&mut source).await.unwrap();
+    assert_eq!(failed.run.state, RunState::Failed);
+    engine.release_settled(failed, &mut source).await.unwrap();
+    assert!(source.released.is_empty());
+}
+
+#[tokio::test]
+async fn s40_additions_make_nobody_absent() {
+    let town = Town::new().open();
+    town.sync(&kids(30)).await;
+    let mut roster = vec![kid("00900", "Bea", "Other", "B")];
+    for day in 0..40 {
+        town.clock.days(1);
+        let source = dropped(&roster, "january.csv", Completeness::Delta);
+        let report = town.sync_source(source).await.unwrap();
+        assert_eq!(report.run.state, RunState::Done, "{:?}", report.run.result.waiting_for);
+        let counts = &report.run.result.counts;
+        assert_eq!((counts.create, counts.lapse), (u64::from(day == 0), 0));
+        assert_eq!((counts.students, report.run.result.absent), (31, 0));
+    }
+    roster.clear();
+    assert_eq!(town.ils.patrons().len(), 31);
+}
+
+#[tokio::test]
+async fn an_empty_drop_folder_leaves_the_last_plan_as_it_is() {
+    let town = Town::new();
+    let waiting = town.sync(&kids(2)).await;
+    let nothing = ListSource { completeness: Completeness::Delta, ..ListSource::new(&[]) };
+    let report = town.sync_source(nothing).await.unwrap();
+    assert_eq!((report.run.state, report.run.result.roster), (RunState::Done, 0));
+    let approved = town.approve(waiting.run.id).await;
+    assert_eq!((approved.run.state, approved.run.result.counts.create), (RunState::Done, 2));
+    // And it is not an old roster either: the next whole one is compared with the last whole one.
+    let again = town.sync(&kids(2)).await;
+    assert_eq!(again.run.state, RunState::Done);
 }

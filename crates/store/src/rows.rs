@@ -222,6 +222,8 @@ pub struct PlanHead {
     pub day: Date,
     /// Until when what waits may be approved.
     pub expires_at: Timestamp,
+    /// What the roster's source is to let go of, or to go on from, once the plan is settled.
+    pub cursor: Option<String>,
 }
 
 /// The result of a run, so far. Counts and codes, nobody's values.

@@ -5,16 +5,20 @@ mod card;
 mod guards;
 mod people;
 
+use std::time::Duration;
+
 use rostercard_core::guard::Guards;
 use rostercard_core::rules::{CardRules, Existing};
 
-use crate::kind::{AName, Integer, Parsed, Text, Word, Wrong, words};
+use crate::kind::{AName, Integer, Parsed, Span, Text, Word, Wrong, words};
 use crate::main_file::{MainRead, read_id};
 use crate::names::Name;
 use crate::place::{Place, Placed};
 use crate::problem::{Code, Problem};
 use crate::reader::{OpaqueTable, TableReader};
 use crate::suggest::listed;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// One partnership, read and checked.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub struct Partnership {
     pub ils: Name,
     /// When it runs: a crontab line of five fields, checked by its shape alone. None: by hand only.
     pub schedule: Option<Placed<String>>,
+    /// How often a new roster comes, where that was said: a roster older than this, and half as much again, is late.
+    pub expected_every: Option<Duration>,
     /// Which connector reads the roster, such as `oneroster_csv`.
     pub source: String,
     /// The source connector's own table.
@@ -83,6 +89,7 @@ pub(crate) fn read(
     let district = top.required("district", &Text, "\"Woodland Joint Unified School District\"");
     let ils = top.required("ils", &AName, "\"main\"");
     let schedule = top.optional("schedule", &Parsed(schedule));
+    let expected_every = top.optional("expected_every", &Span(HOUR..=HOUR.saturating_mul(24 * 730)));
     let source = top
         .required_table(
             "source",
@@ -135,6 +142,7 @@ pub(crate) fn read(
         district,
         ils,
         schedule,
+        expected_every: expected_every.map(|every| every.value),
         source,
         source_table,
         rules,

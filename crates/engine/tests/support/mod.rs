@@ -20,7 +20,7 @@ use rostercard_core::finding::{Finding, Place};
 use rostercard_core::grade::Grade;
 use rostercard_core::guard::Guards;
 use rostercard_core::ports::{
-    Completeness, ConnectorError, Record, RosterFacts, RosterPage, RosterSource, SourceState,
+    Completeness, ConnectorError, Cursor, Record, RosterFacts, RosterPage, RosterSource, SourceState,
 };
 use rostercard_core::privacy::{BirthDate, Personal};
 use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
@@ -150,6 +150,10 @@ pub(crate) struct ListSource {
     /// After so many records, the source fails.
     pub(crate) fails_after: Option<usize>,
     pub(crate) sent: usize,
+    /// What is to be let go of.
+    pub(crate) cursor: Option<Cursor>,
+    /// What was let go of.
+    pub(crate) released: Vec<Cursor>,
 }
 
 impl ListSource {
@@ -162,6 +166,8 @@ impl ListSource {
             state: SourceState::Running,
             fails_after: None,
             sent: 0,
+            cursor: None,
+            released: Vec::new(),
         }
     }
 }
@@ -192,13 +198,18 @@ impl RosterSource for ListSource {
             let finding = Finding::new("list_read", Place::default(), "the list was read");
             return Ok(RosterPage::End {
                 completeness: self.completeness,
-                cursor: None,
+                cursor: self.cursor.clone(),
                 findings: vec![finding],
             });
         }
         let take = self.records.len().min(3);
         self.sent += take;
         Ok(RosterPage::Records(self.records.drain(..take).collect()))
+    }
+
+    async fn release(&mut self, cursor: &Cursor) -> Result<Vec<Finding>, ConnectorError> {
+        self.released.push(cursor.clone());
+        Ok(vec![Finding::new("file_archived", Place::default(), "the file was put away")])
     }
 
     async fn check(&mut self) -> Result<Vec<Finding>, ConnectorError> {

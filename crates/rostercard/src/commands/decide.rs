@@ -1,6 +1,8 @@
 //! `approve` and `discard`: a person's decision about what waits.
 
 use rostercard_core::plan::ChangeKind;
+use rostercard_core::ports::RosterSource;
+use rostercard_engine::{Engine, World};
 use rostercard_store::rows::{ChangeSelection, RunId};
 
 use crate::cli::{Approve, Discard, Global};
@@ -19,9 +21,12 @@ pub(crate) async fn approve(
 ) -> Result<Exit, Exit> {
     let selection = selection(global, args.only_school.as_deref(), args.only_kind.as_deref())?;
     let who = args.who.clone().unwrap_or_else(|| environment.login());
-    let (engine, world) = engine_of(global, setup, RunId(args.run)).await?;
-    let outcome =
-        stoppable(&world, engine.approve(RunId(args.run), selection, &who, args.digest.as_deref())).await;
+    let (engine, world, mut source) = engine_of(global, setup, RunId(args.run)).await?;
+    let outcome = stoppable(&world, async {
+        let report = engine.approve(RunId(args.run), selection, &who, args.digest.as_deref()).await?;
+        engine.release_settled(report, &mut *source).await
+    })
+    .await;
     tell(global, outcome)
 }
 
@@ -34,8 +39,12 @@ pub(crate) async fn discard(
 ) -> Result<Exit, Exit> {
     let selection = selection(global, args.only_school.as_deref(), args.only_kind.as_deref())?;
     let who = args.who.clone().unwrap_or_else(|| environment.login());
-    let (engine, _) = engine_of(global, setup, RunId(args.run)).await?;
-    tell(global, engine.discard(RunId(args.run), selection, &who).await)
+    let (engine, _, mut source) = engine_of(global, setup, RunId(args.run)).await?;
+    let outcome = match engine.discard(RunId(args.run), selection, &who).await {
+        Ok(report) => engine.release_settled(report, &mut *source).await,
+        Err(error) => Err(error),
+    };
+    tell(global, outcome)
 }
 
 fn selection(global: &Global, school: Option<&str>, kind: Option<&str>) -> Result<ChangeSelection, Exit> {
@@ -53,12 +62,12 @@ fn selection(global: &Global, school: Option<&str>, kind: Option<&str>) -> Resul
     Ok(ChangeSelection { school: school.map(str::to_owned), kind, ids: None })
 }
 
-/// The engine of the partnership that a run belongs to.
+/// The engine and the source of the partnership that a run belongs to.
 async fn engine_of(
     global: &Global,
     setup: &Setup,
     run: RunId,
-) -> Result<(rostercard_engine::Engine, rostercard_engine::World), Exit> {
+) -> Result<(Engine, World, Box<dyn RosterSource>), Exit> {
     setup.main()?;
     let store = setup.store()?;
     let found = store.run(run).await.map_err(|error| setup.store_error(&error))?;
@@ -78,5 +87,7 @@ async fn engine_of(
         return Err(Exit::Configuration);
     };
     let partnership = setup.partnership(&name)?;
-    setup.engine(partnership, store)
+    let source = setup.source(partnership)?;
+    let (engine, world) = setup.engine(partnership, store)?;
+    Ok((engine, world, source))
 }

@@ -31,7 +31,10 @@ pub(crate) async fn run(global: &Global, setup: &Setup, name: &str, what: What) 
     let outcome = stoppable(&world, async {
         match what {
             What::Plan => engine.plan(&mut *source).await,
-            What::Sync => engine.sync(&mut *source).await,
+            What::Sync => {
+                let report = engine.sync(&mut *source).await?;
+                engine.release_settled(report, &mut *source).await
+            }
         }
     })
     .await;

@@ -90,6 +90,7 @@ pub fn head(n: u32) -> PlanHead {
         endpoint: format!("https://sis.example.org/{n}"),
         day: DAY,
         expires_at: moment(604_800),
+        cursor: n.is_multiple_of(2).then(|| format!("file-{n}.csv")),
     }
 }
 

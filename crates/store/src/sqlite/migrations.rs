@@ -15,8 +15,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "first", sql: include_str!("migrations/0001_first.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "first", sql: include_str!("migrations/0001_first.sql") },
+    Migration { number: 2, name: "cursor", sql: include_str!("migrations/0002_cursor.sql") },
+];
 
 /// The newest schema that this program knows.
 #[expect(clippy::cast_possible_truncation, reason = "there are a handful of migrations")]

@@ -13,7 +13,7 @@ use crate::rows::{
 };
 
 const COLUMNS: &str = "id, partnership, kind, started_at, finished_at, state, result, superseded_by,
-    plan_digest, plan_as_of, plan_rules, plan_endpoint, plan_day, plan_expires_at";
+    plan_digest, plan_as_of, plan_rules, plan_endpoint, plan_day, plan_expires_at, plan_cursor";
 
 /// Begins a run.
 pub(super) fn begin(db: &Db<'_>, run: &NewRun) -> Result<RunId, Fault> {
@@ -50,7 +50,7 @@ pub(super) fn write(
 pub(super) fn write_head(db: &Db<'_>, run: RunId, head: &PlanHead) -> Result<(), Fault> {
     let mut statement = db.conn.prepare_cached(
         "update run set plan_digest = ?2, plan_as_of = ?3, plan_rules = ?4, plan_endpoint = ?5, plan_day = ?6,
-            plan_expires_at = ?7
+            plan_expires_at = ?7, plan_cursor = ?8
          where id = ?1",
     )?;
     let changed = statement.execute(params![
@@ -60,7 +60,8 @@ pub(super) fn write_head(db: &Db<'_>, run: RunId, head: &PlanHead) -> Result<(),
         head.rules.0.as_slice(),
         head.endpoint,
         days(head.day),
-        nanoseconds(head.expires_at)
+        nanoseconds(head.expires_at),
+        head.cursor
     ])?;
     found(changed, run)
 }
@@ -101,6 +102,7 @@ fn read(row: &Row<'_>) -> Result<Run, Fault> {
             endpoint: row.get::<_, Option<String>>(11)?.ok_or_else(half)?,
             day: date(row.get::<_, Option<i64>>(12)?.ok_or_else(half)?)?,
             expires_at: moment(row.get::<_, Option<i64>>(13)?.ok_or_else(half)?)?,
+            cursor: row.get(14)?,
         }),
     };
     let result: String = row.get(6)?;
