@@ -170,6 +170,7 @@ impl Client {
             retry_after: retry_after(response.headers()),
             content_type: content_type.map(str::to_owned),
             redirects: response.status().is_redirection() && response.headers().contains_key(LOCATION),
+            headers: std::mem::take(response.headers_mut()),
             body,
         })
     }
@@ -214,6 +215,16 @@ impl Call {
             .header("content-type", content_type)
     }
 
+    /// A PUT of a body.
+    pub fn put(endpoint: Endpoint, content_type: &str, body: impl Into<Bytes>) -> Self {
+        Self { method: Method::PUT, ..Self::post(endpoint, content_type, body) }
+    }
+
+    /// A PATCH with a body.
+    pub fn patch(endpoint: Endpoint, content_type: &str, body: impl Into<Bytes>) -> Self {
+        Self { method: Method::PATCH, ..Self::post(endpoint, content_type, body) }
+    }
+
     /// The same call with a header. The value is kept out of every print. One that HTTP cannot carry makes the call fail
     /// before it is sent.
     #[must_use]
@@ -248,12 +259,18 @@ pub struct Answer {
     pub redirects: bool,
     /// The body, decompressed.
     pub body: Vec<u8>,
+    headers: HeaderMap,
 }
 
 impl Answer {
     /// Whether the status is one of success.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// A header's value, whatever the case of its name: the first one, where it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// The charset that the `Content-Type` names.
@@ -290,6 +307,7 @@ mod tests {
                 content_type: Some(value.to_owned()),
                 redirects: false,
                 body: Vec::new(),
+                headers: HeaderMap::new(),
             };
             assert_eq!(answer.charset(), wanted, "{value}");
         }
