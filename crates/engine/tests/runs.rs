@@ -12,10 +12,10 @@ use rostercard_core::guard::GuardAction;
 use rostercard_core::plan::RunState;
 use rostercard_core::ports::{Completeness, Cursor, Record, RejectionKind};
 use rostercard_core::privacy::Personal;
-use rostercard_core::rules::Homes;
 use rostercard_core::rules::pin::{BirthDateForm, PinRule};
+use rostercard_core::rules::{CardFor, CardPatch, Homes, Selector};
 use rostercard_core::student::Damaged;
-use rostercard_core::words::LinkState;
+use rostercard_core::words::{CardModel, LinkState, Role};
 use rostercard_engine::{EngineError, SelectionError};
 use rostercard_store::Store;
 use rostercard_store::rows::{ChangeSelection, RunId};
@@ -808,4 +808,64 @@ async fn an_empty_drop_folder_leaves_the_last_plan_as_it_is() {
     // And it is not an old roster either: the next whole one is compared with the last whole one.
     let again = town.sync(&kids(2)).await;
     assert_eq!(again.run.state, RunState::Done);
+}
+
+/// Teachers get a card of their own kind.
+fn with_educators(town: &mut Town) {
+    let rules = &mut town.settings.rules;
+    rules.eligible.roles.push(Role::Educator);
+    rules.card_for.push(CardFor {
+        selector: Selector { roles: Some(vec![Role::Educator]), ..Selector::default() },
+        patch: CardPatch {
+            model: Some(CardModel::Educator),
+            category: Some("TEACHER".into()),
+            ..CardPatch::default()
+        },
+    });
+}
+
+fn teacher(id: &str, schools: &[&str]) -> Record {
+    let mut student = kid(id, "Toni", "Teacher", schools[0]).student();
+    student.role = Role::Educator;
+    student.grade = None;
+    student.schools = schools.iter().map(|name| support::school(name)).collect();
+    Record::Student(Box::new(student))
+}
+
+#[tokio::test]
+async fn s16_a_teacher_of_several_schools_gets_one_card_of_the_right_kind() {
+    let mut town = Town::new().open();
+    with_educators(&mut town);
+    let roster = |schools: &[&str]| {
+        let mut source = ListSource::new(&kids(1));
+        source.records.push(teacher("90001", schools));
+        source
+    };
+    let report = town.sync_source(roster(&["A", "B"])).await.unwrap();
+    assert_eq!((report.run.state, report.run.result.counts.create), (RunState::Done, 2));
+    let values = |number: &str| town.patron(number).values;
+    assert_eq!(values("7700090001").category, Some("TEACHER".into()));
+    assert_eq!(values("7700090001").home_branch, Some("MAIN".into()));
+    assert_eq!(values("7700000100").category, Some("STUDENT".into()));
+    // The other way round in the next roster is the same teacher at another first school: a change, and no second card.
+    let moved = town.sync_source(roster(&["B", "A"])).await.unwrap();
+    assert_eq!((moved.run.result.counts.update, town.ils.patrons().len()), (1, 2));
+    assert_eq!(values("7700090001").home_branch, Some("EAST".into()));
+}
+
+#[tokio::test]
+async fn s16_an_account_of_the_librarys_own_is_never_touched() {
+    let mut town = Town::new().open();
+    with_educators(&mut town);
+    town.ils.staff_add("7700090001", "Librarian");
+    let before = town.patron("7700090001").values;
+    for _ in 0..2 {
+        let mut source = ListSource::new(&kids(1));
+        source.records.push(teacher("90001", &["A"]));
+        let report = town.sync_source(source).await.unwrap();
+        assert_eq!(report.run.result.counts.review, 1);
+        town.clock.days(1);
+    }
+    let held = town.patron("7700090001");
+    assert_eq!((held.values, held.writes, held.pins_set), (before, 0, 0));
 }
