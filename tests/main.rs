@@ -13,5 +13,6 @@ mod demo;
 mod examples;
 mod first_cards;
 mod one_at_a_time;
+mod pause;
 mod privacy;
 mod support;

@@ -33,6 +33,8 @@ vocabulary! {
         RulesChanged = "rules_changed",
         /// The roster is read from another place than before (S36).
         EndpointChanged = "endpoint_changed",
+        /// It is the first run after a pause: it starts small (S37).
+        AfterPause = "after_pause",
         /// The roster is empty, or has lost a large share of the people with cards (S02).
         RosterCollapsed = "roster_collapsed",
         /// A school has lost a large share of its people, or sent nobody (S02).
@@ -89,6 +91,8 @@ pub struct Guards {
     pub rules_changed: GuardAction,
     /// Another endpoint.
     pub endpoint_changed: GuardAction,
+    /// The first run after a pause: so many changes go through, the rest waits.
+    pub after_pause: Limit,
     /// New patrons.
     pub create: Limit,
     /// Patrons linked.
@@ -117,6 +121,7 @@ impl Default for Guards {
             first_connection: GuardAction::Wait,
             rules_changed: GuardAction::Wait,
             endpoint_changed: GuardAction::Wait,
+            after_pause: Limit::wait(2.0, 25),
             create: Limit::wait(10.0, 25),
             link: Limit::wait(10.0, 25),
             update: Limit::wait(25.0, 25),
@@ -181,6 +186,8 @@ pub struct PlanFacts {
     pub rules_changed: bool,
     /// Where the roster is read from, where that differs from the last time: (before, now).
     pub endpoint_changed: Option<(String, String)>,
+    /// Why the partnership was paused, where this is the first run since.
+    pub after_pause: Option<String>,
     /// School by school.
     pub schools: BTreeMap<String, SchoolFacts>,
 }
@@ -313,6 +320,18 @@ fn whole_roster(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
                 v.whole = true;
             },
         );
+    }
+    let small = guards.after_pause.allows(live);
+    if let Some(reason) = &facts.after_pause
+        && changes > small
+    {
+        let cause = format!(
+            "this is the first run after a pause ({reason}): look at what has piled up, then approve it"
+        );
+        let what = doubt(GuardName::AfterPause, Some(small), changes, cause);
+        raise(verdict, guards.after_pause.action, what, |v| {
+            v.whole = true;
+        });
     }
     if let (Some(as_of), Some(last)) = (facts.as_of, facts.last_as_of)
         && as_of < last

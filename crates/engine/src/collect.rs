@@ -30,6 +30,7 @@ use rostercard_store::rows::{
 use zeroize::Zeroizing;
 
 use crate::engine::EngineError;
+use crate::pauses::Pauses;
 use crate::people::People;
 use crate::schools::Schools;
 use crate::settings::{Grace, PartnershipSettings};
@@ -85,6 +86,7 @@ pub(crate) struct Collector<'a> {
     pub(crate) new_roster: bool,
     /// People with a write whose fate is not known: nothing is planned for them.
     pub(crate) in_doubt: HashSet<Digest>,
+    pub(crate) pauses: &'a Pauses,
     pub(crate) progress: &'a dyn Progress,
 }
 
@@ -669,8 +671,7 @@ impl Collector<'_> {
                 work.result.absent += 1;
                 school_facts(&mut work.schools, &school.0, || school.1.clone()).absent += 1;
             }
-            if completeness == Completeness::Snapshot && grace_passed(&row, self.day, grace, self.new_roster)
-            {
+            if completeness == Completeness::Snapshot && self.grace_passed(&row, grace) {
                 lapsing.push((row, school));
             } else {
                 work.result.count(&school.1, Fate::Unchanged);
@@ -693,14 +694,13 @@ impl Collector<'_> {
         }
         self.flush_planned(work).await
     }
-}
 
-/// Whether somebody who is missing today as well has been missing long enough.
-fn grace_passed(row: &LinkIndex, day: Date, grace: Grace, new_roster: bool) -> bool {
-    let feeds = row.feeds_missed.saturating_add(u32::from(new_roster));
-    let days =
-        row.missing_since.map_or(0, |since| since.until(day).map_or(0, |span| i64::from(span.get_days())));
-    row.missing_since.is_some() && days >= i64::from(grace.days) && feeds >= grace.feeds
+    /// Whether somebody who is missing today as well has been missing long enough. Paused days do not count.
+    fn grace_passed(&self, row: &LinkIndex, grace: Grace) -> bool {
+        let feeds = row.feeds_missed.saturating_add(u32::from(self.new_roster));
+        let days = row.missing_since.map_or(0, |since| self.pauses.open_days(since, self.day));
+        row.missing_since.is_some() && days >= i64::from(grace.days) && feeds >= grace.feeds
+    }
 }
 
 fn live_by_school(

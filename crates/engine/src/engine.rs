@@ -22,6 +22,7 @@ use rostercard_store::{Store, StoreError};
 
 use crate::apply::Applier;
 use crate::collect::{Collected, Collector, Mode};
+use crate::pauses::Pauses;
 use crate::settings::PartnershipSettings;
 use crate::tally::{Fate, Tally};
 use crate::world::{Phase, World};
@@ -52,6 +53,16 @@ pub enum EngineError {
         stored: String,
         /// The ILS of the configuration.
         configured: String,
+    },
+    /// Somebody paused the partnership, its ILS, or everything.
+    #[error("partnership {name} is paused until {until}: {reason}")]
+    Paused {
+        /// The partnership.
+        name: String,
+        /// The library's date and time at which the pause ends.
+        until: String,
+        /// Why, in the words of who paused it.
+        reason: String,
     },
     /// This should not be possible.
     #[error("this should not be possible, and is a fault of Rostercard's: {0}")]
@@ -105,6 +116,10 @@ impl EngineError {
                 "an ILS's `id` is permanent: write id = \"{stored}\" again if it is the same ILS; moving cards to another \
                  ILS is not possible with this version"
             ),
+            Self::Paused { .. } => {
+                "nothing was read and nothing written; `rostercard resume` ends a pause before its time"
+                    .to_owned()
+            }
             Self::Selection(SelectionError::NothingWaits { .. }) => {
                 "`rostercard runs` lists what waits".to_owned()
             }
@@ -181,7 +196,7 @@ impl Engine {
             return Ok((RunState::Done, collected.result));
         }
         let head = self.head(here, &facts, &collected);
-        let verdict = self.guard(here, &facts, &collected);
+        let verdict = self.guard(here, &facts, &collected).await?;
         let mut result = collected.result;
         result.waiting_for = verdict.waiting_for;
         result.warnings = verdict.warnings;
@@ -197,6 +212,7 @@ impl Engine {
     /// The roster or the store cannot be read. An ILS that cannot be asked is a run that failed, not an error: what
     /// was done before is done, and the report says so.
     pub async fn sync(&self, source: &mut dyn RosterSource) -> Result<RunReport, EngineError> {
+        self.refuse_while_paused().await?;
         let here = self.begin("sync").await?;
         let outcome = self.sync_within(&here, source).await;
         self.end(&here, outcome).await
@@ -216,7 +232,7 @@ impl Engine {
             return Ok(conclude(collected.result, None, self.world.asked_to_stop()));
         }
         let head = self.head(here, &facts, &collected);
-        let verdict = self.guard(here, &facts, &collected);
+        let verdict = self.guard(here, &facts, &collected).await?;
         self.store.write_plan(here.run, head.clone()).await?;
         let waits = self.make_wait(here, &verdict).await?;
         self.keep_absence(here, &facts, &collected, &verdict).await?;
@@ -250,6 +266,7 @@ impl Engine {
         who: &str,
         digest: Option<&str>,
     ) -> Result<RunReport, EngineError> {
+        self.refuse_while_paused().await?;
         let here = self.waiting_run(run, digest).await?;
         let found = self.store.run(run).await?;
         if roster_alone_waits(&found) {
@@ -420,6 +437,33 @@ impl Engine {
         })
     }
 
+    async fn pauses(&self) -> Result<Pauses, EngineError> {
+        let settings = &self.settings;
+        let all = self.store.pauses().await?;
+        Ok(Pauses::of(all, &settings.permanent_id, &settings.ils, &settings.timezone))
+    }
+
+    async fn refuse_while_paused(&self) -> Result<(), EngineError> {
+        let pauses = self.pauses().await?;
+        let Some(pause) = pauses.on(self.world.clock.now()) else { return Ok(()) };
+        Err(EngineError::Paused {
+            name: self.settings.name.clone(),
+            until: self.settings.timezone.to_datetime(pause.end()).strftime("%Y-%m-%d %H:%M").to_string(),
+            reason: pause.asked.reason.clone(),
+        })
+    }
+
+    /// Why the partnership was paused, where no run was done since.
+    async fn after_pause(&self, here: &Here, pauses: &Pauses) -> Result<Option<String>, EngineError> {
+        if pauses.ended_since(Some(Timestamp::MIN), here.now).is_none() {
+            return Ok(None);
+        }
+        let runs = self.store.runs(Some(here.partnership.id), 200).await?;
+        let done = |run: &&Run| matches!(run.state, RunState::Done | RunState::DoneWithRejects);
+        let last = runs.iter().find(done).map(|run| run.started_at);
+        Ok(pauses.ended_since(last, here.now).map(str::to_owned))
+    }
+
     async fn begin(&self, kind: &str) -> Result<Here, EngineError> {
         let partnership = self.partnership().await?;
         let now = self.world.clock.now();
@@ -527,6 +571,7 @@ impl Engine {
         in_doubt: HashSet<Digest>,
     ) -> Result<(RosterFacts, Collected), EngineError> {
         self.world.progress.phase(Phase::Reading, None);
+        let pauses = self.pauses().await?;
         let facts = source.facts().await.map_err(EngineError::Source)?;
         let collector = Collector {
             store: &*self.store,
@@ -537,6 +582,7 @@ impl Engine {
             day: here.day,
             new_roster: is_new_roster(here, &facts),
             in_doubt,
+            pauses: &pauses,
             progress: &*self.world.progress,
         };
         let mut collected = collector.collect(source).await?;
@@ -568,14 +614,20 @@ impl Engine {
         }
     }
 
-    fn guard(&self, here: &Here, facts: &RosterFacts, collected: &Collected) -> Verdict {
+    async fn guard(
+        &self,
+        here: &Here,
+        facts: &RosterFacts,
+        collected: &Collected,
+    ) -> Result<Verdict, EngineError> {
+        let after_pause = self.after_pause(here, &self.pauses().await?).await?;
         let partnership = &here.partnership;
         let endpoint_changed = partnership
             .endpoint
             .clone()
             .filter(|before| *before != facts.endpoint)
             .map(|before| (before, facts.endpoint.clone()));
-        guard::evaluate(
+        Ok(guard::evaluate(
             &PlanFacts {
                 completeness: collected.completeness,
                 source_state: facts.state,
@@ -585,10 +637,11 @@ impl Engine {
                 first_connection: !partnership.let_through,
                 rules_changed: partnership.rules.is_some_and(|rules| rules != self.rules_digest()),
                 endpoint_changed,
+                after_pause,
                 schools: collected.schools.clone(),
             },
             &self.settings.guards,
-        )
+        ))
     }
 
     /// Puts what waits aside; how much of what.

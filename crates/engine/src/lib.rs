@@ -10,6 +10,7 @@
 mod apply;
 mod collect;
 mod engine;
+mod pauses;
 mod people;
 mod schools;
 mod settings;

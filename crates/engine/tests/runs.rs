@@ -16,9 +16,9 @@ use rostercard_core::rules::pin::{BirthDateForm, PinRule};
 use rostercard_core::rules::{CardFor, CardPatch, Homes, Selector};
 use rostercard_core::student::Damaged;
 use rostercard_core::words::{CardModel, LinkState, Role};
-use rostercard_engine::{EngineError, SelectionError};
+use rostercard_engine::{Clock as _, EngineError, SelectionError};
 use rostercard_store::Store;
-use rostercard_store::rows::{ChangeSelection, RunId};
+use rostercard_store::rows::{ChangeSelection, NewPause, PauseScope, RunId};
 use support::ils::Mishap;
 use support::{ListSource, SETTLE_AFTER, Town, kid, kids};
 
@@ -868,4 +868,70 @@ async fn s16_an_account_of_the_librarys_own_is_never_touched() {
     }
     let held = town.patron("7700090001");
     assert_eq!((held.values, held.writes, held.pins_set), (before, 0, 0));
+}
+
+fn pause(town: &Town, scope: PauseScope, days: i64) -> NewPause {
+    let now = town.clock.now();
+    let until = now + jiff::SignedDuration::from_hours(24 * days);
+    NewPause { scope, since: now, until, reason: "the ILS is upgraded".into(), who: "pat".into() }
+}
+
+#[tokio::test]
+async fn s37_while_paused_nothing_is_asked_and_nothing_written() {
+    let town = Town::new().open();
+    town.sync(&kids(2)).await;
+    town.ils.take_counts();
+    town.store.pause(pause(&town, PauseScope::Ils("main".into()), 3)).await.unwrap();
+    let refused = town.engine().sync(&mut ListSource::new(&kids(3))).await;
+    let Err(error @ EngineError::Paused { .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(
+        error.to_string(),
+        "partnership woodland is paused until 2026-11-27 04:30: the ILS is upgraded"
+    );
+    assert_eq!(town.ils.take_counts(), (0, 0, 0));
+    // A plan writes nothing, and can be made; approving it can not.
+    let planned = town.plan(&kids(3)).await;
+    let refused = town.engine().approve(planned.run.id, ChangeSelection::default(), "t", None).await;
+    assert!(matches!(refused, Err(EngineError::Paused { .. })), "{refused:?}");
+    // Another partnership's pause, and one that is over, are none.
+    town.store.resume(&PauseScope::Ils("main".into()), town.clock.now(), "pat").await.unwrap();
+    town.store.pause(pause(&town, PauseScope::Partnership("other".into()), 90)).await.unwrap();
+    assert_eq!(town.sync(&kids(3)).await.run.result.counts.create, 1);
+}
+
+#[tokio::test]
+async fn s37_the_grace_stands_still_and_the_first_run_after_starts_small() {
+    let town = Town::new().open();
+    town.sync(&kids(100)).await;
+    let stayed = &kids(100)[..95];
+    for _ in 0..5 {
+        town.clock.days(1);
+        town.sync(stayed).await;
+    }
+    town.store.pause(pause(&town, PauseScope::Everything, 30)).await.unwrap();
+    town.clock.days(30);
+    // Many newcomers have piled up: they wait, all of them, though the guard for new cards is off.
+    let mut now = stayed.to_vec();
+    now.extend((0..40).map(|i| kid(&format!("{:05}", 800 + i), "New", &format!("Comer{i}"), "A")));
+    let first = town.sync(&now).await;
+    assert_eq!(first.run.state, RunState::Waiting);
+    assert_eq!(first.run.result.waiting_for[0].guard, "after_pause");
+    assert_eq!((first.run.result.counts.waiting, first.run.result.counts.lapse), (40, 0));
+    town.clock.days(1);
+    let again = town.sync(&now).await;
+    assert_eq!(again.run.result.waiting_for[0].guard, "after_pause", "it waits until somebody has looked");
+    assert_eq!(town.approve(again.run.id).await.run.state, RunState::Done);
+    // 14 days of grace: 4 before the pause, and 10 whole days after the one on which it ended.
+    let mut lapsed_after = 0;
+    for day in 2..20 {
+        town.clock.days(1);
+        let report = town.sync(&now).await;
+        assert_eq!(report.run.state, RunState::Done, "{:?}", report.run.result.waiting_for);
+        if report.run.result.counts.lapse > 0 {
+            assert_eq!(report.run.result.counts.lapse, 5);
+            lapsed_after = day;
+            break;
+        }
+    }
+    assert_eq!(lapsed_after, 11);
 }

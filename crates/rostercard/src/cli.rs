@@ -52,6 +52,10 @@ pub(crate) enum Command {
     Approve(Approve),
     /// Drop waiting changes: nothing was written of them, and nothing will be.
     Discard(Discard),
+    /// Pause a partnership, an ILS or everything until a day: nothing is written, and grace stands still.
+    Pause(Pause),
+    /// End a pause before its time.
+    Resume(Paused),
     /// How the partnerships stand.
     Status,
     /// The last runs.
@@ -158,6 +162,45 @@ pub(crate) struct Discard {
     #[arg(long, value_name = "KIND")]
     pub(crate) only_kind: Option<String>,
     /// Who discards; your login otherwise.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) who: Option<String>,
+}
+
+/// What is paused.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct PauseScope {
+    /// This partnership.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partnership: Option<String>,
+    /// Every partnership of this ILS.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ils: Option<String>,
+    /// Everything.
+    #[arg(long)]
+    pub(crate) everything: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pause {
+    #[command(flatten)]
+    pub(crate) scope: PauseScope,
+    /// The day on which it goes on, at its beginning: 2026-12-01.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) until: String,
+    /// Why, in a few words without names of people; shown in `status` and in messages.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Who pauses; your login otherwise.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) who: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Paused {
+    #[command(flatten)]
+    pub(crate) scope: PauseScope,
+    /// Who ends it; your login otherwise.
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) who: Option<String>,
 }

@@ -52,6 +52,74 @@ id!(
     SchoolId
 );
 
+id!(
+    /// A pause, by its row.
+    PauseId
+);
+
+/// What is paused.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PauseScope {
+    /// Every partnership.
+    Everything,
+    /// The partnerships of an ILS, by its permanent id.
+    Ils(String),
+    /// One partnership, by its permanent id.
+    Partnership(String),
+}
+
+impl PauseScope {
+    /// Whether it holds for a partnership of an ILS.
+    #[must_use]
+    pub fn holds_for(&self, partnership: &str, ils: &str) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Ils(id) => id == ils,
+            Self::Partnership(id) => id == partnership,
+        }
+    }
+}
+
+/// A pause: nothing is written, and grace stands still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPause {
+    /// What is paused.
+    pub scope: PauseScope,
+    /// Since when.
+    pub since: Timestamp,
+    /// The moment at which it ends by itself.
+    pub until: Timestamp,
+    /// Why, in a person's words.
+    pub reason: String,
+    /// Who paused it: the login or token's name.
+    pub who: String,
+}
+
+/// A pause as the store keeps it, also after it has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Its row.
+    pub id: PauseId,
+    /// What was asked.
+    pub asked: NewPause,
+    /// When and by whom it was ended before its time.
+    pub resumed: Option<(Timestamp, String)>,
+}
+
+impl Pause {
+    /// The moment at which it ends, or ended.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        self.resumed.as_ref().map_or(self.asked.until, |(at, _)| (*at).min(self.asked.until))
+    }
+
+    /// Whether it is in force.
+    #[must_use]
+    pub fn is_on(&self, now: Timestamp) -> bool {
+        self.asked.since <= now && now < self.end()
+    }
+}
+
 /// A partnership as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partnership {

@@ -8,8 +8,8 @@ use rostercard_core::privacy::Personal;
 
 use crate::rows::{
     Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, Link, LinkIndex, LinkWrite, Missing,
-    NewChange, NewIntent, NewRun, OpenIntent, Partnership, PartnershipId, PlanDecision, PlanHead, Run, RunId,
-    RunResult, Settlement, StateCount, StoredSchool,
+    NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
+    PauseScope, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount, StoredSchool,
 };
 
 /// What can go wrong with a store.
@@ -238,6 +238,15 @@ pub trait Store: Send + Sync {
 
     /// Intents whose outcome is not known, oldest first.
     async fn open_intents(&self, partnership: PartnershipId) -> Result<Vec<OpenIntent>, StoreError>;
+
+    /// Pauses something.
+    async fn pause(&self, pause: NewPause) -> Result<PauseId, StoreError>;
+
+    /// Ends the pauses of exactly this scope that are in force; how many there were.
+    async fn resume(&self, scope: &PauseScope, at: Timestamp, who: &str) -> Result<u64, StoreError>;
+
+    /// Every pause there was, oldest first.
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
 
     /// How many PINs wait to be handed out.
     async fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError>;

@@ -10,8 +10,9 @@ use crate::problem::{Code, Problem};
 use crate::reader::{TableReader, TextOrTable};
 
 /// The limits, each with where it is kept.
-type Limits = [(&'static str, fn(&mut Guards) -> &mut Limit); 9];
+type Limits = [(&'static str, fn(&mut Guards) -> &mut Limit); 10];
 const LIMITS: Limits = [
+    ("after_pause", |guards| &mut guards.after_pause),
     ("create", |guards| &mut guards.create),
     ("link", |guards| &mut guards.link),
     ("update", |guards| &mut guards.update),

@@ -17,6 +17,7 @@ fn facts(schools: impl IntoIterator<Item = (String, SchoolFacts)>) -> PlanFacts 
         first_connection: false,
         rules_changed: false,
         endpoint_changed: None,
+        after_pause: None,
         schools: schools.into_iter().collect(),
     }
 }
@@ -153,4 +154,27 @@ fn an_incomplete_roster_makes_nobody_missing() {
     let mut plan = facts([school("A", 80, 2, 78)]);
     plan.completeness = Completeness::Incomplete;
     assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), Vec::<&str>::new());
+}
+
+#[test]
+fn s37_the_first_run_after_a_pause_starts_small() {
+    let cards = SchoolFacts { live: 100, roster: 100, label: "A".into(), ..SchoolFacts::default() };
+    let mut some = with(facts([("A".to_owned(), cards)]), "A", ChangeKind::Renew, 26);
+    assert!(!evaluate(&some, &Guards::default()).whole);
+    some.after_pause = Some("an upgrade".into());
+    let verdict = evaluate(&some, &Guards::default());
+    assert!(verdict.whole);
+    assert_eq!(
+        (verdict.waiting_for[0].guard.as_str(), verdict.waiting_for[0].limit),
+        ("after_pause", Some(25))
+    );
+    assert!(verdict.waiting_for[0].likely_cause.contains("an upgrade"));
+    let mut few = some;
+    few.schools.values_mut().for_each(|school| {
+        school.changes.retain(|_, count| {
+            *count = 25;
+            true
+        })
+    });
+    assert!(!evaluate(&few, &Guards::default()).whole);
 }

@@ -11,8 +11,8 @@ use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 use rostercard_store::rows::{
     Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, Link, LinkIndex, LinkWrite, Missing,
-    NewChange, NewIntent, NewRun, OpenIntent, Partnership, PartnershipId, PlanDecision, PlanHead, Run, RunId,
-    RunResult, Settlement, StateCount, StoredSchool,
+    NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
+    PauseScope, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount, StoredSchool,
 };
 use rostercard_store::{Store, StoreError};
 use tokio::sync::Notify;
@@ -123,5 +123,8 @@ passed_on! {
     fn intend_again(&self, intents: &[IntentId], at: Timestamp) -> Result<(), StoreError>;
     fn settle(&self, settlements: Vec<Settlement>) -> Result<(), StoreError>;
     fn open_intents(&self, partnership: PartnershipId) -> Result<Vec<OpenIntent>, StoreError>;
+    fn pause(&self, pause: NewPause) -> Result<PauseId, StoreError>;
+    fn resume(&self, scope: &PauseScope, at: Timestamp, who: &str) -> Result<u64, StoreError>;
+    fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
     fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError>;
 }

@@ -5,6 +5,7 @@ mod decide;
 mod demo;
 mod ils;
 mod init;
+mod pause;
 mod practice;
 mod run;
 mod runs;
@@ -29,6 +30,8 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Sync(args) => run::run(&global, &setup(), &args.partnership, run::What::Sync).await,
         Command::Approve(args) => decide::approve(&global, &setup(), &environment, &args).await,
         Command::Discard(args) => decide::discard(&global, &setup(), &environment, &args).await,
+        Command::Pause(args) => pause::pause(&global, &setup(), &environment, &args).await,
+        Command::Resume(args) => pause::resume(&global, &setup(), &environment, &args).await,
         Command::Status => status::status(&global, &setup()).await,
         Command::Runs(args) => runs::runs(&global, &setup(), &args).await,
         Command::Show(args) => runs::show(&global, &setup(), &args).await,

@@ -1,9 +1,10 @@
 //! `status`: how the partnerships stand.
 
 use jiff::Timestamp;
+use rostercard_config::Partnership;
 use rostercard_core::plan::RunState;
 use rostercard_store::Store;
-use rostercard_store::rows::Run;
+use rostercard_store::rows::{Pause, Run};
 use serde_json::json;
 
 use crate::cli::Global;
@@ -47,6 +48,7 @@ pub(crate) async fn status(global: &Global, setup: &Setup) -> Result<Exit, Exit>
                 standing.schedule = partnership.schedule.as_ref().map(|s| s.value.clone());
                 if let Some(store) = &store {
                     fill(setup, &**store, partnership.id.as_str(), &mut standing).await?;
+                    paused(setup, &**store, partnership, &mut standing).await?;
                 }
             }
         }
@@ -82,6 +84,27 @@ pub(crate) async fn status(global: &Global, setup: &Setup) -> Result<Exit, Exit>
         }
     }
     Ok(if standings.iter().any(|s| s.state == "failing") { Exit::Failed } else { Exit::Done })
+}
+
+/// A pause says more than what was before it.
+async fn paused(
+    setup: &Setup,
+    store: &dyn Store,
+    partnership: &Partnership,
+    standing: &mut Standing,
+) -> Result<(), Exit> {
+    let main = setup.main()?;
+    let ils = main.ils(&partnership.ils).map_or("", |ils| ils.id.as_str());
+    let now = machine::now();
+    let pauses = store.pauses().await.map_err(|error| setup.store_error(&error))?;
+    let holds =
+        |pause: &&Pause| pause.is_on(now) && pause.asked.scope.holds_for(partnership.id.as_str(), ils);
+    if let Some(pause) = pauses.iter().filter(holds).max_by_key(|pause| pause.end()) {
+        let until = main.library.timezone.to_datetime(pause.end()).date();
+        standing.state = "paused";
+        standing.why = format!("until {until}, by {}: {}", pause.asked.who, pause.asked.reason);
+    }
+    Ok(())
 }
 
 async fn fill(

@@ -10,6 +10,7 @@
 pub mod journal;
 pub mod ledger;
 pub mod partnerships;
+pub mod pauses;
 pub mod plans;
 pub mod runs;
 pub mod sample;
@@ -64,6 +65,7 @@ cases! { $
     runs::a_run_comes_back_as_it_was_written,
     runs::the_newest_runs_come_first,
     runs::decisions_are_kept_in_order,
+    pauses::a_pause_holds_until_its_end_or_until_it_is_resumed,
     plans::changes_come_in_pages,
     plans::changes_are_counted,
     plans::only_what_is_selected_moves,

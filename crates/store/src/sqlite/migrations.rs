@@ -18,6 +18,7 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "first", sql: include_str!("migrations/0001_first.sql") },
     Migration { number: 2, name: "cursor", sql: include_str!("migrations/0002_cursor.sql") },
+    Migration { number: 3, name: "pause", sql: include_str!("migrations/0003_pause.sql") },
 ];
 
 /// The newest schema that this program knows.

@@ -13,6 +13,7 @@ mod journal;
 mod ledger;
 mod migrations;
 mod partnerships;
+mod pauses;
 mod plans;
 mod read;
 mod runs;
@@ -35,8 +36,8 @@ use self::read::Readers;
 use self::writer::Writer;
 use crate::rows::{
     Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, Link, LinkIndex, LinkWrite, Missing,
-    NewChange, NewIntent, NewRun, OpenIntent, Partnership, PartnershipId, PlanDecision, PlanHead, Run, RunId,
-    RunResult, Settlement, StateCount, StoredSchool,
+    NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
+    PauseScope, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount, StoredSchool,
 };
 use crate::seal::{Entropy, StoreKey};
 use crate::store::{Store, StoreError};
@@ -289,6 +290,19 @@ impl Store for SqliteStore {
 
     async fn open_intents(&self, partnership: PartnershipId) -> Result<Vec<OpenIntent>, StoreError> {
         self.read(move |db| journal::open_intents(db, partnership)).await
+    }
+
+    async fn pause(&self, pause: NewPause) -> Result<PauseId, StoreError> {
+        self.write(move |db| pauses::begin(db, &pause)).await
+    }
+
+    async fn resume(&self, scope: &PauseScope, at: Timestamp, who: &str) -> Result<u64, StoreError> {
+        let (scope, who) = (scope.clone(), who.to_owned());
+        self.write(move |db| pauses::resume(db, &scope, at, &who)).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
+        self.read(pauses::all).await
     }
 
     async fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError> {
