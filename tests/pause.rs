@@ -45,7 +45,10 @@ fn s37_a_pause_says_what_is_wrong_with_it() {
         (&["pause", "--everything", "--until", "2020-01-01", "--reason", "x"], "is not after today"),
         (&["pause", "--everything", "--until", "2999-01-01", "--reason", " "], "more than a year away"),
         (&["pause", "--ils", "mian", "--until", "2999-01-01", "--reason", "x"], "there is no ILS `mian`"),
-        (&["pause", "--partnership", "oakk", "--until", "2999-01-01", "--reason", "x"], "did you mean `oak`?"),
+        (
+            &["pause", "--partnership", "oakk", "--until", "2999-01-01", "--reason", "x"],
+            "did you mean `oak`?",
+        ),
         (&["pause", "--until", "2999-01-01", "--reason", "x"], "--everything"),
         (
             &["pause", "--everything", "--ils", "main", "--until", "2999-01-01", "--reason", "x"],

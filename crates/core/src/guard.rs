@@ -147,7 +147,8 @@ impl Guards {
             ChangeKind::Renew => Some(self.renew),
             ChangeKind::Lapse => Some(self.lapse),
             ChangeKind::Restore => Some(self.restore),
-            ChangeKind::Note => None,
+            // Those have a limit of their own: who asked for them is at hand.
+            ChangeKind::Pin | ChangeKind::Note => None,
         }
     }
 }
@@ -465,7 +466,7 @@ fn likely_cause(kind: ChangeKind) -> &'static str {
         ChangeKind::Renew => "the yearly renewal, or a changed expiry rule",
         ChangeKind::Lapse => "a school or grade that was left out of the export",
         ChangeKind::Restore => "people who were missing for a while are in the roster again",
-        ChangeKind::Note => "",
+        ChangeKind::Pin | ChangeKind::Note => "",
     }
 }
 

@@ -20,6 +20,8 @@ vocabulary! {
         Lapse = "lapse",
         /// A lapsed card comes back.
         Restore = "restore",
+        /// A card gets a new PIN, because a person asked for it. Never planned by a sync; counted as `update`.
+        Pin = "pin",
         /// Nothing changes in the ILS; the ledger alone learns something (a new school with the same branch, a reason
         /// that changed). Counted as `unchanged`.
         Note = "note",
@@ -75,7 +77,7 @@ impl Counts {
         match kind {
             ChangeKind::Create => &mut self.create,
             ChangeKind::Link => &mut self.link,
-            ChangeKind::Update => &mut self.update,
+            ChangeKind::Update | ChangeKind::Pin => &mut self.update,
             ChangeKind::Renew => &mut self.renew,
             ChangeKind::Lapse => &mut self.lapse,
             ChangeKind::Restore => &mut self.restore,

@@ -86,7 +86,7 @@ pub(crate) struct Attempt {
 }
 
 /// What is about to be sent for a change.
-struct Step {
+pub(crate) struct Step {
     kind: IntentKind,
     number: NumberDraw,
     values: PatronValues,
@@ -95,6 +95,10 @@ struct Step {
 }
 
 impl Step {
+    pub(crate) fn pin(number: NumberDraw, pin: &Secret) -> Self {
+        Self { pin: Some(pin.clone()), ..Self::new(IntentKind::SetPin, number) }
+    }
+
     fn new(kind: IntentKind, number: NumberDraw) -> Self {
         Self { kind, number, values: PatronValues::default(), before: None, pin: None }
     }
@@ -219,6 +223,7 @@ impl<'a> Applier<'a> {
             ChangeKind::Create => self.create(change, link).await,
             ChangeKind::Update | ChangeKind::Renew | ChangeKind::Restore => self.update(change, link).await,
             ChangeKind::Lapse => self.lapse(change, link).await,
+            ChangeKind::Pin => self.new_pin(change, link).await,
             ChangeKind::Link | ChangeKind::Note => {
                 Err(EngineError::Internal("a plan holds a kind of change that is never planned"))
             }
@@ -281,7 +286,7 @@ impl<'a> Applier<'a> {
     }
 
     /// A change that could not be made this time.
-    async fn failed(
+    pub(crate) async fn failed(
         &self,
         change: &Change,
         intent: Option<IntentId>,
@@ -487,7 +492,7 @@ impl<'a> Applier<'a> {
     }
 
     /// Makes a step's intent durable; its row, and the number, drawn if it was to be.
-    async fn intend(
+    pub(crate) async fn intend(
         &self,
         run: RunId,
         change: &Change,
@@ -775,8 +780,12 @@ impl<'a> Applier<'a> {
                 self.settle_one(Settlement { intent, change: done, pin: Some(pin), ..self.nothing() }).await
             }
             Outcome::Rejected(rejection) => {
-                let message =
-                    format!("a card was made, but the ILS refused its PIN: {}", rejection.error.message);
+                let what = if change.kind == ChangeKind::Pin {
+                    "a card keeps its old PIN"
+                } else {
+                    "a card was made"
+                };
+                let message = format!("{what}; the ILS refused the PIN: {}", rejection.error.message);
                 self.result().note("pin_not_set", &message, &Place::default());
                 let intent = Some((intent, IntentEnd::Rejected));
                 self.settle_one(Settlement { intent, change: done, ..self.nothing() }).await

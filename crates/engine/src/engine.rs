@@ -93,6 +93,14 @@ pub enum SelectionError {
         /// Until when.
         until: Timestamp,
     },
+    /// A card cannot get a new PIN.
+    #[error("the {position}. student id that was given: {why}; no card got a new PIN")]
+    NoNewPin {
+        /// Which of the ids that were given, from 1.
+        position: usize,
+        /// Why.
+        why: String,
+    },
     /// The plan is not the one that was looked at.
     #[error("the plan of run {run} has digest {found}, not {asked}: look at it again")]
     OtherDigest {
@@ -123,6 +131,10 @@ impl EngineError {
             Self::Selection(SelectionError::NothingWaits { .. }) => {
                 "`rostercard runs` lists what waits".to_owned()
             }
+            Self::Selection(SelectionError::NoNewPin { .. }) => {
+                "`rostercard explain` says how a student stands; leave that id out, and start again"
+                    .to_owned()
+            }
             Self::Selection(_) => "`rostercard runs` lists the runs of a partnership".to_owned(),
             Self::Spool(_) | Self::Internal(_) => {
                 "make a new plan; if it happens again, report it".to_owned()
@@ -142,10 +154,10 @@ pub struct RunReport {
 
 /// Runs one partnership.
 pub struct Engine {
-    store: Arc<dyn Store>,
-    directory: Arc<dyn PatronDirectory>,
-    settings: PartnershipSettings,
-    world: World,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) directory: Arc<dyn PatronDirectory>,
+    pub(crate) settings: PartnershipSettings,
+    pub(crate) world: World,
 }
 
 impl std::fmt::Debug for Engine {
@@ -155,11 +167,11 @@ impl std::fmt::Debug for Engine {
 }
 
 /// What every step of a run needs to know of it.
-struct Here {
-    partnership: Partnership,
-    run: RunId,
-    now: Timestamp,
-    day: Date,
+pub(crate) struct Here {
+    pub(crate) partnership: Partnership,
+    pub(crate) run: RunId,
+    pub(crate) now: Timestamp,
+    pub(crate) day: Date,
 }
 
 impl Engine {
@@ -249,6 +261,10 @@ impl Engine {
             let through =
                 here.partnership.let_through || self.settings.guards.first_connection != GuardAction::Wait;
             self.store.write_taken(here.partnership.id, &head, through).await?;
+        }
+        let keep = Span::new().hours(i64::from(self.settings.pins.forget_days) * 24);
+        if let Ok(before) = here.now.checked_sub(keep) {
+            self.store.forget_pins(here.partnership.id, before).await?;
         }
         let (result, halted) = self.apply(here, result).await?;
         Ok(conclude(result, halted, self.world.asked_to_stop()))
@@ -423,7 +439,7 @@ impl Engine {
     // ---- the steps ----
 
     /// The partnership's row; refused where its cards are in another ILS.
-    async fn partnership(&self) -> Result<Partnership, EngineError> {
+    pub(crate) async fn partnership(&self) -> Result<Partnership, EngineError> {
         let settings = &self.settings;
         let partnership =
             self.store.partnership(&settings.permanent_id, &settings.ils, &settings.name).await?;
@@ -443,7 +459,7 @@ impl Engine {
         Ok(Pauses::of(all, &settings.permanent_id, &settings.ils, &settings.timezone))
     }
 
-    async fn refuse_while_paused(&self) -> Result<(), EngineError> {
+    pub(crate) async fn refuse_while_paused(&self) -> Result<(), EngineError> {
         let pauses = self.pauses().await?;
         let Some(pause) = pauses.on(self.world.clock.now()) else { return Ok(()) };
         Err(EngineError::Paused {
@@ -464,7 +480,7 @@ impl Engine {
         Ok(pauses.ended_since(last, here.now).map(str::to_owned))
     }
 
-    async fn begin(&self, kind: &str) -> Result<Here, EngineError> {
+    pub(crate) async fn begin(&self, kind: &str) -> Result<Here, EngineError> {
         let partnership = self.partnership().await?;
         let now = self.world.clock.now();
         let run = self
@@ -478,7 +494,7 @@ impl Engine {
         self.settings.timezone.to_datetime(now).date()
     }
 
-    async fn end(
+    pub(crate) async fn end(
         &self,
         here: &Here,
         outcome: Result<(RunState, RunResult), EngineError>,
@@ -693,7 +709,7 @@ impl Engine {
     }
 
     /// Makes every ready change of a run, then settles what had no answer.
-    async fn apply(
+    pub(crate) async fn apply(
         &self,
         here: &Here,
         result: RunResult,
@@ -778,7 +794,11 @@ fn roster_alone_waits(run: &Run) -> bool {
 }
 
 /// The state of a run that has come to its end.
-fn conclude(mut result: RunResult, halted: Option<ConnectorError>, stopped: bool) -> (RunState, RunResult) {
+pub(crate) fn conclude(
+    mut result: RunResult,
+    halted: Option<ConnectorError>,
+    stopped: bool,
+) -> (RunState, RunResult) {
     result.error = None;
     result.hint = None;
     let undone = result.failed + result.unsettled;

@@ -12,6 +12,7 @@ mod collect;
 mod engine;
 mod pauses;
 mod people;
+mod pins;
 mod schools;
 mod settings;
 mod settle;
@@ -19,5 +20,6 @@ mod tally;
 mod world;
 
 pub use engine::{Engine, EngineError, RunReport, SelectionError};
-pub use settings::{Grace, IlsLimits, PartnershipSettings};
+pub use pins::person_key;
+pub use settings::{Grace, IlsLimits, PartnershipSettings, PinSettings};
 pub use world::{Clock, Entropy, Phase, Progress, Quiet, World};

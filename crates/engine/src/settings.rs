@@ -44,6 +44,21 @@ impl IlsLimits {
     }
 }
 
+/// What becomes of PINs after their cards were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PinSettings {
+    /// Days after which PINs that were handed out are forgotten, confirmed or not.
+    pub forget_days: u16,
+    /// So many cards get new PINs at once; more wait for approval.
+    pub reissue_at_once: u64,
+}
+
+impl Default for PinSettings {
+    fn default() -> Self {
+        Self { forget_days: 30, reissue_at_once: 25 }
+    }
+}
+
 /// One partnership, ready to run.
 #[derive(Debug, Clone)]
 pub struct PartnershipSettings {
@@ -63,6 +78,8 @@ pub struct PartnershipSettings {
     pub grace: Grace,
     /// The library's time zone: what day it is.
     pub timezone: TimeZone,
+    /// What becomes of PINs.
+    pub pins: PinSettings,
     /// How many days a plan may wait for approval.
     pub wait_days: u16,
     /// What its ILS can bear.

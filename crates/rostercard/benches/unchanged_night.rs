@@ -149,6 +149,7 @@ fn engine(folder: &Path, spec: &Spec) -> (Engine, PartnershipSettings) {
         guards: Guards { first_connection: off, ..Guards::default() },
         grace: Grace::default(),
         timezone: TimeZone::UTC,
+        pins: rostercard_engine::PinSettings::default(),
         wait_days: 7,
         limits: IlsLimits { connections: 64, settle_after: Duration::from_secs(60), rate: None },
     };

@@ -11,7 +11,7 @@ use rostercard_core::ports::{PatronDirectory, RosterSource};
 use rostercard_core::privacy::Secret;
 use rostercard_core::rules::number::{NumberRange, NumberRule};
 use rostercard_core::words::{Code as Word, Role};
-use rostercard_engine::{Engine, Grace, IlsLimits, PartnershipSettings, World};
+use rostercard_engine::{Engine, Grace, IlsLimits, PartnershipSettings, PinSettings, World};
 use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
 
 use crate::cli::Global;
@@ -224,6 +224,10 @@ impl Setup {
             guards: partnership.guards.clone(),
             grace: Grace { days: partnership.lapse.grace_days, feeds: partnership.lapse.grace_feeds.into() },
             timezone: main.library.timezone.clone(),
+            pins: PinSettings {
+                forget_days: partnership.pins.forget_days,
+                reissue_at_once: partnership.pins.reissue_at_once.into(),
+            },
             wait_days: WAIT_DAYS,
             limits: IlsLimits {
                 connections: ils.limits.connections.into(),

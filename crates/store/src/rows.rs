@@ -57,6 +57,41 @@ id!(
     PauseId
 );
 
+id!(
+    /// A batch of PINs that was handed out together.
+    PinBatchId
+);
+
+/// A PIN that is kept, sealed, until it was handed out.
+#[derive(Debug)]
+pub struct KeptPin {
+    /// Whose.
+    pub person: Digest,
+    /// The PIN, opened.
+    pub pin: Secret,
+    /// When the card got it.
+    pub made_at: Timestamp,
+    /// The batch in which it was last handed out, where it was.
+    pub batch: Option<PinBatchId>,
+}
+
+/// A batch of PINs that was handed out together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinBatch {
+    /// Its row.
+    pub id: PinBatchId,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub who: String,
+    /// How many there were.
+    pub pins: u64,
+    /// How many of them are still kept.
+    pub kept: u64,
+    /// When and by whom it was confirmed.
+    pub confirmed: Option<(Timestamp, String)>,
+}
+
 /// What is paused.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PauseScope {

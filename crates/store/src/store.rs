@@ -7,9 +7,10 @@ use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 
 use crate::rows::{
-    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, Link, LinkIndex, LinkWrite, Missing,
-    NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
-    PauseScope, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount, StoredSchool,
+    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkIndex, LinkWrite,
+    Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
+    PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount,
+    StoredSchool,
 };
 
 /// What can go wrong with a store.
@@ -248,6 +249,34 @@ pub trait Store: Send + Sync {
     /// Every pause there was, oldest first.
     async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
 
-    /// How many PINs wait to be handed out.
+    /// Every PIN that is kept, in order of the person.
+    async fn pins(&self, partnership: PartnershipId) -> Result<Vec<KeptPin>, StoreError>;
+
+    /// Notes that these people's PINs are handed out together. Called before they are: a batch that was not written out
+    /// after all is exported again, and nothing is lost.
+    async fn export_pins(
+        &self,
+        partnership: PartnershipId,
+        people: &[Digest],
+        at: Timestamp,
+        who: &str,
+    ) -> Result<PinBatchId, StoreError>;
+
+    /// Forgets the PINs of a batch, or of every batch: they have reached their students. How many there were.
+    async fn confirm_pins(
+        &self,
+        partnership: PartnershipId,
+        batch: Option<PinBatchId>,
+        at: Timestamp,
+        who: &str,
+    ) -> Result<u64, StoreError>;
+
+    /// Forgets the PINs of batches that were handed out before a moment; how many.
+    async fn forget_pins(&self, partnership: PartnershipId, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// The batches, oldest first.
+    async fn pin_batches(&self, partnership: PartnershipId) -> Result<Vec<PinBatch>, StoreError>;
+
+    /// How many PINs are kept.
     async fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError>;
 }

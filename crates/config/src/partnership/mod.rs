@@ -45,6 +45,8 @@ pub struct Partnership {
     pub guards: Guards,
     /// `[lapse]`.
     pub lapse: LapseRules,
+    /// `[pins]`.
+    pub pins: PinsRules,
     /// Where the partnership begins, for problems that are about the whole of it.
     pub place: Place,
 }
@@ -74,6 +76,35 @@ pub struct LapseRules {
 impl Default for LapseRules {
     fn default() -> Self {
         Self { grace_days: 30, grace_feeds: 3, then: OnLeaving::NotRenewed }
+    }
+}
+
+/// `[pins]`: what becomes of PINs after their cards were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PinsRules {
+    /// Days after which PINs that were handed out are forgotten, confirmed or not.
+    pub forget_days: u16,
+    /// So many cards get new PINs at once; more wait for approval.
+    pub reissue_at_once: u16,
+}
+
+impl Default for PinsRules {
+    fn default() -> Self {
+        Self { forget_days: 30, reissue_at_once: 25 }
+    }
+}
+
+fn pins(mut table: TableReader<'_>) -> PinsRules {
+    let default = PinsRules::default();
+    let small = |number: Option<Placed<i64>>, otherwise: u16| {
+        number.and_then(|number| u16::try_from(number.value).ok()).unwrap_or(otherwise)
+    };
+    let forget_days = table.optional("forget_days", &Integer(1..=365));
+    let reissue_at_once = table.optional("reissue_at_once", &Integer(0..=10_000));
+    table.finish();
+    PinsRules {
+        forget_days: small(forget_days, default.forget_days),
+        reissue_at_once: small(reissue_at_once, default.reissue_at_once),
     }
 }
 
@@ -121,6 +152,7 @@ pub(crate) fn read(
         .and_then(matching);
     let guards = top.table("guards").map(guards::read).unwrap_or_default();
     let lapse = top.table("lapse").map(lapse).unwrap_or_default();
+    let pins = top.table("pins").map(pins).unwrap_or_default();
     let whole = top.finish();
 
     let ((source, source_table), card) = (source?, card?);
@@ -148,6 +180,7 @@ pub(crate) fn read(
         rules,
         guards,
         lapse,
+        pins,
         place,
     })
 }

@@ -10,9 +10,10 @@ use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 use rostercard_store::rows::{
-    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, Link, LinkIndex, LinkWrite, Missing,
-    NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
-    PauseScope, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount, StoredSchool,
+    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkIndex, LinkWrite,
+    Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
+    PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount,
+    StoredSchool,
 };
 use rostercard_store::{Store, StoreError};
 use tokio::sync::Notify;
@@ -126,5 +127,10 @@ passed_on! {
     fn pause(&self, pause: NewPause) -> Result<PauseId, StoreError>;
     fn resume(&self, scope: &PauseScope, at: Timestamp, who: &str) -> Result<u64, StoreError>;
     fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
+    fn pins(&self, partnership: PartnershipId) -> Result<Vec<KeptPin>, StoreError>;
+    fn export_pins(&self, partnership: PartnershipId, people: &[Digest], at: Timestamp, who: &str) -> Result<PinBatchId, StoreError>;
+    fn confirm_pins(&self, partnership: PartnershipId, batch: Option<PinBatchId>, at: Timestamp, who: &str) -> Result<u64, StoreError>;
+    fn forget_pins(&self, partnership: PartnershipId, before: Timestamp) -> Result<u64, StoreError>;
+    fn pin_batches(&self, partnership: PartnershipId) -> Result<Vec<PinBatch>, StoreError>;
     fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError>;
 }

@@ -284,6 +284,7 @@ impl Town {
             guards: Guards::default(),
             grace: Grace { days: 14, feeds: 3 },
             timezone: TimeZone::UTC,
+            pins: rostercard_engine::PinSettings::default(),
             wait_days: 7,
             limits: IlsLimits { connections: 2, settle_after: SETTLE_AFTER, rate: None },
         };

@@ -11,6 +11,7 @@ pub mod journal;
 pub mod ledger;
 pub mod partnerships;
 pub mod pauses;
+pub mod pins;
 pub mod plans;
 pub mod runs;
 pub mod sample;
@@ -66,6 +67,8 @@ cases! { $
     runs::the_newest_runs_come_first,
     runs::decisions_are_kept_in_order,
     pauses::a_pause_holds_until_its_end_or_until_it_is_resumed,
+    pins::pins_are_kept_until_their_batch_is_confirmed,
+    pins::a_new_pin_is_in_no_batch,
     plans::changes_come_in_pages,
     plans::changes_are_counted,
     plans::only_what_is_selected_moves,

@@ -17,7 +17,7 @@ use super::codes::Coded;
 use super::db::Db;
 use super::fault::{Fault, damaged, not_found};
 use super::values::{count, digest, moment, nanoseconds};
-use super::{ledger, partnerships, plans};
+use super::{ledger, partnerships, pins, plans};
 use crate::rows::{
     ChangeId, Intent, IntentEnd, IntentId, IntentKind, NewIntent, NumberDraw, OpenIntent, PartnershipId,
     RunId, Settlement,
@@ -185,7 +185,7 @@ fn settle_one(db: &Db<'_>, settlement: &Settlement) -> Result<(), Fault> {
         let link = settlement.link.as_ref().map(|link| link.person);
         let person = link.or(ended.map(|(_, person)| person));
         let person = person.ok_or_else(|| not_found("link or intent that the PIN belongs to"))?;
-        keep_pin(db, settlement.partnership, person, pin, settlement.at)?;
+        pins::keep(db, settlement.partnership, person, pin, settlement.at)?;
     }
     Ok(())
 }
@@ -216,29 +216,6 @@ fn end_intent(
     let written = end == IntentEnd::Applied;
     statement.execute(params![intent.0, end.code(), nanoseconds(at), written])?;
     Ok(whose)
-}
-
-fn keep_pin(
-    db: &Db<'_>,
-    partnership: PartnershipId,
-    person: Digest,
-    pin: &Secret,
-    at: Timestamp,
-) -> Result<(), Fault> {
-    let place = Place { column: "pin.sealed", row: &[&partnership.0.to_le_bytes(), &person.0] };
-    let sealed = db.secrets.sealer.seal(&place, pin.reveal().as_bytes())?;
-    let mut statement = db.conn.prepare_cached(
-        "insert into pin (partnership, person, sealed, made_at) values (?1, ?2, ?3, ?4)
-         on conflict (partnership, person) do update set sealed = excluded.sealed, made_at = excluded.made_at",
-    )?;
-    statement.execute(params![partnership.0, person.0.as_slice(), sealed, nanoseconds(at)])?;
-    Ok(())
-}
-
-/// How many PINs wait to be handed out.
-pub(super) fn pins_waiting(db: &Db<'_>, partnership: PartnershipId) -> Result<u64, Fault> {
-    let mut statement = db.conn.prepare_cached("select count(*) from pin where partnership = ?1")?;
-    count(statement.query_row([partnership.0], |row| row.get(0))?)
 }
 
 /// Intents whose outcome is not known, oldest first.

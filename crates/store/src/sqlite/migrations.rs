@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "first", sql: include_str!("migrations/0001_first.sql") },
     Migration { number: 2, name: "cursor", sql: include_str!("migrations/0002_cursor.sql") },
     Migration { number: 3, name: "pause", sql: include_str!("migrations/0003_pause.sql") },
+    Migration { number: 4, name: "pins", sql: include_str!("migrations/0004_pins.sql") },
 ];
 
 /// The newest schema that this program knows.

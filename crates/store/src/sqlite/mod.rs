@@ -14,6 +14,7 @@ mod ledger;
 mod migrations;
 mod partnerships;
 mod pauses;
+mod pins;
 mod plans;
 mod read;
 mod runs;
@@ -35,9 +36,10 @@ use self::fault::{Fault, not_found};
 use self::read::Readers;
 use self::writer::Writer;
 use crate::rows::{
-    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, Link, LinkIndex, LinkWrite, Missing,
-    NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
-    PauseScope, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount, StoredSchool,
+    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkIndex, LinkWrite,
+    Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
+    PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount,
+    StoredSchool,
 };
 use crate::seal::{Entropy, StoreKey};
 use crate::store::{Store, StoreError};
@@ -305,7 +307,41 @@ impl Store for SqliteStore {
         self.read(pauses::all).await
     }
 
+    async fn pins(&self, partnership: PartnershipId) -> Result<Vec<KeptPin>, StoreError> {
+        self.read(move |db| pins::all(db, partnership)).await
+    }
+
+    async fn export_pins(
+        &self,
+        partnership: PartnershipId,
+        people: &[Digest],
+        at: Timestamp,
+        who: &str,
+    ) -> Result<PinBatchId, StoreError> {
+        let (people, who) = (people.to_vec(), who.to_owned());
+        self.write(move |db| pins::export(db, partnership, &people, at, &who)).await
+    }
+
+    async fn confirm_pins(
+        &self,
+        partnership: PartnershipId,
+        batch: Option<PinBatchId>,
+        at: Timestamp,
+        who: &str,
+    ) -> Result<u64, StoreError> {
+        let who = who.to_owned();
+        self.write(move |db| pins::confirm(db, partnership, batch, at, &who)).await
+    }
+
+    async fn forget_pins(&self, partnership: PartnershipId, before: Timestamp) -> Result<u64, StoreError> {
+        self.write(move |db| pins::forget(db, partnership, before)).await
+    }
+
+    async fn pin_batches(&self, partnership: PartnershipId) -> Result<Vec<PinBatch>, StoreError> {
+        self.read(move |db| pins::batches(db, partnership)).await
+    }
+
     async fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError> {
-        self.read(move |db| journal::pins_waiting(db, partnership)).await
+        self.read(move |db| pins::waiting(db, partnership)).await
     }
 }
