@@ -14,5 +14,6 @@ mod examples;
 mod first_cards;
 mod one_at_a_time;
 mod pause;
+mod pins;
 mod privacy;
 mod support;

@@ -786,7 +786,13 @@ impl<'a> Applier<'a> {
                     "a card was made"
                 };
                 let message = format!("{what}; the ILS refused the PIN: {}", rejection.error.message);
-                self.result().note("pin_not_set", &message, &Place::default());
+                {
+                    let mut result = self.result();
+                    result.note("pin_not_set", &message, &Place::default());
+                    if change.kind == ChangeKind::Pin {
+                        result.shift(&change.school.1, Fate::Change(change.kind), Fate::Reject, 1);
+                    }
+                }
                 let intent = Some((intent, IntentEnd::Rejected));
                 self.settle_one(Settlement { intent, change: done, ..self.nothing() }).await
             }

@@ -93,8 +93,14 @@ pub enum SelectionError {
         /// Until when.
         until: Timestamp,
     },
+    /// No card can get a new PIN.
+    #[error("no card can get a new PIN: {why}")]
+    NoNewPins {
+        /// Why.
+        why: String,
+    },
     /// A card cannot get a new PIN.
-    #[error("the {position}. student id that was given: {why}; no card got a new PIN")]
+    #[error("the {position}. student id that was given: {why}. No card got a new PIN")]
     NoNewPin {
         /// Which of the ids that were given, from 1.
         position: usize,
@@ -130,6 +136,9 @@ impl EngineError {
             }
             Self::Selection(SelectionError::NothingWaits { .. }) => {
                 "`rostercard runs` lists what waits".to_owned()
+            }
+            Self::Selection(SelectionError::NoNewPins { .. }) => {
+                "PINs can be changed in the ILS itself, by staff".to_owned()
             }
             Self::Selection(SelectionError::NoNewPin { .. }) => {
                 "`rostercard explain` says how a student stands; leave that id out, and start again"

@@ -40,11 +40,16 @@ impl Engine {
     async fn cards_for_new_pins(&self, students: &[Personal]) -> Result<Vec<Link>, EngineError> {
         let refuse = |position: usize, why: &str| SelectionError::NoNewPin { position, why: why.to_owned() };
         if self.settings.rules.card.pin == PinRule::None {
-            return Err(refuse(1, "[card] pin = \"none\": PINs are the ILS's own matter").into());
+            let why = "[card] pin = \"none\": PINs are the ILS's own matter".to_owned();
+            return Err(SelectionError::NoNewPins { why }.into());
         }
         let can = self.directory.capabilities().pin;
         if !can.usable() {
-            return Err(refuse(1, &format!("the ILS cannot be given PINs: {}", can.why)).into());
+            let why = format!("the ILS cannot be given PINs: {}", can.why);
+            return Err(SelectionError::NoNewPins { why }.into());
+        }
+        if let Some(why) = self.directory.no_later_pin() {
+            return Err(SelectionError::NoNewPins { why }.into());
         }
         let partnership = self.partnership().await?;
         let mut cards: Vec<Link> = Vec::with_capacity(students.len());

@@ -59,7 +59,11 @@ async fn s14_a_new_pin_is_set_kept_and_handed_out_anew() {
     assert!(after["100"] != before["100"] && after["101"] != before["101"], "{before:?} {after:?}");
     assert_eq!(kept(&town).await, after);
     let batches: Vec<_> = town.store.pins(id).await.unwrap().iter().map(|p| p.batch.is_some()).collect();
-    assert_eq!(batches.iter().filter(|exported| **exported).count(), 1, "the two new ones were not handed out");
+    assert_eq!(
+        batches.iter().filter(|exported| **exported).count(),
+        1,
+        "the two new ones were not handed out"
+    );
 
     // A sync never sets one again, whatever happens to the card.
     let mut moved = kids(3);

@@ -72,6 +72,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: IlsCommand,
     },
+    /// Hand out the PINs of new cards.
+    Pins {
+        #[command(subcommand)]
+        command: PinsCommand,
+    },
     /// Practice systems that speak the real protocols, with invented people.
     Practice {
         #[command(subcommand)]
@@ -250,6 +255,70 @@ pub(crate) enum IlsCommand {
         #[arg(long)]
         reveal: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PinsCommand {
+    /// How many PINs are kept, by school, and which batches were written out.
+    List {
+        /// The partnership: the name of its file.
+        partnership: String,
+    },
+    /// Write PINs to private files, by school, for printing or sending.
+    Export(PinsExport),
+    /// Forget PINs that have reached their students.
+    #[command(group = clap::ArgGroup::new("which").required(true))]
+    Confirm {
+        /// The partnership: the name of its file.
+        partnership: String,
+        /// Those of this batch.
+        #[arg(long, group = "which", value_name = "NUMBER")]
+        batch: Option<i64>,
+        /// Those of every batch.
+        #[arg(long, group = "which")]
+        all: bool,
+        /// Who confirms; your login otherwise.
+        #[arg(long = "as", value_name = "NAME")]
+        who: Option<String>,
+    },
+    /// Set new random PINs on cards that were made here.
+    Reissue(PinsReissue),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PinsExport {
+    /// The partnership: the name of its file.
+    pub(crate) partnership: String,
+    /// The folder; made where it is not there, for its owner alone.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// Only this school's: its code, or its name as `show` prints it.
+    #[arg(long, value_name = "SCHOOL")]
+    pub(crate) school: Option<String>,
+    /// Letters to print too: one for everybody of the school who is in the programme, so that none tells who had a card.
+    #[arg(long)]
+    pub(crate) letters: bool,
+    /// Also what was written out before and not confirmed.
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// Who does it; your login otherwise.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) who: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PinsReissue {
+    /// The partnership: the name of its file.
+    pub(crate) partnership: String,
+    /// A student id; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub(crate) student_id: Vec<String>,
+    /// A text file with a student id a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Who asks for it; your login otherwise.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) who: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

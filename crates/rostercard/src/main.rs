@@ -11,6 +11,7 @@ mod exit;
 mod machine;
 mod output;
 mod progress;
+mod roster;
 mod setup;
 
 use std::process::ExitCode;

@@ -155,7 +155,8 @@ impl Setup {
             .ok_or(Exit::Configuration)
     }
 
-    fn today(&self) -> Result<jiff::civil::Date, Exit> {
+    /// The library's day.
+    pub(crate) fn today(&self) -> Result<jiff::civil::Date, Exit> {
         Ok(self.main()?.library.timezone.to_datetime(machine::now()).date())
     }
 

@@ -198,6 +198,12 @@ pub trait PatronWriter: Send + Sync {
     /// Whether [`Creation::pin`] is set by the create itself. Where not, [`PatronWriter::set_pin`] is a step of its own.
     fn pin_with_create(&self) -> bool;
 
+    /// Why [`PatronWriter::set_pin`] cannot set the PIN of a card that is there already, where it cannot: the sentence names
+    /// what would help.
+    fn no_later_pin(&self) -> Option<String> {
+        None
+    }
+
     /// Makes a patron, and reads it back.
     async fn create(&self, creation: &Creation) -> Outcome;
 

@@ -471,6 +471,13 @@ impl PatronWriter for NcipDirectory {
         }
     }
 
+    fn no_later_pin(&self) -> Option<String> {
+        (self.settings.pin != PinWay::Update).then(|| {
+            "this ILS is said to take a PIN with the create alone; if it takes one by UpdateUser too, write pin = \"update\""
+                .to_owned()
+        })
+    }
+
     async fn set_pin(&self, patron: &Patron, pin: &Secret) -> Outcome {
         if self.settings.pin != PinWay::Update {
             return self.without_place(FieldSet::of(&[Field::Pin]));

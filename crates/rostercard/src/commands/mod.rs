@@ -6,6 +6,7 @@ mod demo;
 mod ils;
 mod init;
 mod pause;
+mod pins;
 mod practice;
 mod run;
 mod runs;
@@ -37,6 +38,7 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Show(args) => runs::show(&global, &setup(), &args).await,
         Command::Source { command } => source::source(&global, &setup(), &command).await,
         Command::Ils { command } => ils::ils(&global, &setup(), &command).await,
+        Command::Pins { command } => pins::pins(&global, &setup(), &environment, &command).await,
         Command::Practice { command } => practice::practice(&global, &command).await,
     };
     result.unwrap_or_else(|exit| exit)
