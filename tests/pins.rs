@@ -77,9 +77,9 @@ fn s14_pins_go_to_the_library_once_and_are_forgotten() {
     for file in &files {
         assert_eq!(mode(Path::new(file)), 0o600, "{file}");
         if file.ends_with(".csv") {
-            handed = listed(file)
+            handed = listed(file);
         } else {
-            letters = fs::read_to_string(file).unwrap()
+            letters = fs::read_to_string(file).unwrap();
         }
     }
     assert_eq!(handed.len(), 5);
@@ -132,6 +132,7 @@ fn pins_say_what_is_wrong() {
     fs::create_dir(&out).unwrap();
     fs::set_permissions(&out, fs::Permissions::from_mode(0o755)).unwrap();
     library.run(&["pins", "export", "oak", "--out", &out]).expect(1).says(&["others may read", "0700"]);
+    library.edit("rostercard.toml", "[ils.main.ncip]", "[ils.main.ncip]\npin = \"update\"");
     let refused =
         library.run(&["pins", "reissue", "oak", "--student-id", "4001", "--student-id", "99887"]).expect(64);
     assert!(
