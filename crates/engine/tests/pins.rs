@@ -21,10 +21,14 @@ fn ids(numbers: std::ops::Range<u32>) -> Vec<Personal> {
     numbers.map(|n| Personal::new(format!("{:05}", 100 + n))).collect()
 }
 
+fn last(barcode: &str) -> String {
+    barcode.chars().skip(7).collect()
+}
+
 /// The PIN that each card has in the ILS, by the last three digits of its number.
 fn in_the_ils(town: &Town) -> BTreeMap<String, String> {
     let pins = town.ils.patrons().into_iter();
-    pins.map(|(barcode, held)| (barcode[7..].to_owned(), held.pin.unwrap())).collect()
+    pins.map(|(barcode, held)| (last(&barcode), held.pin.unwrap())).collect()
 }
 
 /// What the store would hand out, under the same keys.
@@ -34,7 +38,7 @@ async fn kept(town: &Town) -> BTreeMap<String, String> {
     for kept in town.store.pins(id).await.unwrap() {
         let link = town.store.links(id, &[kept.person]).await.unwrap().pop().unwrap();
         let barcode = link.data.barcode.unwrap();
-        pins.insert(barcode.reveal()[7..].to_owned(), kept.pin.reveal().to_owned());
+        pins.insert(last(barcode.reveal()), kept.pin.reveal().to_owned());
     }
     pins
 }

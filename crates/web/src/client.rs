@@ -263,6 +263,18 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// An answer with nothing but a status and a body, for those who judge answers.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            retry_after: None,
+            content_type: None,
+            redirects: false,
+            body: body.into(),
+            headers: HeaderMap::new(),
+        }
+    }
+
     /// Whether the status is one of success.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -301,14 +313,7 @@ mod tests {
             ("application/xml; charset=", None),
         ];
         for (value, wanted) in cases {
-            let answer = Answer {
-                status: 200,
-                retry_after: None,
-                content_type: Some(value.to_owned()),
-                redirects: false,
-                body: Vec::new(),
-                headers: HeaderMap::new(),
-            };
+            let answer = Answer { content_type: Some(value.to_owned()), ..Answer::new(200, "") };
             assert_eq!(answer.charset(), wanted, "{value}");
         }
     }

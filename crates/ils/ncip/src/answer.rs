@@ -157,13 +157,8 @@ mod tests {
     const IT_WORKS: &str = "<NCIPMessage>It works!</NCIPMessage>";
 
     fn meaning(status: u16, body: &str) -> Meaning {
-        let answer = rostercard_web::Answer {
-            status,
-            retry_after: Some(Duration::from_secs(17)),
-            content_type: None,
-            redirects: false,
-            body: body.into(),
-        };
+        let mut answer = rostercard_web::Answer::new(status, body);
+        answer.retry_after = Some(Duration::from_secs(17));
         understand(Service::CreateUser, &answer, Reader::default(), &ProblemTable::default(), "https://ils")
     }
 
