@@ -174,7 +174,7 @@ fn s37_the_first_run_after_a_pause_starts_small() {
         school.changes.retain(|_, count| {
             *count = 25;
             true
-        })
+        });
     });
     assert!(!evaluate(&few, &Guards::default()).whole);
 }
