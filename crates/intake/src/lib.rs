@@ -5,15 +5,21 @@
 //! link. The drop folder, spreadsheet damage and encodings other than UTF-8 have their own place later.
 
 mod archive;
+pub mod damage;
+mod decode;
+pub mod drop_folder;
 mod error;
 mod folder;
 mod limits;
 mod names;
 mod package;
 mod reader;
+mod table;
 pub mod text;
 
+pub use decode::{Decoded, Detected, Encoding, detect};
 pub use error::PackageError;
 pub use limits::Limits;
 pub use package::{Entry, Ignored, Kind, Opened, Package};
 pub use reader::EntryReader;
+pub use table::{Cell, Line, Table, TableError, TableOptions, is_whole};
