@@ -8,7 +8,8 @@ use tempfile::TempDir;
 
 use crate::support::rostercard;
 
-const FILES: [&str; 2] = ["rostercard.toml", "partnerships/woodland-usd.toml"];
+const FILES: [&str; 3] =
+    ["rostercard.toml", "partnerships/woodland-usd.toml", "partnerships/valley-school.toml"];
 
 /// A copy of config/ with a key, each line put through `change`.
 fn copied(change: impl Fn(&str) -> String) -> TempDir {
@@ -46,7 +47,7 @@ fn uncommented(line: &str) -> String {
 
 #[test]
 fn the_annotated_configuration_is_right() {
-    let ran = check(&copied(str::to_owned)).expect(0).says(&["The configuration is right.", "1 partnership"]);
+    let ran = check(&copied(str::to_owned)).expect(0).says(&["The configuration is right.", "2 of 2 partnerships"]);
     assert!(ran.stderr.is_empty(), "{}", ran.both());
 }
 

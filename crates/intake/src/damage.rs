@@ -99,7 +99,7 @@ pub fn in_date(text: &str) -> Option<Damage> {
         // Days since 1900: 10,000 is of 1927, 60,000 of 2064. Eight digits are a date without hyphens.
         let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
         let number = whole.len() == 5 && whole.bytes().all(|b| b.is_ascii_digit());
-        (number && whole >= "10000" && whole <= "60000").then_some(Damage::DateAsNumber)
+        (number && ("10000"..="60000").contains(&whole)).then_some(Damage::DateAsNumber)
     })
 }
 

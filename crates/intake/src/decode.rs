@@ -163,7 +163,7 @@ impl<R: Read> Read for Decoded<R> {
                 self.decoder.max_utf8_buffer_length(raw.len()).unwrap_or(raw.len().saturating_mul(3) + 16),
             );
             // The room is enough for all of it, so one call does.
-            let _ = self.decoder.decode_to_string(raw, &mut text, self.ended);
+            let (_, _, _) = self.decoder.decode_to_string(raw, &mut text, self.ended);
             self.ready = text.into_bytes();
             self.at = 0;
         }

@@ -1,8 +1,10 @@
-//! What every source of files needs: a package of files, opened safely from a folder or a zip.
+//! What every source of files needs: a package of files, opened safely from a folder or a zip; a table of any encoding, or
+//! of a workbook; a drop folder; what spreadsheets do to numbers.
 //!
 //! [`Package::open`] lists what a district sent and lets each file be read, more than once, through caps that
 //! count what really comes out. Nothing here knows what the files mean, unpacks anything to disk, or follows a
-//! link. The drop folder, spreadsheet damage and encodings other than UTF-8 have their own place later.
+//! link. [`Table::open`] reads one table row by row; [`damage`] finds what cannot be meant; [`drop_folder`] says which files
+//! are whole, and puts them away.
 
 mod archive;
 pub mod damage;

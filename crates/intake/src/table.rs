@@ -202,11 +202,11 @@ impl Table {
         if length > LONGEST {
             return Err(TableError::TooLong { file, limit: LONGEST / 1_000_000 });
         }
-        Self::text(path, file, options)
+        Self::text(path, &file, options)
     }
 
-    fn text(path: &Path, file: String, options: &TableOptions) -> Result<Self, TableError> {
-        let io = |source| TableError::Io { file: file.clone(), source };
+    fn text(path: &Path, file: &str, options: &TableOptions) -> Result<Self, TableError> {
+        let io = |source| TableError::Io { file: file.to_owned(), source };
         let open = || File::open(path).map(BufReader::new).map_err(io);
         let detected = match options.encoding {
             Some(_) => None,
@@ -228,7 +228,7 @@ impl Table {
             detected,
             workbook: false,
             rows: Rows::Text(Box::new(reader.into_records())),
-            file: file.clone(),
+            file: file.to_owned(),
         };
         table.read_header()?;
         Ok(table)

@@ -151,7 +151,7 @@ impl Setup {
         let today = self.today()?;
         self.sources
             .get(partnership.name.as_str())
-            .map(|source| source.open(&partnership.rules.fields, today))
+            .map(|source| source.open(&partnership.rules.fields, today, machine::now()))
             .ok_or(Exit::Configuration)
     }
 

@@ -4,22 +4,27 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use rostercard_config::{Connectors, Ils, OpaqueTable, Problems, SecretStore};
 use rostercard_core::field::FieldRules;
 use rostercard_core::ports::{PatronDirectory, RosterSource};
 use rostercard_core::rules::Existing;
 use rostercard_ils_ncip::{NcipDirectory, NcipSettings};
+use rostercard_source_csvdrop::CsvDrop;
 use rostercard_source_oneroster::OneRosterCsv;
 
 /// Every connector's name.
-pub(crate) const CONNECTORS: Connectors<'static> = Connectors { sources: &["oneroster_csv"], ils: &["ncip"] };
+pub(crate) const CONNECTORS: Connectors<'static> =
+    Connectors { sources: &["csvdrop", "oneroster_csv"], ils: &["ncip"] };
 
 /// A roster source, as configured.
 #[derive(Debug, Clone)]
 pub(crate) enum SourceSettings {
     /// `[source.oneroster_csv]`
     OneRosterCsv(rostercard_source_oneroster::Settings),
+    /// `[source.csvdrop]`
+    CsvDrop(Box<rostercard_source_csvdrop::Settings>),
 }
 
 impl SourceSettings {
@@ -33,15 +38,20 @@ impl SourceSettings {
         match name {
             "oneroster_csv" => rostercard_source_oneroster::table::read(table.reader(problems), educators)
                 .map(Self::OneRosterCsv),
+            "csvdrop" => rostercard_source_csvdrop::table::read(table.reader(problems), educators)
+                .map(|settings| Self::CsvDrop(Box::new(settings))),
             _ => None,
         }
     }
 
     /// The source, ready to be read once. What `fields` do not allow is never read.
-    pub(crate) fn open(&self, fields: &FieldRules, today: Date) -> Box<dyn RosterSource> {
+    pub(crate) fn open(&self, fields: &FieldRules, today: Date, now: Timestamp) -> Box<dyn RosterSource> {
         match self {
             Self::OneRosterCsv(settings) => {
                 Box::new(OneRosterCsv::new(settings.clone(), fields.clone(), today))
+            }
+            Self::CsvDrop(settings) => {
+                Box::new(CsvDrop::new((**settings).clone(), fields.clone(), today, now))
             }
         }
     }
