@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
@@ -27,8 +27,9 @@ fn library(ils: &Practice, path: &str, keys: &str) -> Library {
 /// A file that has not changed for an hour.
 fn settled(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
-    let hour = SystemTime::now() - Duration::from_secs(3600);
-    fs::File::options().write(true).open(path).unwrap().set_modified(hour).unwrap();
+    let file = fs::File::options().write(true).open(path).unwrap();
+    let hour = file.metadata().unwrap().modified().unwrap() - Duration::from_secs(3600);
+    file.set_modified(hour).unwrap();
 }
 
 /// Card number: surname, given name, birth date, branch.

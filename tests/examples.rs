@@ -47,7 +47,8 @@ fn uncommented(line: &str) -> String {
 
 #[test]
 fn the_annotated_configuration_is_right() {
-    let ran = check(&copied(str::to_owned)).expect(0).says(&["The configuration is right.", "2 of 2 partnerships"]);
+    let ran =
+        check(&copied(str::to_owned)).expect(0).says(&["The configuration is right.", "2 of 2 partnerships"]);
     assert!(ran.stderr.is_empty(), "{}", ran.both());
 }
 

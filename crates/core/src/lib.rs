@@ -23,5 +23,6 @@ pub mod reason;
 pub mod rules;
 pub mod spool;
 pub mod student;
+pub mod suppress;
 pub mod threeway;
 pub mod words;

@@ -92,6 +92,34 @@ pub struct PinBatch {
     pub confirmed: Option<(Timestamp, String)>,
 }
 
+/// How many links of a partnership are alike, for reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkCell {
+    /// The school's key and label.
+    pub school: (String, String),
+    /// The grade's code.
+    pub grade: Option<u8>,
+    /// The card model.
+    pub model: Option<CardModel>,
+    /// The state.
+    pub state: LinkState,
+    /// The reason's code, for states that have one.
+    pub reason: Option<String>,
+    /// How many.
+    pub count: u64,
+}
+
+/// A change that was planned for a person, in whatever run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastChange {
+    /// The run.
+    pub run: RunId,
+    /// What kind.
+    pub kind: ChangeKind,
+    /// How it stands.
+    pub state: ChangeState,
+}
+
 /// What is paused.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PauseScope {

@@ -7,10 +7,10 @@ use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 
 use crate::rows::{
-    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkIndex, LinkWrite,
-    Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
-    PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount,
-    StoredSchool,
+    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell, LinkIndex,
+    LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId,
+    PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId,
+    RunResult, Settlement, StateCount, StoredSchool,
 };
 
 /// What can go wrong with a store.
@@ -239,6 +239,17 @@ pub trait Store: Send + Sync {
 
     /// Intents whose outcome is not known, oldest first.
     async fn open_intents(&self, partnership: PartnershipId) -> Result<Vec<OpenIntent>, StoreError>;
+
+    /// How many links there are of each school, grade, model, state and reason.
+    async fn link_cells(&self, partnership: PartnershipId) -> Result<Vec<LinkCell>, StoreError>;
+
+    /// The changes that were planned for a person, newest first.
+    async fn past_changes(
+        &self,
+        partnership: PartnershipId,
+        person: Digest,
+        most: usize,
+    ) -> Result<Vec<PastChange>, StoreError>;
 
     /// Pauses something.
     async fn pause(&self, pause: NewPause) -> Result<PauseId, StoreError>;

@@ -10,10 +10,10 @@ use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 use rostercard_store::rows::{
-    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkIndex, LinkWrite,
-    Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
-    PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount,
-    StoredSchool,
+    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell, LinkIndex,
+    LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId,
+    PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId,
+    RunResult, Settlement, StateCount, StoredSchool,
 };
 use rostercard_store::{Store, StoreError};
 use tokio::sync::Notify;
@@ -124,6 +124,8 @@ passed_on! {
     fn intend_again(&self, intents: &[IntentId], at: Timestamp) -> Result<(), StoreError>;
     fn settle(&self, settlements: Vec<Settlement>) -> Result<(), StoreError>;
     fn open_intents(&self, partnership: PartnershipId) -> Result<Vec<OpenIntent>, StoreError>;
+    fn link_cells(&self, partnership: PartnershipId) -> Result<Vec<LinkCell>, StoreError>;
+    fn past_changes(&self, partnership: PartnershipId, person: Digest, most: usize) -> Result<Vec<PastChange>, StoreError>;
     fn pause(&self, pause: NewPause) -> Result<PauseId, StoreError>;
     fn resume(&self, scope: &PauseScope, at: Timestamp, who: &str) -> Result<u64, StoreError>;
     fn pauses(&self) -> Result<Vec<Pause>, StoreError>;

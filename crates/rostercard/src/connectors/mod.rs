@@ -22,7 +22,7 @@ pub(crate) const CONNECTORS: Connectors<'static> =
 #[derive(Debug, Clone)]
 pub(crate) enum SourceSettings {
     /// `[source.oneroster_csv]`
-    OneRosterCsv(rostercard_source_oneroster::Settings),
+    OneRosterCsv(Box<rostercard_source_oneroster::Settings>),
     /// `[source.csvdrop]`
     CsvDrop(Box<rostercard_source_csvdrop::Settings>),
 }
@@ -37,7 +37,7 @@ impl SourceSettings {
     ) -> Option<Self> {
         match name {
             "oneroster_csv" => rostercard_source_oneroster::table::read(table.reader(problems), educators)
-                .map(Self::OneRosterCsv),
+                .map(|settings| Self::OneRosterCsv(Box::new(settings))),
             "csvdrop" => rostercard_source_csvdrop::table::read(table.reader(problems), educators)
                 .map(|settings| Self::CsvDrop(Box::new(settings))),
             _ => None,
@@ -48,7 +48,7 @@ impl SourceSettings {
     pub(crate) fn open(&self, fields: &FieldRules, today: Date, now: Timestamp) -> Box<dyn RosterSource> {
         match self {
             Self::OneRosterCsv(settings) => {
-                Box::new(OneRosterCsv::new(settings.clone(), fields.clone(), today))
+                Box::new(OneRosterCsv::new((**settings).clone(), fields.clone(), today))
             }
             Self::CsvDrop(settings) => {
                 Box::new(CsvDrop::new((**settings).clone(), fields.clone(), today, now))

@@ -86,7 +86,7 @@ pub(crate) fn layout(header: &[String], file: &str, settings: &Settings) -> Resu
             }
         }
     }
-    for (column, usual) in settings.preset.map(|preset| preset.names()).unwrap_or_default() {
+    for (column, usual) in settings.preset.map(crate::columns::Preset::names).unwrap_or_default() {
         if at.contains_key(column) {
             continue;
         }

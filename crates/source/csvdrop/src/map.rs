@@ -398,7 +398,7 @@ impl<'a> Mapper<'a> {
                 }),
             }
         };
-        let person = Student {
+        Student {
             student_id,
             source_ids: text(Column::SourceId).into_iter().collect(),
             role,
@@ -416,8 +416,7 @@ impl<'a> Mapper<'a> {
             address,
             findings,
             row: Some(Row { file: Arc::clone(&self.file), line: line.line }),
-        };
-        person
+        }
     }
 }
 
@@ -433,7 +432,7 @@ fn parse_date(text: &str, order: DateOrder) -> Option<Date> {
         let parts: Vec<&str> = day.split(separator).collect();
         let digits =
             |part: &&str| !part.is_empty() && part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit());
-        parts.try_into().ok().filter(|parts: &[&str; 3]| parts.iter().all(|part| digits(part)))
+        parts.try_into().ok().filter(|parts: &[&str; 3]| parts.iter().all(digits))
     };
     let date = |year: &str, month: &str, day: &str| {
         // A year of two digits could be of two centuries.

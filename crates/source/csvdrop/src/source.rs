@@ -212,7 +212,8 @@ fn look(
         let Some(line) = table.next_line().map_err(read::table_error)? else { break };
         match mapper.row(&line) {
             Mapped::Damaged(damaged) => {
-                mapper.tally.count(damaged.finding.code, damaged.finding.place, &damaged.finding.message)
+                let Finding { code, place, message } = damaged.finding;
+                mapper.tally.count(code, place, &message);
             }
             Mapped::Person(student) => {
                 for finding in student.findings {

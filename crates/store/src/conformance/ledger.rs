@@ -154,3 +154,21 @@ pub async fn links_are_counted_by_state(store: &impl Store) {
         assert_eq!(count.count, at as u64 + 1);
     }
 }
+
+/// Links that are alike are counted together, whoever they are.
+pub async fn links_are_counted_for_reports(store: &impl Store) {
+    let id = partnership(store).await.id;
+    let alike = |n: u32| {
+        let mut write = link(n);
+        write.data.school = ("1".into(), "1 Oak".into());
+        write.data.grade = Some(10);
+        write
+    };
+    let mut other = alike(3);
+    other.data.grade = Some(11);
+    store.write_links(id, vec![alike(1), alike(2), other]).await.unwrap();
+    let cells = store.link_cells(id).await.unwrap();
+    let counts: Vec<_> = cells.iter().map(|cell| (cell.school.1.as_str(), cell.grade, cell.count)).collect();
+    assert_eq!(counts, [("1 Oak", Some(10), 2), ("1 Oak", Some(11), 1)]);
+    assert_eq!((cells[0].state, cells[0].model), (link(1).data.state, link(1).data.model));
+}

@@ -63,6 +63,8 @@ cases! { $
     ledger::no_two_people_have_one_number_in_an_ils,
     ledger::a_batch_of_links_is_written_whole_or_not_at_all,
     ledger::links_are_counted_by_state,
+    ledger::links_are_counted_for_reports,
+    plans::a_persons_changes_are_found_newest_first,
     runs::a_run_comes_back_as_it_was_written,
     runs::the_newest_runs_come_first,
     runs::decisions_are_kept_in_order,

@@ -220,3 +220,26 @@ pub async fn an_open_intent_keeps_what_settling_needs(store: &impl Store) {
     let people: Vec<_> = store.index(id).await.unwrap().iter().map(|row| row.person).collect();
     assert_eq!(people, [person(0)]);
 }
+
+/// What was planned for one person is found without looking at everybody's.
+pub async fn a_persons_changes_are_found_newest_first(store: &impl Store) {
+    let id = partnership(store).await.id;
+    let (first, second) = (run(store, id).await, run(store, id).await);
+    store
+        .add_changes(
+            first,
+            vec![
+                change(1, ChangeKind::Create, ChangeState::Done),
+                change(2, ChangeKind::Create, ChangeState::Done),
+            ],
+        )
+        .await
+        .unwrap();
+    store.add_changes(second, vec![change(1, ChangeKind::Update, ChangeState::Waiting)]).await.unwrap();
+    let found = store.past_changes(id, person(1), 10).await.unwrap();
+    let found: Vec<_> = found.into_iter().map(|past| (past.run, past.kind, past.state)).collect();
+    let newest = (second, ChangeKind::Update, ChangeState::Waiting);
+    assert_eq!(found, [newest, (first, ChangeKind::Create, ChangeState::Done)]);
+    assert_eq!(store.past_changes(id, person(1), 1).await.unwrap().len(), 1);
+    assert!(store.past_changes(id, person(9), 10).await.unwrap().is_empty());
+}

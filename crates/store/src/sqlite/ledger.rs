@@ -12,7 +12,7 @@ use super::fault::{Fault, damaged, not_found};
 use super::partnerships;
 use super::values::{count, days, digest, optional_date};
 use crate::rows::{
-    Link, LinkData, LinkId, LinkIndex, LinkWrite, Missing, PartnershipId, SchoolId, StateCount,
+    Link, LinkCell, LinkData, LinkId, LinkIndex, LinkWrite, Missing, PartnershipId, SchoolId, StateCount,
 };
 use crate::seal::{Place, pack, unpack};
 use crate::store::StoreError;
@@ -228,6 +228,28 @@ pub(super) fn state_counts(db: &Db<'_>, partnership: PartnershipId) -> Result<Ve
         counts.push(StateCount { state: LinkState::from_code(row.get(0)?)?, count: count(row.get(1)?)? });
     }
     Ok(counts)
+}
+
+/// How many links are alike.
+pub(super) fn cells(db: &Db<'_>, partnership: PartnershipId) -> Result<Vec<LinkCell>, Fault> {
+    let mut statement = db.conn.prepare_cached(
+        "select s.key, s.label, d.grade, d.model, l.state, d.reason, count(*)
+         from link l join link_detail d on d.id = l.id join school s on s.id = l.school
+         where l.partnership = ?1 group by 1, 2, 3, 4, 5, 6 order by 1, 3, 4, 5, 6",
+    )?;
+    let mut rows = statement.query([partnership.0])?;
+    let mut cells = Vec::new();
+    while let Some(row) = rows.next()? {
+        cells.push(LinkCell {
+            school: (row.get(0)?, row.get(1)?),
+            grade: row.get::<_, Option<i64>>(2)?.map(count).transpose()?,
+            model: row.get::<_, Option<i64>>(3)?.map(CardModel::from_code).transpose()?,
+            state: LinkState::from_code(row.get(4)?)?,
+            reason: row.get(5)?,
+            count: count(row.get(6)?)?,
+        });
+    }
+    Ok(cells)
 }
 
 /// What of a link is sealed.

@@ -36,10 +36,10 @@ use self::fault::{Fault, not_found};
 use self::read::Readers;
 use self::writer::Writer;
 use crate::rows::{
-    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkIndex, LinkWrite,
-    Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId, Pause, PauseId,
-    PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId, RunResult, Settlement, StateCount,
-    StoredSchool,
+    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell, LinkIndex,
+    LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId,
+    PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId,
+    RunResult, Settlement, StateCount, StoredSchool,
 };
 use crate::seal::{Entropy, StoreKey};
 use crate::store::{Store, StoreError};
@@ -292,6 +292,19 @@ impl Store for SqliteStore {
 
     async fn open_intents(&self, partnership: PartnershipId) -> Result<Vec<OpenIntent>, StoreError> {
         self.read(move |db| journal::open_intents(db, partnership)).await
+    }
+
+    async fn link_cells(&self, partnership: PartnershipId) -> Result<Vec<LinkCell>, StoreError> {
+        self.read(move |db| ledger::cells(db, partnership)).await
+    }
+
+    async fn past_changes(
+        &self,
+        partnership: PartnershipId,
+        person: Digest,
+        most: usize,
+    ) -> Result<Vec<PastChange>, StoreError> {
+        self.read(move |db| plans::of_person(db, partnership, person, most)).await
     }
 
     async fn pause(&self, pause: NewPause) -> Result<PauseId, StoreError> {

@@ -12,7 +12,9 @@ use super::db::Db;
 use super::fault::Fault;
 use super::runs;
 use super::values::{count, digest};
-use crate::rows::{Change, ChangeCount, ChangeId, ChangeSelection, NewChange, PlanHead, RunId};
+use crate::rows::{
+    Change, ChangeCount, ChangeId, ChangeSelection, NewChange, PartnershipId, PastChange, PlanHead, RunId,
+};
 use crate::seal::Place;
 
 /// The columns from which [`read`] makes a change; `c` is the table.
@@ -100,6 +102,30 @@ pub(super) fn page(
     let mut changes = Vec::new();
     while let Some(row) = rows.next()? {
         changes.push(read(db, row, 0)?);
+    }
+    Ok(changes)
+}
+
+/// The changes that were planned for a person, newest first.
+pub(super) fn of_person(
+    db: &Db<'_>,
+    partnership: PartnershipId,
+    person: Digest,
+    most: usize,
+) -> Result<Vec<PastChange>, Fault> {
+    let mut statement = db.conn.prepare_cached(
+        "select c.run, c.kind, c.state from change c join run r on r.id = c.run
+         where r.partnership = ?1 and c.person = ?2 order by c.id desc limit ?3",
+    )?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![partnership.0, person.0.as_slice(), most])?;
+    let mut changes = Vec::new();
+    while let Some(row) = rows.next()? {
+        changes.push(PastChange {
+            run: RunId(row.get(0)?),
+            kind: ChangeKind::from_code(row.get(1)?)?,
+            state: ChangeState::from_code(row.get(2)?)?,
+        });
     }
     Ok(changes)
 }
