@@ -11,6 +11,7 @@ mod bad_input;
 mod crash;
 mod csvdrop;
 mod demo;
+mod everyday;
 mod examples;
 mod first_cards;
 mod one_at_a_time;

@@ -72,6 +72,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: IlsCommand,
     },
+    /// One person, from the roster through the rules and the ledger to the ILS.
+    Explain(Explain),
+    /// What a district has to correct, as CSV for the district.
+    Rejects(Rejects),
+    /// Cards by school and grade, for boards and funders; small counts are held back.
+    Report(Report),
     /// Hand out the PINs of new cards.
     Pins {
         #[command(subcommand)]
@@ -235,6 +241,11 @@ pub(crate) enum SourceCommand {
         #[arg(long)]
         reveal: bool,
     },
+    /// The schools of a partnership's roster, as a [homes] table to fill in.
+    Schools {
+        /// The partnership: the name of its file.
+        partnership: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -255,6 +266,57 @@ pub(crate) enum IlsCommand {
         #[arg(long)]
         reveal: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The partnership: the name of its file.
+    #[arg(requires = "student_id")]
+    pub(crate) partnership: Option<String>,
+    /// The student id, as the roster writes it.
+    #[arg(conflicts_with = "barcode")]
+    pub(crate) student_id: Option<String>,
+    /// A card's number instead.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "partnership")]
+    pub(crate) barcode: Option<String>,
+    /// Ask the ILS too.
+    #[arg(long)]
+    pub(crate) online: bool,
+    /// Show name, birth date and numbers too.
+    #[arg(long)]
+    pub(crate) reveal: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rejects {
+    /// The partnership: the name of its file.
+    pub(crate) partnership: String,
+    /// A file, which must not be there yet; otherwise it is printed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ReportFormat {
+    Text,
+    Csv,
+    Json,
+    Html,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The partnership: the name of its file; all of them otherwise.
+    pub(crate) partnership: Option<String>,
+    /// How it is written.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: ReportFormat,
+    /// A file, which must not be there yet; otherwise it is printed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Show small counts too. Never hand such a report on.
+    #[arg(long)]
+    pub(crate) internal: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,6 +18,8 @@ use crate::problem::{Code, Problem};
 use crate::reader::{OpaqueTable, TableReader};
 use crate::suggest::listed;
 
+/// Counts below this are held back in reports.
+const SMALL_CELLS: u16 = 10;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// One partnership, read and checked.
@@ -47,6 +49,8 @@ pub struct Partnership {
     pub lapse: LapseRules,
     /// `[pins]`.
     pub pins: PinsRules,
+    /// `[report] small_cells`: the smallest count that a report shows.
+    pub small_cells: u16,
     /// Where the partnership begins, for problems that are about the whole of it.
     pub place: Place,
 }
@@ -153,6 +157,13 @@ pub(crate) fn read(
     let guards = top.table("guards").map(guards::read).unwrap_or_default();
     let lapse = top.table("lapse").map(lapse).unwrap_or_default();
     let pins = top.table("pins").map(pins).unwrap_or_default();
+    let small_cells = top.table("report").map(|mut table| {
+        let least = table.optional("small_cells", &Integer(2..=1_000));
+        table.finish();
+        least
+    });
+    let small_cells =
+        small_cells.flatten().and_then(|least| u16::try_from(least.value).ok()).unwrap_or(SMALL_CELLS);
     let whole = top.finish();
 
     let ((source, source_table), card) = (source?, card?);
@@ -181,6 +192,7 @@ pub(crate) fn read(
         guards,
         lapse,
         pins,
+        small_cells,
         place,
     })
 }

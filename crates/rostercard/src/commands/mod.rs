@@ -3,13 +3,17 @@
 mod check;
 mod decide;
 mod demo;
+mod explain;
 mod ils;
 mod init;
 mod pause;
 mod pins;
 mod practice;
+mod rejects;
+mod report;
 mod run;
 mod runs;
+mod schools;
 mod source;
 mod status;
 
@@ -38,6 +42,9 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Show(args) => runs::show(&global, &setup(), &args).await,
         Command::Source { command } => source::source(&global, &setup(), &command).await,
         Command::Ils { command } => ils::ils(&global, &setup(), &command).await,
+        Command::Explain(args) => explain::explain(&global, &setup(), &args).await,
+        Command::Rejects(args) => rejects::rejects(&global, &setup(), &args).await,
+        Command::Report(args) => report::report(&global, &setup(), &args).await,
         Command::Pins { command } => pins::pins(&global, &setup(), &environment, &command).await,
         Command::Practice { command } => practice::practice(&global, &command).await,
     };

@@ -16,7 +16,12 @@ use crate::setup::Setup;
 
 /// Lists the people of a roster.
 pub(crate) async fn source(global: &Global, setup: &Setup, command: &SourceCommand) -> Result<Exit, Exit> {
-    let SourceCommand::Students { partnership, reveal } = command;
+    let (partnership, reveal) = match command {
+        SourceCommand::Students { partnership, reveal } => (partnership, reveal),
+        SourceCommand::Schools { partnership } => {
+            return crate::commands::schools::schools(global, setup, partnership).await;
+        }
+    };
     let partnership = setup.partnership(partnership)?;
     let mut source = setup.source(partnership)?;
     let mut findings: BTreeMap<&'static str, u64> = BTreeMap::new();
