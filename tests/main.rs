@@ -9,6 +9,7 @@
 mod arrows;
 mod bad_input;
 mod crash;
+mod daemon;
 mod demo;
 mod examples;
 mod first_cards;

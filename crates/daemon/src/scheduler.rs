@@ -240,3 +240,164 @@ pub async fn run(control: Arc<Control>, runs: Arc<dyn Runs>, clock: Arc<dyn Cloc
     }
     while working.join_next().await.is_some() {}
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+    use jiff::{Span, ToSpan};
+
+    use super::*;
+
+    struct Fake {
+        now: Mutex<Timestamp>,
+        stop: CancellationToken,
+        end: Timestamp,
+    }
+
+    #[async_trait]
+    impl Clock for Fake {
+        fn now(&self) -> Timestamp {
+            *self.now.lock().unwrap()
+        }
+
+        async fn sleep(&self, duration: Duration) {
+            // A wait that loses against the end of a run takes no time.
+            for _ in 0..4 {
+                tokio::task::yield_now().await;
+            }
+            let mut now = self.now.lock().unwrap();
+            *now = now.checked_add(duration).unwrap();
+            if *now >= self.end {
+                self.stop.cancel();
+            }
+        }
+    }
+
+    /// Notes when each run began; in the hours of `down` it can make none.
+    struct Noted {
+        clock: Arc<Fake>,
+        runs: Mutex<Vec<(String, Timestamp)>>,
+        down: Option<(Timestamp, Timestamp)>,
+    }
+
+    #[async_trait]
+    impl Runs for Noted {
+        async fn run(&self, partnership: &str) -> Outcome {
+            let now = self.clock.now();
+            self.runs.lock().unwrap().push((partnership.to_owned(), now));
+            let down = self.down.is_some_and(|(from, to)| (from..to).contains(&now));
+            if down { Outcome::TryLater } else { Outcome::Ended }
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn job(name: &str, line: &str, zone: &str, last_run: Option<&str>) -> Job {
+        let schedule = Schedule::new(line, TimeZone::get(zone).unwrap()).unwrap();
+        Job { name: name.into(), schedule, last_run: last_run.map(at) }
+    }
+
+    /// Runs these jobs from one moment to another; when each run of a partnership began.
+    fn simulate(jobs: Vec<Job>, from: &str, to: &str, down: Option<(&str, &str)>) -> Vec<(String, String)> {
+        let stop = CancellationToken::new();
+        let clock = Arc::new(Fake { now: Mutex::new(at(from)), stop: stop.clone(), end: at(to) });
+        let down = down.map(|(from, to)| (at(from), at(to)));
+        let noted = Arc::new(Noted { clock: clock.clone(), runs: Mutex::default(), down });
+        let control = Arc::new(Control::default());
+        control.set_jobs(jobs);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(run(control.clone(), noted.clone(), clock, stop));
+        assert!(control.heartbeat().is_some());
+        noted.runs.lock().unwrap().iter().map(|(name, at)| (name.clone(), at.to_string())).collect()
+    }
+
+    #[test]
+    fn s25_a_month_with_a_change_of_the_clock_has_exactly_its_runs() {
+        let la = "America/Los_Angeles";
+        let jobs = vec![job("ash", "30 4 * * MON-FRI", la, None), job("elm", "30 2 * * *", la, None)];
+        let ran = simulate(jobs, "2026-03-01T08:00:00Z", "2026-04-01T07:00:00Z", None);
+        let mut wanted = Vec::new();
+        for day in 1..=31i8 {
+            let date = jiff::civil::date(2026, 3, day);
+            // On the 8th, 2:30 is skipped: it is run at 3:00, at 10:00 in UTC.
+            let hour = if day < 8 { 10 } else { 9 };
+            let elm = if day == 8 { date.at(10, 0, 0, 0) } else { date.at(hour, 30, 0, 0) };
+            wanted.push(("elm".to_owned(), format!("{elm}Z")));
+            if !matches!(date.weekday(), jiff::civil::Weekday::Saturday | jiff::civil::Weekday::Sunday) {
+                let ash = date.at(if day < 8 { 12 } else { 11 }, 30, 0, 0);
+                wanted.push(("ash".to_owned(), format!("{ash}Z")));
+            }
+        }
+        assert_eq!(ran, wanted);
+    }
+
+    #[test]
+    fn s25_what_was_missed_is_caught_up_once() {
+        // The daemon was off for four nights.
+        let jobs = vec![job("ash", "30 4 * * *", "UTC", Some("2026-11-20T04:30:00Z"))];
+        let ran = simulate(jobs, "2026-11-24T09:00:00Z", "2026-11-25T12:00:00Z", None);
+        let begun: Vec<&str> = ran.iter().map(|(_, at)| at.as_str()).collect();
+        assert_eq!(begun, ["2026-11-24T09:00:00Z", "2026-11-25T04:30:00Z"]);
+        // One that never ran has missed nothing.
+        let jobs = vec![job("ash", "30 4 * * *", "UTC", None)];
+        assert_eq!(simulate(jobs, "2026-11-24T09:00:00Z", "2026-11-25T04:00:00Z", None), []);
+    }
+
+    #[test]
+    fn a_run_that_could_not_be_made_is_tried_three_times_and_then_left_to_the_schedule() {
+        let jobs = || vec![job("ash", "30 4 * * *", "UTC", None)];
+        let (from, to) = ("2026-11-24T00:00:00Z", "2026-11-26T00:00:00Z");
+        let begun = |down| {
+            let ran = simulate(jobs(), from, to, Some(down));
+            ran.into_iter().map(|(_, at)| at).collect::<Vec<_>>()
+        };
+        let day =
+            ["2026-11-24T04:30:00Z", "2026-11-24T04:35:00Z", "2026-11-24T04:50:00Z", "2026-11-24T05:50:00Z"];
+        let next = "2026-11-25T04:30:00Z";
+        assert_eq!(begun((from, "2026-11-25T00:00:00Z")), [&day[..], &[next]].concat());
+        assert_eq!(begun((from, "2026-11-24T04:40:00Z")), [&day[..3], &[next]].concat());
+    }
+
+    #[test]
+    fn s25_a_clock_that_jumps_back_runs_no_minute_twice() {
+        let mut board = Board::default();
+        let begin = at("2026-11-24T04:29:00Z");
+        board.set(vec![job("ash", "30 4 * * *", "UTC", None)], begin);
+        let step = |board: &mut Board, now: Timestamp| {
+            let due = board.begin_due(now);
+            for name in &due {
+                board.ended(name, Outcome::Ended, now);
+            }
+            due.len()
+        };
+        assert_eq!(step(&mut board, begin), 0);
+        assert_eq!(step(&mut board, begin + Span::new().minutes(1)), 1);
+        for minutes in [-90, 0, 1, 2, 600] {
+            assert_eq!(step(&mut board, begin + minutes.minutes()), 0, "{minutes}");
+        }
+        assert_eq!(step(&mut board, begin + 1441.minutes()), 1);
+        // A clock that was years ahead for a moment: one run then, and every night's afterwards.
+        assert_eq!(step(&mut board, at("2031-01-01T00:00:00Z")), 1);
+        assert_eq!(step(&mut board, at("2026-11-25T12:00:00Z")), 0);
+        assert_eq!(step(&mut board, at("2026-11-26T04:30:00Z")), 1);
+    }
+
+    #[test]
+    fn one_run_of_a_partnership_at_a_time_even_if_it_was_taken_off_meanwhile() {
+        let mut board = Board::default();
+        let now = at("2026-11-24T04:30:00Z");
+        let jobs = || vec![job("ash", "* * * * *", "UTC", Some("2026-11-24T04:29:00Z"))];
+        board.set(jobs(), now);
+        assert_eq!(board.begin_due(now), ["ash"]);
+        let later = now + 2.minutes();
+        assert!(board.begin_due(later).is_empty());
+        board.set(Vec::new(), later);
+        board.set(jobs(), later);
+        board.at_work("ash");
+        assert!(board.begin_due(later).is_empty());
+        board.ended("ash", Outcome::Ended, later);
+        assert_eq!(board.begin_due(later), ["ash"]);
+    }
+}

@@ -63,7 +63,7 @@ pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result
     let clock = world.clock.clone();
     let scheduler = tokio::spawn(rostercard_daemon::run(
         daemon.control.clone(),
-        daemon.clone(),
+        Arc::new(Making(daemon.clone())),
         clock.clone(),
         stop.clone(),
     ));
@@ -261,12 +261,29 @@ async fn last_run(store: &dyn Store, permanent_id: &str) -> Result<Option<jiff::
     Ok(runs.iter().find(|run| run.kind == "sync").or(runs.first()).map(|run| run.started_at))
 }
 
+/// Makes the runs, each on a thread of its own: the compiler cannot prove of a run's future that it may change threads.
+struct Making(Arc<Daemon>);
+
 #[async_trait]
-impl Runs for Daemon {
+impl Runs for Making {
     async fn run(&self, name: &str) -> Outcome {
         tracing::info!(partnership = name, "The run begins.");
-        let began = self.world.clock.now();
-        let attempt = self.attempt(name).await;
+        let began = self.0.world.clock.now();
+        let (daemon, partnership) = (self.0.clone(), name.to_owned());
+        let here = tokio::runtime::Handle::current();
+        let attempt = tokio::task::spawn_blocking(move || here.block_on(daemon.attempt(&partnership))).await;
+        self.0.tell(name, attempt.unwrap_or(Err(Exit::Failed)), began)
+    }
+}
+
+impl Daemon {
+    /// Counts a run and logs it; what the scheduler makes of it.
+    fn tell(
+        &self,
+        name: &str,
+        attempt: Result<Result<RunReport, EngineError>, Exit>,
+        began: jiff::Timestamp,
+    ) -> Outcome {
         let seconds = self.world.clock.now().duration_since(began).as_secs_f64().max(0.0);
         match attempt {
             Ok(Ok(report)) => {
