@@ -181,10 +181,12 @@ fn s25_a_run_that_was_missed_is_caught_up_at_the_start() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "CI says by the environment that nothing may be skipped")]
 fn the_unit_is_right_and_confined() {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/rostercard.service");
     let Ok(ran) = Command::new("systemd-analyze").args(["security", "--offline=true"]).arg(&unit).output()
     else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "no systemd-analyze here");
         println!("skipped: no systemd-analyze here");
         return;
     };
