@@ -24,6 +24,8 @@ pub enum State {
     Stale,
     /// The last run failed, or the configuration has mistakes.
     Failing,
+    /// A person paused it.
+    Paused,
     /// No run wrote anything yet.
     NeverRan,
 }
@@ -37,6 +39,7 @@ impl State {
             Self::Waiting => "waiting",
             Self::Stale => "stale",
             Self::Failing => "failing",
+            Self::Paused => "paused",
             Self::NeverRan => "never_ran",
         }
     }
@@ -62,6 +65,8 @@ pub struct Facts {
     pub name: String,
     /// Its configuration has mistakes.
     pub broken: bool,
+    /// Until when it is paused, by whom and why, in words.
+    pub paused: Option<String>,
     /// Its schedule, as it is written and as it is read.
     pub schedule: Option<(String, Schedule)>,
     /// When the scheduler will run it, where one is asked; otherwise the schedule says.
@@ -136,6 +141,10 @@ fn state(facts: &Facts, now: Timestamp) -> (State, String) {
     if facts.broken {
         return (State::Failing, "its configuration has mistakes: see `rostercard check`".to_owned());
     }
+    // A pause says more than what was before it.
+    if let Some(paused) = &facts.paused {
+        return (State::Paused, paused.clone());
+    }
     let Some(last) = &facts.last else {
         return (State::NeverRan, "no run yet: `rostercard plan` shows what the first would do".to_owned());
     };
@@ -179,7 +188,7 @@ pub fn overall(partnerships: Vec<Standing>, scheduler_alive: bool) -> Health {
     let rank = |state: &State| match state {
         State::Ok => 0,
         State::NeverRan => 1,
-        State::Waiting => 2,
+        State::Paused | State::Waiting => 2,
         State::Stale => 3,
         State::Failing => 4,
     };
@@ -226,6 +235,8 @@ mod tests {
             assert_eq!(standing.state, wanted, "{state:?} at {now}: {}", standing.why);
             assert!(standing.next_run.is_some_and(|next| next > at(now)));
         }
+        let paused = Facts { paused: Some("until Monday".into()), ..facts(RunState::Failed) };
+        assert_eq!(judge(paused, at("2026-11-20T12:00:00Z")).state, State::Paused);
         let broken = judge(Facts { broken: true, ..facts(RunState::Done) }, at("2026-11-20T12:00:00Z"));
         assert_eq!((broken.state, broken.next_run), (State::Failing, None));
     }

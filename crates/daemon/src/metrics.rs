@@ -183,7 +183,9 @@ impl Metrics {
                     family.get_or_create(&of).set(value);
                 }
             }
-            for state in [State::Ok, State::Waiting, State::Stale, State::Failing, State::NeverRan] {
+            for state in
+                [State::Ok, State::Waiting, State::Stale, State::Failing, State::Paused, State::NeverRan]
+            {
                 let labels = InState { partnership: one.name.clone(), state: state.word() };
                 self.state.get_or_create(&labels).set((state == one.state).into());
             }
