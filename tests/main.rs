@@ -10,6 +10,7 @@ mod arrows;
 mod bad_input;
 mod crash;
 mod csvdrop;
+mod daemon;
 mod demo;
 mod everyday;
 mod examples;

@@ -86,6 +86,11 @@ impl Program {
         Ran { code: self.child.wait().unwrap().code(), stdout, stderr }
     }
 
+    /// Its number, for signals.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it by SIGKILL after so long. Whether it was still at work then.
     pub(crate) fn kill_after(mut self, delay: Duration) -> bool {
         // Its output ends when it does; until then this is a wait for the moment.

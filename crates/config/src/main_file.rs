@@ -1,5 +1,6 @@
 //! rostercard.toml: the library, the state store, the ILSs. What a connector's table means is its own crate's matter.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,6 +43,13 @@ pub struct State {
     pub path: PathBuf,
     /// The key that seals what is personal in it.
     pub key: SecretRef,
+}
+
+/// `[http]`: where the daemon can be asked how it is.
+#[derive(Clone, Debug, Default)]
+pub struct Http {
+    /// The address it listens at; none: it does not listen.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[ils.NAME]`: one ILS, and how it is reached.
@@ -99,6 +107,8 @@ pub struct Main {
     pub library: Library,
     /// `[state]`.
     pub state: State,
+    /// `[http]`.
+    pub http: Http,
     /// `[ils.NAME]`, in the order of the file.
     pub ils: Vec<Ils>,
 }
@@ -128,6 +138,7 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -
     let state = top
         .required_table("state", "add a line [state], and below it key = { credential = \"state-key\" }")
         .and_then(|table| read_state(table, base));
+    let http = top.table("http").map(read_http).unwrap_or_default();
     let mut ils = Vec::new();
     let mut ils_names = Vec::new();
     if let Some(mut table) = top.required_table("ils", "name your ILS: add a table such as [ils.main.ncip]") {
@@ -147,7 +158,7 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -
     }
     let whole = top.finish();
     let main = match (library, state) {
-        (Some(library), Some(state)) if whole => Some(Main { library, state, ils: ils.clone() }),
+        (Some(library), Some(state)) if whole => Some(Main { library, state, http, ils: ils.clone() }),
         _ => None,
     };
     MainRead { main, ils, ils_names }
@@ -210,6 +221,26 @@ fn read_state(mut table: TableReader<'_>, base: &Path) -> Option<State> {
     let key = table.required_secret("key", Clear::Refused);
     table.finish();
     Some(State { path: base.join(path?.value), key: key? })
+}
+
+fn read_http(mut table: TableReader<'_>) -> Http {
+    let listen = table.optional("listen", &Parsed(address));
+    if let Some(open) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback()) {
+        let problem = Problem::about(
+            open,
+            Code::Unwise,
+            "other machines can ask here without a password",
+            "write \"127.0.0.1:9464\", and let a web server with TLS and a login stand before it",
+        );
+        table.problems().add(problem.as_warning());
+    }
+    table.finish();
+    Http { listen: listen.map(|listen| listen.value) }
+}
+
+fn address(text: &str) -> Result<SocketAddr, Wrong> {
+    let wrong = || Wrong::value("is not an address and a port", "write, for example, \"127.0.0.1:9464\"");
+    text.parse().map_err(|_| wrong())
 }
 
 fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Option<Ils> {

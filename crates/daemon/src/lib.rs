@@ -1,1 +1,14 @@
-//! The daemon: schedules, health, metrics, and the service manager.
+//! The daemon: schedules, health, metrics.
+//!
+//! It knows when a partnership's run is due and what to say of how it went. How a run is made is the program's matter
+//! ([`Runs`]); so are the service manager, the signals and the log. The time comes in by the engine's clock.
+
+pub mod health;
+pub mod http;
+pub mod metrics;
+pub mod notify;
+mod schedule;
+mod scheduler;
+
+pub use schedule::{Schedule, ScheduleError};
+pub use scheduler::{Board, Control, Job, Outcome, Runs, run};

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Plan(OnePartnership),
     /// One run now.
     Sync(OnePartnership),
+    /// The daemon: every partnership by its schedule, until it is stopped.
+    Run,
     /// Let waiting changes through, and make them.
     Approve(Approve),
     /// Drop waiting changes: nothing was written of them, and nothing will be.

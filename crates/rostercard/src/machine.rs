@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use rostercard_config::MachineSecrets;
 use rostercard_engine::{Clock, Entropy};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::Global;
 
@@ -100,10 +102,24 @@ impl Environment {
     }
 }
 
-/// Starts the log, where one is wanted.
-pub(crate) fn start_logging(global: &Global) {
-    let Some(level) = &global.log else { return };
+/// Starts the log, where one is wanted; the daemon has one unasked. Where systemd reads its standard error, the daemon
+/// writes to the journal itself, so that fields can be searched.
+pub(crate) fn start_logging(global: &Global, daemon: bool) {
+    let level = match (&global.log, daemon) {
+        (Some(level), _) => level.as_str(),
+        (None, true) => "info",
+        (None, false) => return,
+    };
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let under_systemd = Environment::read().variables.contains_key("JOURNAL_STREAM");
+    if daemon
+        && under_systemd
+        && !global.json
+        && let Ok(journal) = tracing_journald::layer()
+    {
+        tracing_subscriber::registry().with(filter).with(journal).init();
+        return;
+    }
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     if global.json { log.json().init() } else { log.init() }
 }

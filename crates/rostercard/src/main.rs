@@ -39,7 +39,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    machine::start_logging(&cli.global);
+    machine::start_logging(&cli.global, matches!(cli.command, cli::Command::Run));
     // The one TLS provider, before anything makes a client. Only a second call could fail.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::warn!("A TLS provider was installed already.");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use rostercard_config::{
     Code, Disk, Ils, Loaded, Main, Name, OnLeaving, Partnership, Problem, Problems, Style, load,
 };
@@ -11,6 +12,7 @@ use rostercard_core::ports::{PatronDirectory, RosterSource};
 use rostercard_core::privacy::Secret;
 use rostercard_core::rules::number::{NumberRange, NumberRule};
 use rostercard_core::words::{Code as Word, Role};
+use rostercard_daemon::Schedule;
 use rostercard_engine::{Engine, Grace, IlsLimits, PartnershipSettings, PinSettings, World};
 use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
 
@@ -62,7 +64,8 @@ impl Setup {
             let educators = partnership.rules.eligible.roles.contains(&Role::Educator);
             let source =
                 SourceSettings::read(&partnership.source, &partnership.source_table, educators, problems);
-            let possible = possible(partnership, &ils, problems);
+            let zone = loaded.main.as_ref().ok().map(|main| main.library.timezone.clone());
+            let possible = possible(partnership, &ils, problems) & comes(partnership, zone, problems);
             match source {
                 Some(source) if possible => {
                     sources.insert(name.clone(), source);
@@ -212,10 +215,20 @@ impl Setup {
         partnership: &Partnership,
         store: Arc<dyn Store>,
     ) -> Result<(Engine, World), Exit> {
-        let (ils, directory) = self.ils(partnership.ils.as_str())?;
-        let main = self.main()?;
         let progress = Arc::new(Shown::fitting(self.global.json));
         let world = World::new(Arc::new(SystemClock), Arc::new(SystemEntropy), progress);
+        Ok((self.engine_in(partnership, store, world.clone())?, world))
+    }
+
+    /// An engine for a partnership, in a world of the caller's.
+    pub(crate) fn engine_in(
+        &self,
+        partnership: &Partnership,
+        store: Arc<dyn Store>,
+        world: World,
+    ) -> Result<Engine, Exit> {
+        let (ils, directory) = self.ils(partnership.ils.as_str())?;
+        let main = self.main()?;
         let settings = PartnershipSettings {
             permanent_id: partnership.id.as_str().to_owned(),
             name: partnership.name.as_str().to_owned(),
@@ -236,7 +249,7 @@ impl Setup {
                 rate: ils.limits.rate,
             },
         };
-        Ok((Engine::new(store, directory, settings, world.clone()), world))
+        Ok(Engine::new(store, directory, settings, world))
     }
 }
 
@@ -265,6 +278,26 @@ fn possible(partnership: &Partnership, ils: &BTreeMap<String, IlsSettings>, prob
         possible = false;
     }
     possible
+}
+
+/// Whether a partnership's schedule ever comes; one that does not is a problem with a place.
+fn comes(partnership: &Partnership, zone: Option<TimeZone>, problems: &Problems) -> bool {
+    let Some(line) = &partnership.schedule else { return true };
+    let Err(why) = Schedule::new(&line.value, zone.unwrap_or(TimeZone::UTC)) else { return true };
+    problems.add(Problem::about(
+        line,
+        Code::BadValue,
+        why.to_string(),
+        "write five fields, minute, hour, day, month, day of the week: \"30 4 * * MON-FRI\" is 4:30 on working days",
+    ));
+    false
+}
+
+/// A partnership's schedule on its library's clock.
+pub(crate) fn schedule_of(partnership: &Partnership, main: &Main) -> Option<(String, Schedule)> {
+    let line = partnership.schedule.as_ref()?.value.clone();
+    let schedule = Schedule::new(&line, main.library.timezone.clone()).ok()?;
+    Some((line, schedule))
 }
 
 /// Every range of numbers that a partnership's rules name.

@@ -94,7 +94,8 @@ impl StoreError {
         match self {
             Self::Unavailable { .. } => "look at the disk, the directory's owner and its permissions",
             Self::Busy { .. } => {
-                "wait until the other one has finished, or stop it; `rostercard status` says what it does"
+                "wait until the other one has finished, or stop it; `rostercard status` says what it does. The daemon \
+                 (`rostercard run`) has the store only while one of its runs is under way"
             }
             Self::WrongKey { .. } => {
                 "give the key the store was made with in [state] key; a lost key is a lost store"

@@ -1,6 +1,7 @@
 //! The commands, one module each.
 
 mod check;
+mod daemon;
 mod decide;
 mod demo;
 mod explain;
@@ -33,6 +34,7 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Check(args) => check::check(&global, &setup(), &args).await,
         Command::Plan(args) => run::run(&global, &setup(), &args.partnership, run::What::Plan).await,
         Command::Sync(args) => run::run(&global, &setup(), &args.partnership, run::What::Sync).await,
+        Command::Run => daemon::daemon(&global, &environment).await,
         Command::Approve(args) => decide::approve(&global, &setup(), &environment, &args).await,
         Command::Discard(args) => decide::discard(&global, &setup(), &environment, &args).await,
         Command::Pause(args) => pause::pause(&global, &setup(), &environment, &args).await,

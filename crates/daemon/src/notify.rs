@@ -1,0 +1,52 @@
+//! What systemd is told, where it started the daemon. Without its socket nothing is said, and nothing is wrong.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rostercard_engine::Clock;
+use sd_notify::NotifyState;
+
+use crate::health;
+use crate::scheduler::Control;
+
+/// Started, or done with reloading. `status` is a line for `systemctl status`.
+pub fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// The configuration is being read again.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(%error, "The service manager cannot be told of the reload."),
+    }
+}
+
+/// Stopping: writes under way are finished first.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping, NotifyState::Status("stopping; writes under way are finished first")]);
+}
+
+/// How often the watchdog wants to hear of us, where the unit has one.
+#[must_use]
+pub fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
+}
+
+/// Feeds the watchdog for as long as the scheduler goes round.
+pub async fn feed(every: Duration, control: Arc<Control>, clock: Arc<dyn Clock>) {
+    loop {
+        let now: Timestamp = clock.now();
+        if health::alive(control.heartbeat(), now) {
+            tell(&[NotifyState::Watchdog]);
+        }
+        clock.sleep(every / 2).await;
+    }
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "The service manager cannot be told.");
+    }
+}

@@ -1,0 +1,198 @@
+//! The daemon as a program: what it answers, what it tells systemd, how it reloads and ends, and S25 with real cards.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::practice::Practice;
+use crate::support::roster::{TWO_HOMES, children, send};
+use crate::support::{Library, Program};
+
+/// A daemon with a listener, and the socket of a service manager that the test plays.
+struct Daemon {
+    program: Program,
+    port: u16,
+    manager: UnixDatagram,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Daemon {
+    fn start(library: &Library) -> Self {
+        let port = free_port();
+        library.append("rostercard.toml", &format!("[http]\nlisten = \"127.0.0.1:{port}\""));
+        let socket = library.path("notify");
+        let manager = UnixDatagram::bind(&socket).unwrap();
+        manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let socket = socket.display().to_string();
+        let environment = [("NOTIFY_SOCKET", socket.as_str()), ("WATCHDOG_USEC", "2000000")];
+        let program = library.start_in(&["run"], &environment);
+        let daemon = Self { program, port, manager };
+        daemon.hears("READY=1");
+        daemon
+    }
+
+    /// Waits until the service manager is told so; what was said then.
+    fn hears(&self, what: &str) -> String {
+        let mut buffer = [0; 4096];
+        for _ in 0..200 {
+            let length = self.manager.recv(&mut buffer).unwrap();
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if text.contains(what) {
+                return text;
+            }
+        }
+        panic!("{what} was never said");
+    }
+
+    /// The status code and the body.
+    fn get(&self, path: &str) -> (u16, String) {
+        self.ask("GET", path)
+    }
+
+    fn ask(&self, method: &str, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        write!(stream, "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    fn health(&self) -> Value {
+        let (code, body) = self.get("/health");
+        assert_eq!(code, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.program.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn stop(self) {
+        let asked = Instant::now();
+        self.signal("-TERM");
+        self.hears("STOPPING=1");
+        self.program.end().expect(0);
+        assert!(asked.elapsed() < Duration::from_secs(10));
+    }
+}
+
+fn library(ils: &Practice, schedule: &str) -> Library {
+    let library = Library::new(&ils.ncip_url(), TWO_HOMES);
+    library.let_all_through();
+    library.edit("partnerships/oak.toml", "30 4 * * MON-FRI", schedule);
+    send(&children(12), &library.package());
+    library
+}
+
+#[test]
+fn it_answers_reloads_and_ends() {
+    let ils = Practice::start();
+    let library = library(&ils, "30 4 1 1 *");
+    let daemon = Daemon::start(&library);
+    daemon.hears("WATCHDOG=1");
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(daemon.get(path).0, 200, "{path}");
+    }
+    assert_eq!(daemon.ask("POST", "/health").0, 405);
+    assert_eq!(daemon.get("/").0, 404);
+    let oak = &daemon.health()["partnerships"][0];
+    assert_eq!((oak["name"].as_str(), oak["state"].as_str()), (Some("oak"), Some("never_ran")));
+    assert!(oak["next_run"].as_str().unwrap().contains("-01-01T04:30:00Z"), "{oak}");
+    // It lets go of the store between runs: a person can work.
+    library.run(&["sync", "oak"]).expect(0);
+    assert_eq!(ils.counts().patrons, 12);
+    let health = daemon.health();
+    assert_eq!(
+        (health["state"].as_str(), health["partnerships"][0]["cards"].as_u64()),
+        (Some("ok"), Some(12))
+    );
+    let metrics = daemon.get("/metrics").1;
+    for line in [
+        "rostercard_cards{partnership=\"oak\"} 12",
+        "rostercard_partnership_state{partnership=\"oak\",state=\"ok\"} 1",
+        "rostercard_scheduler_alive 1",
+        "rostercard_build_info{version=",
+    ] {
+        assert!(metrics.contains(line), "no `{line}` in {metrics}");
+    }
+    // A file with a mistake goes on as it was; a mended one is taken over.
+    library.edit("partnerships/oak.toml", "30 4 1 1 *", "30 4 30 2 *");
+    daemon.signal("-HUP");
+    assert!(daemon.hears("RELOADING=1").contains("MONOTONIC_USEC="));
+    assert!(daemon.hears("READY=1").contains("go on as they were"));
+    let oak = &daemon.health()["partnerships"][0];
+    assert!(oak["next_run"].as_str().unwrap().contains("-01-01T04:30:00Z"), "{oak}");
+    library.edit("partnerships/oak.toml", "30 4 30 2 *", "15 6 2 1 *");
+    daemon.signal("-HUP");
+    daemon.hears("READY=1");
+    for _ in 0..100 {
+        if daemon.health()["partnerships"][0]["next_run"].as_str().unwrap().contains("-01-02T06:15:00Z") {
+            return daemon.stop();
+        }
+        ils.pause(Duration::from_millis(50));
+    }
+    panic!("the mended file was not taken over");
+}
+
+#[test]
+fn a_schedule_that_never_comes_is_a_mistake_at_its_place() {
+    let ils = Practice::start();
+    let library = library(&ils, "30 4 30 2 *");
+    library.run(&["check"]).expect(78).says(&["partnerships/oak.toml", "schedule", "never comes"]);
+}
+
+#[test]
+fn a_port_that_is_taken_and_a_broken_main_file_are_78() {
+    let ils = Practice::start();
+    let library = library(&ils, "30 4 * * *");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap();
+    library.append("rostercard.toml", &format!("[http]\nlisten = \"{at}\""));
+    library.run(&["run"]).expect(78).says(&["cannot listen at", "[http] listen"]);
+    library.append("rostercard.toml", "[htttp]");
+    library.run(&["run"]).expect(78).says(&["htttp"]);
+}
+
+#[test]
+fn s25_a_run_that_was_missed_is_caught_up_at_the_start() {
+    let ils = Practice::start();
+    let library = library(&ils, "* * * * *");
+    library.run(&["plan", "oak"]).expect(0);
+    // The next whole minute passes while nobody runs.
+    ils.pause(Duration::from_secs(61));
+    let daemon = Daemon::start(&library);
+    let begun = Instant::now();
+    while ils.counts().patrons < 12 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "nothing was caught up");
+        ils.pause(Duration::from_millis(50));
+    }
+    daemon.stop();
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "CI says by the environment that nothing may be skipped")]
+fn the_unit_is_right_and_confined() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/rostercard.service");
+    let Ok(ran) = Command::new("systemd-analyze").args(["security", "--offline=true"]).arg(&unit).output()
+    else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "no systemd-analyze here");
+        println!("skipped: no systemd-analyze here");
+        return;
+    };
+    let text = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    assert!(!text.contains("Failed to parse") && !text.contains("Unknown key"), "{text}");
+    let level = text.split("exposure level for rostercard.service: ").nth(1).unwrap();
+    let level: f64 = level.split(' ').next().unwrap().parse().unwrap();
+    assert!(level <= 1.5, "{level}");
+}
