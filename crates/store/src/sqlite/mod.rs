@@ -104,14 +104,6 @@ impl SqliteStore {
         self.writer.as_ref().map_or(0, Writer::commits)
     }
 
-    /// Lets each commit from now on take so much longer, as a slow disk would: for benches.
-    #[cfg(feature = "slow-disk")]
-    pub fn slow_down(&self, milliseconds: u64) {
-        if let Some(writer) = &self.writer {
-            writer.slow_down(milliseconds);
-        }
-    }
-
     async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

@@ -66,8 +66,6 @@ pub(super) struct Writer {
     jobs: Option<Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
-    /// For benches: milliseconds that each commit takes longer.
-    slow: Arc<AtomicU64>,
     what: Arc<str>,
 }
 
@@ -75,12 +73,11 @@ impl Writer {
     pub(super) fn start(conn: Connection, secrets: Arc<Secrets>, what: Arc<str>) -> io::Result<Self> {
         let (jobs, waiting) = channel();
         let commits = Arc::new(AtomicU64::new(0));
-        let slow = Arc::new(AtomicU64::new(0));
-        let (count, label, late) = (Arc::clone(&commits), Arc::clone(&what), Arc::clone(&slow));
+        let (count, label) = (Arc::clone(&commits), Arc::clone(&what));
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(&conn, &secrets, &waiting, &label, (&count, &late)))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), commits, slow, what })
+            .spawn(move || serve(&conn, &secrets, &waiting, &label, &count))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), commits, what })
     }
 
     /// Does a job in a transaction; answers once it is durable.
@@ -106,14 +103,6 @@ impl Writer {
     }
 }
 
-#[cfg(feature = "slow-disk")]
-impl Writer {
-    /// Lets each commit from now on take so much longer.
-    pub(super) fn slow_down(&self, milliseconds: u64) {
-        self.slow.store(milliseconds, Ordering::Relaxed);
-    }
-}
-
 impl Drop for Writer {
     fn drop(&mut self) {
         // The thread finishes what waits and ends; the file is closed before whoever owns the writer lets the lock go.
@@ -129,7 +118,7 @@ fn serve(
     secrets: &Secrets,
     waiting: &Receiver<Box<dyn Job>>,
     what: &str,
-    (commits, slow): (&AtomicU64, &AtomicU64),
+    commits: &AtomicU64,
 ) {
     let db = Db { conn, secrets };
     while let Ok(first) = waiting.recv() {
@@ -138,12 +127,6 @@ fn serve(
             && let Ok(job) = waiting.try_recv()
         {
             jobs.push(job);
-        }
-        let late = slow.load(Ordering::Relaxed);
-        if late > 0 {
-            // This thread has nothing else to do, as with a disk that takes its time. `park_timeout` may return early; a bench
-            // does not mind.
-            std::thread::park_timeout(std::time::Duration::from_millis(late));
         }
         let failure = transaction(&db, &mut jobs, what).err().map(|fault| match fault.at(what) {
             StoreError::Unavailable { why, .. } => why,
