@@ -1,16 +1,17 @@
 //! The daemon as a program: what it answers, what it tells systemd, how it reloads and ends, and S25 with real cards.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::practice::Practice;
-use crate::support::roster::{TWO_HOMES, children, send};
+use crate::support::roster::{TWO_HOMES, children, deliver, district, homes, send};
 use crate::support::{Library, Program};
 
 /// A daemon with a listener, and the socket of a service manager that the test plays.
@@ -95,6 +96,22 @@ fn library(ils: &Practice, schedule: &str) -> Library {
     library
 }
 
+/// Prometheus' own tool reads the metrics, and has nothing to say about them.
+#[expect(clippy::disallowed_methods, reason = "CI says by the environment that nothing may be skipped")]
+fn promtool_says_nothing(metrics: &str) {
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut tool) = command.spawn() else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "no promtool here");
+        println!("skipped: no promtool here");
+        return;
+    };
+    tool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let ended = tool.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned() + &String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && said.trim().is_empty(), "{said}\n{metrics}");
+}
+
 #[test]
 fn it_answers_reloads_and_ends() {
     let ils = Practice::start();
@@ -126,6 +143,7 @@ fn it_answers_reloads_and_ends() {
     ] {
         assert!(metrics.contains(line), "no `{line}` in {metrics}");
     }
+    promtool_says_nothing(&metrics);
     // A file with a mistake goes on as it was; a mended one is taken over.
     library.edit("partnerships/oak.toml", "30 4 1 1 *", "30 4 30 2 *");
     daemon.signal("-HUP");
@@ -195,4 +213,74 @@ fn the_unit_is_right_and_confined() {
     let level = text.split("exposure level for rostercard.service: ").nth(1).unwrap();
     let level: f64 = level.split(' ').next().unwrap().parse().unwrap();
     assert!(level <= 1.5, "{level}");
+}
+
+/// A real quarter of an hour, or as many minutes as ROSTERCARD_SOAK_MINUTES says: each minute another roster, every third the ILS
+/// is gone. After each run health says what is so, which this test knows. Opt in: it takes its time.
+#[test]
+#[ignore = "takes a real quarter of an hour"]
+#[expect(clippy::disallowed_methods, reason = "the environment says how long")]
+fn soak_health_tells_the_truth_while_the_ils_comes_and_goes() {
+    let minutes: u32 =
+        std::env::var("ROSTERCARD_SOAK_MINUTES").ok().and_then(|m| m.parse().ok()).unwrap_or(15);
+    let ils = Practice::start();
+    let spec = district(400, 3);
+    let library = Library::new(&ils.ncip_url(), &homes(&spec));
+    library.append(
+        "partnerships/oak.toml",
+        "[guards]\nfirst_connection = \"off\"\ncreate = \"off\"\nupdate = \"off\"\nschool = \"off\"",
+    );
+    library.edit("partnerships/oak.toml", "30 4 * * MON-FRI", "* * * * *");
+    library.hurry("2s", "5s");
+    deliver(&spec, 0, &library.package());
+    library.run(&["sync", "oak"]);
+    let daemon = Daemon::start(&library);
+    let pid = daemon.program.id();
+    let held = |what: &str| -> u64 {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let files = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    let newest = || library.json(&["runs", "oak", "--most", "1"], 0)["runs"][0].clone();
+    let mut truth = Vec::new();
+    for minute in 1..=minutes {
+        let up = minute % 3 != 0;
+        ils.set_down(!up);
+        let before = newest()["run"].as_i64().unwrap();
+        deliver(&spec, minute, &library.package());
+        // The next run on this roster ends within the next minute and a little.
+        let begun = Instant::now();
+        let ended = loop {
+            let run = newest();
+            if run["run"].as_i64().unwrap() > before && run["finished_at"].is_string() {
+                break run;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(110), "no run came in minute {minute}");
+            assert_eq!(daemon.get("/healthz").0, 200);
+            ils.pause(Duration::from_millis(500));
+        };
+        let health = daemon.health();
+        let said = health["partnerships"][0]["state"].as_str().unwrap().to_owned();
+        let expected = if up { "ok" } else { "failing" };
+        truth.push((
+            minute,
+            up,
+            ended["state"].clone(),
+            said.clone(),
+            held("VmRSS:"),
+            held("Threads:"),
+            files(),
+        ));
+        println!("{:?}", truth.last().unwrap());
+        assert_eq!(said, expected, "minute {minute}: {health} {ended}");
+        assert_eq!(health["scheduler_alive"], true);
+    }
+    // Once all is up again, the ILS has exactly the cards of the last roster and of those who left.
+    ils.set_down(false);
+    let (first, last) = (&truth[0], truth.last().unwrap());
+    assert!(last.4 < first.4 * 2 && last.6 <= first.6 + 4, "memory or files grow: {first:?} {last:?}");
+    let cards = daemon.health()["partnerships"][0]["cards"].as_u64().unwrap();
+    assert!(cards >= 400 && ils.counts().patrons as u64 >= cards);
+    daemon.stop();
 }

@@ -65,7 +65,7 @@ async fn health(State(inside): State<Arc<dyn Inside>>) -> Response {
 async fn metrics(State(inside): State<Arc<dyn Inside>>) -> Response {
     match inside.health().await {
         Ok(health) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            let kind = "text/plain; version=0.0.4; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], inside.metrics(&health)).into_response()
         }
         Err(why) => refused(&why),

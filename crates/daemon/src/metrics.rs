@@ -196,8 +196,37 @@ impl Metrics {
             // Writing to a string cannot fail.
             let _written = writeln!(text, "# the metrics cannot be written");
         }
-        text
+        classic(&text)
     }
+}
+
+/// The text in Prometheus' own format, 0.0.4, which every scraper and `promtool` read. The library writes OpenMetrics, where a
+/// counter's family has its name without `_total`, and an information's without `_info`.
+fn classic(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match words[..] {
+            ["#", "EOF"] | ["#", "UNIT", ..] => {}
+            ["#", "TYPE", name, kind] => {
+                let (end, kind) = match kind {
+                    "counter" => ("_total", "counter"),
+                    "info" => ("_info", "gauge"),
+                    other => ("", other),
+                };
+                // The help stands before it.
+                if let Some(help) = lines.last_mut()
+                    && let Some(words) = help.strip_prefix(&format!("# HELP {name} "))
+                {
+                    *help = format!("# HELP {name}{end} {words}");
+                }
+                lines.push(format!("# TYPE {name}{end} {kind}"));
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 fn whole(count: u64) -> i64 {
