@@ -35,7 +35,16 @@ fn commands(readme: &str) -> Vec<Vec<String>> {
         let typed = line.strip_prefix("rostercard ").or_else(|| line.strip_prefix("cargo run --release -- "));
         if let (true, Some(typed)) = (fenced, typed) {
             let typed = typed.split(" #").next().unwrap_or_default();
-            found.push(typed.split_whitespace().map(str::to_owned).collect());
+            // As a shell would: what stands between quotation marks is one word.
+            let mut words = Vec::new();
+            for (at, piece) in typed.split('"').enumerate() {
+                if at % 2 == 1 {
+                    words.push(piece.to_owned());
+                } else {
+                    words.extend(piece.split_whitespace().map(str::to_owned));
+                }
+            }
+            found.push(words);
         }
     }
     found

@@ -121,6 +121,24 @@ fn s21_a_reject_shows_the_district_its_own_id_the_field_and_the_rule() {
 }
 
 #[test]
+fn students_who_would_get_one_number_are_all_in_the_list() {
+    let ils = Practice::start();
+    let library = Library::new(&ils.ncip_url(), TWO_HOMES);
+    let mut class = children(4);
+    // 0004001 and 4001 are two ids, and one number of eight digits.
+    class[1].id = "0004001".to_owned();
+    class[2].id = "04001".to_owned();
+    send(&class, &library.package());
+    let list = library.json(&["rejects", "oak"], 2);
+    let mut ids: Vec<&str> =
+        list["rejects"].as_array().unwrap().iter().map(|line| line["student_id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["0004001", "04001", "4001"], "{list}");
+    let run = library.json(&["plan", "oak"], 0);
+    assert_eq!(run["counts"]["reject"], 3, "the run says the same: {run}");
+}
+
+#[test]
 fn every_damaged_row_is_in_the_list_for_the_district() {
     let ils = Practice::start();
     let library = Library::new(&ils.ncip_url(), TWO_HOMES);

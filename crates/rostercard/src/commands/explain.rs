@@ -7,7 +7,7 @@ use rostercard_core::finding::{Finding, Place};
 use rostercard_core::grade::Grade;
 use rostercard_core::plan::{ChangeState, kind_of};
 use rostercard_core::policy::{self, Decision, Today};
-use rostercard_core::ports::{FindKey, Lookup};
+use rostercard_core::ports::{Completeness, FindKey, Lookup};
 use rostercard_core::privacy::Personal;
 use rostercard_core::reason::Reason;
 use rostercard_core::student::{Damaged, Student};
@@ -30,6 +30,8 @@ const CHANGES: usize = 10;
 /// What is known of a person.
 struct Known {
     roster: Result<Option<InRoster>, String>,
+    /// The roster has changes alone, or no new file has come: who is not in it is not missing.
+    delta: bool,
     link: Option<Link>,
     changes: Vec<PastChange>,
     open_write: bool,
@@ -152,7 +154,8 @@ async fn known(
     person: Digest,
 ) -> Result<Known, Exit> {
     let error = |error| setup.store_error(&error);
-    let mut known = Known { roster: Ok(None), link: None, changes: Vec::new(), open_write: false };
+    let mut known =
+        Known { roster: Ok(None), delta: false, link: None, changes: Vec::new(), open_write: false };
     if let Some(row) = row {
         known.link = store.links(row, &[person]).await.map_err(error)?.pop();
         known.changes = store.past_changes(row, person, CHANGES).await.map_err(error)?;
@@ -163,7 +166,10 @@ async fn known(
     let mut search =
         Search { key: store.digest_key(), partnership: partnership.id.as_str(), person, found: None };
     known.roster = match roster::read(&mut *source, &mut search).await {
-        Ok(_) => Ok(search.found),
+        Ok((_, completeness)) => {
+            known.delta = completeness == Completeness::Delta;
+            Ok(search.found)
+        }
         Err(error) => Err(error.message),
     };
     Ok(known)
@@ -202,6 +208,9 @@ fn as_json(
     let mut decision = None;
     let roster = match &known.roster {
         Err(why) => json!({ "found": null, "why": why }),
+        Ok(None) if known.delta => json!({
+            "found": false, "why": "the roster has newcomers and changes alone, or no new file has come",
+        }),
         Ok(None) => json!({ "found": false }),
         Ok(Some(InRoster::Damaged(finding))) => {
             decision = Some(Decision::No(Reason::Reject(rostercard_core::reason::Reject::Record {
@@ -303,6 +312,9 @@ fn next(
     let has_patron = link.is_some_and(|link| link.data.state.has_patron());
     match (decision, link) {
         (None, _) if known.roster.is_err() => "nothing: the roster cannot be read".to_owned(),
+        (None, Some(link)) if known.delta && link.data.state.is_live() => {
+            "nothing: the card stays; this roster has newcomers and changes alone".to_owned()
+        }
         (None, None) => {
             "nothing: the student is in neither roster nor ledger; is the id written as the roster writes it?"
                 .to_owned()
@@ -367,7 +379,10 @@ fn in_words(value: &Value) {
     let of = |value: &Value, key: &str| text(&value[key]);
     match roster["found"].as_bool() {
         None => out.line(&format!("Roster: it cannot be read: {}", of(roster, "why").unwrap_or_default())),
-        Some(false) => out.line("Roster: not in it."),
+        Some(false) => {
+            let why = of(roster, "why").map(|why| format!(": {why}")).unwrap_or_default();
+            out.line(&format!("Roster: not in it{why}."));
+        }
         Some(true) => {
             let parts: Vec<String> = [
                 "place",

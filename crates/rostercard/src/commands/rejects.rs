@@ -1,6 +1,8 @@
 //! `rejects`: what a district has to correct, as CSV, from its roster of now. Only what the district itself sent goes back to it: its own
 //! id, the place, the field and the rule; no name, no date, and nothing about who has a card.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 
@@ -8,7 +10,7 @@ use jiff::civil::Date;
 use rostercard_config::Partnership;
 use rostercard_core::finding::Place;
 use rostercard_core::policy::{self, Decision, Today};
-use rostercard_core::reason::Reason;
+use rostercard_core::reason::{Reason, Reject};
 use rostercard_core::student::{Damaged, Student};
 use serde_json::json;
 
@@ -32,6 +34,34 @@ struct Gather<'a> {
     partnership: &'a Partnership,
     today: Date,
     lines: Vec<Line>,
+    /// Numbers that are wanted, each with the first who wants it; `None` once that was said.
+    numbers: HashMap<String, Option<(String, Place)>>,
+}
+
+impl Gather<'_> {
+    /// Two students who would get the same number are both rejected, which no rule about one of them can find.
+    fn number(&mut self, number: String, student_id: &str, place: &Place) {
+        let collides = Reason::Reject(Reject::NumberCollides);
+        let line = |(student_id, place): (String, Place)| Line {
+            rejected: true,
+            place,
+            student_id,
+            field: Reject::NumberCollides.field().to_owned(),
+            rule: collides.code().to_owned(),
+            message: collides.to_string(),
+        };
+        let here = (student_id.to_owned(), place.clone());
+        match self.numbers.entry(number) {
+            Entry::Vacant(free) => {
+                free.insert(Some(here));
+            }
+            Entry::Occupied(mut taken) => {
+                let first = taken.get_mut().take();
+                self.lines.extend(first.map(line));
+                self.lines.push(line(here));
+            }
+        }
+    }
 }
 
 impl Reader for Gather<'_> {
@@ -50,9 +80,13 @@ impl Reader for Gather<'_> {
             });
         }
         let today = Today { date: self.today, held_expiry: None };
-        if let Decision::No(reason @ Reason::Reject(_)) =
-            policy::decide(student, &self.partnership.rules, today)
+        let decision = policy::decide(student, &self.partnership.rules, today);
+        if let Decision::Wanted(wanted) = &decision
+            && let Some(number) = policy::given_number(wanted)
         {
+            self.number(number.reveal().to_owned(), &student_id, &place);
+        }
+        if let Decision::No(reason @ Reason::Reject(_)) = decision {
             let field = match &reason {
                 Reason::Reject(reject) => reject.field().to_owned(),
                 _ => String::new(),
@@ -85,7 +119,8 @@ impl Reader for Gather<'_> {
 pub(crate) async fn rejects(global: &Global, setup: &Setup, args: &Rejects) -> Result<Exit, Exit> {
     let partnership = setup.partnership(&args.partnership)?;
     let mut source = setup.source(partnership)?;
-    let mut gather = Gather { partnership, today: setup.today()?, lines: Vec::new() };
+    let mut gather =
+        Gather { partnership, today: setup.today()?, lines: Vec::new(), numbers: HashMap::new() };
     let (facts, _) = roster::read(&mut *source, &mut gather).await.map_err(|error| {
         complain(global.json, &error.message, &error.hint);
         crate::commands::run::source_exit(&error)

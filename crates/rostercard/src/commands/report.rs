@@ -207,7 +207,8 @@ fn gather(cells: &[LinkCell], enrolment: Option<&Enrolment>, least: u64) -> Figu
                     Row {
                         name,
                         count: shown,
-                        enrolment: enrolled.filter(|enrolled| !hide(*enrolled)),
+                        // Where everybody has a card, the enrolment would tell what is held back.
+                        enrolment: shown.and(enrolled).filter(|enrolled| !hide(*enrolled)),
                         share: shown.and(enrolled).and_then(|enrolled| share(count, enrolled, least)),
                     }
                 })
