@@ -36,10 +36,22 @@ pub fn watchdog() -> Option<Duration> {
 
 /// Feeds the watchdog for as long as the scheduler goes round.
 pub async fn feed(every: Duration, control: Arc<Control>, clock: Arc<dyn Clock>) {
+    // On a thread of its own: where nobody reads the socket, telling blocks, and nothing else of the daemon may wait for it.
+    let (beat, beats) = std::sync::mpsc::sync_channel::<()>(1);
+    let teller = std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+        for () in beats {
+            tell(&[NotifyState::Watchdog]);
+        }
+    });
+    if let Err(error) = teller {
+        tracing::error!(%error, "The watchdog cannot be fed.");
+        return;
+    }
     loop {
         let now: Timestamp = clock.now();
         if health::alive(control.heartbeat(), now) {
-            tell(&[NotifyState::Watchdog]);
+            // Full: the last one was not even taken yet.
+            drop(beat.try_send(()));
         }
         clock.sleep(every / 2).await;
     }
