@@ -1,6 +1,5 @@
 //! A practice district, its partnership, and one run of it against an ILS.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
