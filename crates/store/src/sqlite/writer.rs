@@ -209,7 +209,9 @@ mod tests {
         let secrets = Arc::new(Secrets::new(&crate::seal::StoreKey::new([1; 32]), Arc::new(none)));
         let waits = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&waits);
-        let before = Box::new(move || drop(counted.fetch_add(1, Ordering::Relaxed)));
+        let before = Box::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
         let writer = Writer::start_with(conn, secrets, Arc::from("memory"), before).unwrap();
         let gate = hold(&writer);
         let rest = join_all((0..100).map(|n| writer.run(move |db| insert(db, n))));
