@@ -25,6 +25,8 @@ mod slow_ils;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+type Bench = fn(&tokio::runtime::Runtime);
+
 /// How many students, where the environment does not say otherwise.
 fn students(usual: u32) -> u32 {
     std::env::var("ROSTERCARD_BENCH_STUDENTS").ok().and_then(|s| s.parse().ok()).unwrap_or(usual)
@@ -33,7 +35,7 @@ fn students(usual: u32) -> u32 {
 fn main() {
     drop(rustls::crypto::ring::default_provider().install_default());
     let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let benches: [(&str, fn(&tokio::runtime::Runtime)); 3] = [
+    let benches: [(&str, Bench); 3] = [
         ("durable_creates", durable_creates::bench),
         ("slow_ils", slow_ils::bench),
         ("rivals_way", rivals_way::bench),
