@@ -34,7 +34,7 @@ use rostercard_core::privacy::Personal;
 use self::db::{Db, Secrets};
 use self::fault::{Fault, not_found};
 use self::read::Readers;
-use self::writer::Writer;
+use self::writer::{BeforeCommit, Writer};
 use crate::rows::{
     Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell, LinkIndex,
     LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId,
@@ -64,12 +64,37 @@ impl SqliteStore {
     /// [`StoreError::Busy`] at once where another process has it, [`StoreError::WrongKey`], [`StoreError::Newer`],
     /// [`StoreError::Damaged`], or [`StoreError::Unavailable`] with the path and the reason.
     pub fn open_writer(path: &Path, key: &StoreKey, entropy: Arc<dyn Entropy>) -> Result<Self, StoreError> {
+        Self::open(path, key, entropy, Box::new(|| {}))
+    }
+
+    fn open(
+        path: &Path,
+        key: &StoreKey,
+        entropy: Arc<dyn Entropy>,
+        before: BeforeCommit,
+    ) -> Result<Self, StoreError> {
         let secrets = Arc::new(Secrets::new(key, entropy));
         let what: Arc<str> = path.display().to_string().into();
         let (conn, lock) = file::open_writer(path, secrets.digests.id())?;
         let readers = readers(path, &secrets, &what)?;
-        let writer = started(&what, Writer::start(conn, Arc::clone(&secrets), Arc::clone(&what)))?;
+        let writer = Writer::start_with(conn, Arc::clone(&secrets), Arc::clone(&what), before);
+        let writer = started(&what, writer)?;
         Ok(Self { readers: Some(readers), writer: Some(writer), secrets, what, _lock: Some(lock) })
+    }
+
+    /// As [`Self::open_writer`], with something done before each commit: for benches that stand a slow disk in for a
+    /// quick one. The writing thread waits for it, and so do all whose work is in that commit.
+    ///
+    /// # Errors
+    /// As [`Self::open_writer`].
+    #[cfg(feature = "slow-disk")]
+    pub fn open_writer_on_slow_disk(
+        path: &Path,
+        key: &StoreKey,
+        entropy: Arc<dyn Entropy>,
+        before_commit: impl FnMut() + Send + 'static,
+    ) -> Result<Self, StoreError> {
+        Self::open(path, key, entropy, Box::new(before_commit))
     }
 
     /// Opens a store that is there for reading, also while another process writes. Methods that write answer

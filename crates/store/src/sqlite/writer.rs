@@ -17,6 +17,9 @@ use super::db::{Db, Secrets};
 use super::fault::Fault;
 use crate::store::StoreError;
 
+/// What is done before each commit: nothing, or what stands for a slow disk.
+pub(super) type BeforeCommit = Box<dyn FnMut() + Send>;
+
 /// So many jobs share a commit at most.
 const MOST: usize = 512;
 
@@ -71,12 +74,21 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn start(conn: Connection, secrets: Arc<Secrets>, what: Arc<str>) -> io::Result<Self> {
+        Self::start_with(conn, secrets, what, Box::new(|| {}))
+    }
+
+    pub(super) fn start_with(
+        conn: Connection,
+        secrets: Arc<Secrets>,
+        what: Arc<str>,
+        mut before: BeforeCommit,
+    ) -> io::Result<Self> {
         let (jobs, waiting) = channel();
         let commits = Arc::new(AtomicU64::new(0));
         let (count, label) = (Arc::clone(&commits), Arc::clone(&what));
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(&conn, &secrets, &waiting, &label, &count))?;
+            .spawn(move || serve(&conn, &secrets, &waiting, &label, (&count, &mut before)))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), commits, what })
     }
 
@@ -118,7 +130,7 @@ fn serve(
     secrets: &Secrets,
     waiting: &Receiver<Box<dyn Job>>,
     what: &str,
-    commits: &AtomicU64,
+    (commits, before): (&AtomicU64, &mut BeforeCommit),
 ) {
     let db = Db { conn, secrets };
     while let Ok(first) = waiting.recv() {
@@ -128,7 +140,7 @@ fn serve(
         {
             jobs.push(job);
         }
-        let failure = transaction(&db, &mut jobs, what).err().map(|fault| match fault.at(what) {
+        let failure = transaction(&db, &mut jobs, what, before).err().map(|fault| match fault.at(what) {
             StoreError::Unavailable { why, .. } => why,
             error => error.to_string(),
         });
@@ -149,7 +161,12 @@ fn serve(
     }
 }
 
-fn transaction(db: &Db<'_>, jobs: &mut [Box<dyn Job>], what: &str) -> Result<(), Fault> {
+fn transaction(
+    db: &Db<'_>,
+    jobs: &mut [Box<dyn Job>],
+    what: &str,
+    before: &mut BeforeCommit,
+) -> Result<(), Fault> {
     let now = |sql| -> Result<(), Fault> {
         db.conn.prepare_cached(sql)?.execute([])?;
         Ok(())
@@ -164,6 +181,7 @@ fn transaction(db: &Db<'_>, jobs: &mut [Box<dyn Job>], what: &str) -> Result<(),
         }
         now("release job")?;
     }
+    before();
     now("commit")
 }
 
@@ -181,6 +199,25 @@ mod tests {
         let none = |_: &mut [u8]| Err(io::Error::other("none"));
         let secrets = Arc::new(Secrets::new(&key, Arc::new(none)));
         Writer::start(conn, secrets, Arc::from("memory")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_a_commit_comes_once_for_all_that_share_it() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("create table t (n integer unique)").unwrap();
+        let none = |_: &mut [u8]| Err(io::Error::other("none"));
+        let secrets = Arc::new(Secrets::new(&crate::seal::StoreKey::new([1; 32]), Arc::new(none)));
+        let waits = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&waits);
+        let before = Box::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let writer = Writer::start_with(conn, secrets, Arc::from("memory"), before).unwrap();
+        let gate = hold(&writer);
+        let rest = join_all((0..100).map(|n| writer.run(move |db| insert(db, n))));
+        let (results, ()) = futures::join!(rest, async { drop(gate) });
+        assert!(results.iter().all(Result::is_ok));
+        assert_eq!(waits.load(Ordering::Relaxed), 2, "the gate, and the hundred");
     }
 
     /// Holds the writing thread, at work on a job of its own, until what is returned is dropped.
