@@ -34,7 +34,7 @@ impl Daemon {
         manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let socket = socket.display().to_string();
         let environment = [("NOTIFY_SOCKET", socket.as_str()), ("WATCHDOG_USEC", "2000000")];
-        let program = library.start_in(&["run"], &environment);
+        let program = library.start_in(&["--log", "trace", "run"], &environment);
         let daemon = Self { program, port, manager };
         daemon.hears("READY=1");
         daemon
@@ -87,11 +87,16 @@ impl Daemon {
         assert!(sent.success());
     }
 
+    /// Stops it, which takes it no time; what it has said. Nobody of the class is in it.
     fn stop(self) {
         let asked = Instant::now();
         self.signal("-TERM");
         self.hears("STOPPING=1");
-        self.program.end().expect(0);
+        let ran = self.program.end().expect(0);
+        assert!(ran.stderr.contains("INFO"), "the log is on");
+        for name in ["Given", "Family", "2015-"] {
+            assert!(!ran.both().contains(name), "{name} is in what the daemon says");
+        }
         assert!(asked.elapsed() < Duration::from_secs(10));
     }
 }
