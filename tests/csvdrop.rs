@@ -277,6 +277,22 @@ fn s40_a_file_in_the_drop_folder_is_used_once() {
     assert_eq!(names("drop"), ["archive"]);
     assert!(names("drop/archive")[0].ends_with("-autumn.csv"), "{:?}", names("drop/archive"));
 
+    // Names for the PINs come from the ILS now that the file is put away.
+    let out = library.path("pins").display().to_string();
+    let handed = library.json(&["pins", "export", "oak", "--out", &out], 0);
+    assert_eq!((&handed["pins"], &handed["names_from_ils"]), (&json!(2), &json!(true)), "{handed}");
+    let lists: String = handed["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| fs::read_to_string(file.as_str().unwrap()).unwrap())
+        .collect();
+    for patron in ils.patrons() {
+        let line = format!("{},{},{},{}", patron.surname, patron.given, "07", "");
+        assert!(lists.contains(line.trim_end_matches(',')), "{lists}");
+        assert!(lists.contains(&format!("{},{}", patron.barcode, patron.pin.unwrap())), "{lists}");
+    }
+
     // Twelve newcomers in January are twelve newcomers, and the others are not missing.
     let newcomers: String =
         (0..12).map(|n| format!("{},New,Comer{n},04/05/2014,5,100\n", 200_300 + n)).collect();

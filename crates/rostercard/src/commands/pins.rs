@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::civil::Date;
 use rostercard_config::Partnership;
 use rostercard_core::digest::{Digest, DigestKey};
+use rostercard_core::grade::Grade;
 use rostercard_core::policy::{self, Decision, Today};
+use rostercard_core::ports::{Completeness, FindKey, Lookup};
 use rostercard_core::privacy::{Personal, Secret};
 use rostercard_core::student::Student;
 use rostercard_engine::person_key;
@@ -210,7 +212,8 @@ async fn export(
         let wanted = args.school.as_ref().is_none_or(|only| is_school(only, &link.data.school));
         if let (true, Some(barcode), Some(pin)) = (wanted, link.data.barcode, cards.remove(&link.person)) {
             with_number.insert(link.person, (barcode, pin));
-            schools.insert(link.person, link.data.school);
+            let grade = link.data.grade.and_then(Grade::from_code).map(|grade| grade.to_string());
+            schools.insert(link.person, (link.data.school, grade.unwrap_or_default()));
         }
     }
     let people: Vec<Digest> = with_number.keys().copied().collect();
@@ -230,12 +233,38 @@ async fn export(
         everybody: args.letters,
         found: Vec::new(),
     };
-    if let Err(error) = roster::read(&mut *source, &mut recipients).await {
+    let read = roster::read(&mut *source, &mut recipients).await;
+    let Ok((_, completeness)) = read else {
+        let Err(error) = read else { return Err(Exit::Failed) };
         let hint = "the PINs stay where they are; names are in the roster alone, and without names nobody knows whose PIN it is";
         complain(global.json, &format!("the roster cannot be read: {}", error.message), hint);
         return Err(crate::commands::run::source_exit(&error));
+    };
+    let Recipients { cards: mut left, mut found, .. } = recipients;
+    // A file of additions that was used is put away, and nobody is missing for not being in it: then the ILS knows the names.
+    let by_the_ils = completeness == Completeness::Delta && !left.is_empty();
+    if by_the_ils {
+        let (_, directory) = setup.ils(partnership.ils.as_str())?;
+        let waiting: Vec<Digest> = left.keys().copied().collect();
+        for person in waiting {
+            let (Some((barcode, pin)), Some((school, grade))) = (left.get(&person), schools.get(&person))
+            else {
+                continue;
+            };
+            let Lookup::Found(patron) = directory.find(&FindKey::Barcode(barcode.clone())).await else {
+                continue;
+            };
+            found.push(Recipient {
+                student_id: patron.values.student_id.unwrap_or_default(),
+                given_name: patron.values.given_name.unwrap_or_default(),
+                family_name: patron.values.surname.unwrap_or_default(),
+                grade: grade.clone(),
+                school: school.clone(),
+                card: Some((barcode.clone(), pin.clone())),
+            });
+            left.remove(&person);
+        }
     }
-    let Recipients { cards: left, mut found, .. } = recipients;
     if let Some(only) = &args.school {
         found.retain(|one| one.card.is_some() || is_school(only, &one.school));
     }
@@ -244,7 +273,7 @@ async fn export(
     let batch: Vec<Digest> = people.into_iter().filter(|person| !left.contains_key(person)).collect();
     if batch.is_empty() {
         let hint = "their PINs stay sealed; `rostercard pins reissue` sets new ones when they are back";
-        complain(global.json, "nobody whose PIN waits is in the roster today", hint);
+        complain(global.json, "nobody whose PIN waits is in the roster today, or found in the ILS", hint);
         return Err(Exit::Failed);
     }
 
@@ -261,7 +290,8 @@ async fn export(
     })?;
     if global.json {
         Out::stdout().json(&json!({
-            "partnership": name, "batch": number.0, "pins": batch.len(), "not_in_roster": missing, "files": written,
+            "partnership": name, "batch": number.0, "pins": batch.len(), "not_in_roster": missing,
+            "names_from_ils": by_the_ils, "files": written,
         }));
         return Ok(Exit::Done);
     }
@@ -275,6 +305,12 @@ async fn export(
             "{} not in the roster today: their PINs stay sealed.",
             counted(missing as u64, "person is", "people are")
         ));
+    }
+    if by_the_ils && args.letters {
+        out.line(
+            "The roster at hand does not have everybody, so there are letters for those with a new PIN alone: send them home by mail, \
+             or the school learns who had a card before.",
+        );
     }
     out.line(&format!(
         "Delete the files when they are printed or sent, and then: rostercard pins confirm {name} --batch {number}"

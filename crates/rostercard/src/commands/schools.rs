@@ -98,7 +98,8 @@ fn written(homes: &rostercard_core::rules::Homes, school: &School) -> String {
 
 fn comment(school: &School, students: u64) -> String {
     let name: String = school.name.chars().filter(|c| !c.is_control()).collect();
-    format!("{name}, {}", counted(students, "student", "students"))
+    let students = counted(students, "student", "students");
+    if name.is_empty() { students } else { format!("{name}, {students}") }
 }
 
 /// A TOML string.
