@@ -53,7 +53,7 @@ fn selection(global: &Global, school: Option<&str>, kind: Option<&str>) -> Resul
         Some(word) => match ChangeKind::from_word(word) {
             Some(kind) if kind != ChangeKind::Note => Some(kind),
             _ => {
-                let hint = "kinds are: create, link, update, renew, lapse, restore";
+                let hint = "kinds are: create, link, update, renew, lapse, restore, pin";
                 complain(global.json, &format!("there is no kind of change `{word}`"), hint);
                 return Err(Exit::Usage);
             }

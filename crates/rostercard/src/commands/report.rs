@@ -5,6 +5,7 @@
 mod write;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use rostercard_config::Partnership;
 use rostercard_core::grade::Grade;
@@ -77,7 +78,7 @@ pub(crate) async fn report(global: &Global, setup: &Setup, args: &Report) -> Res
     match &args.out {
         None => Out::stdout().line(text.trim_end()),
         Some(path) => {
-            let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+            let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
             let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
             written.map_err(|error| {
                 complain(

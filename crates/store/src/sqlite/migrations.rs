@@ -143,6 +143,37 @@ mod tests {
     }
 
     #[test]
+    fn a_store_of_the_first_schema_is_brought_to_the_newest() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        let first = &MIGRATIONS[0];
+        conn.execute_batch(BOOKS).unwrap();
+        conn.execute("insert into meta (name, value) values ('key_id', ?1)", [[1_u8; 8].as_slice()]).unwrap();
+        conn.execute_batch(first.sql).unwrap();
+        conn.execute(
+            "insert into migration (number, name, checksum) values (1, 'first', ?1)",
+            [checksum(first).as_slice()],
+        )
+        .unwrap();
+        conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        conn.pragma_update(None, "user_version", 1).unwrap();
+        conn.execute_batch(
+            "insert into partnership (permanent_id, ils, name) values ('oak', 'main', 'oak');
+             insert into run (partnership, kind, started_at, state, result) values (1, 'sync', 1, 4, '{}');
+             insert into pin (partnership, person, sealed, made_at) values (1, x'00', x'01', 2);",
+        )
+        .unwrap();
+        let found = look(&conn, "x", [1; 8]).unwrap();
+        assert_eq!(found, Found::Store(1));
+        migrate(&mut conn, found, [1; 8]).unwrap();
+        assert_eq!(look(&conn, "x", [1; 8]).unwrap(), Found::Store(KNOWN));
+        // What was there is there, with nothing in the new columns.
+        let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("select count(*) from run where plan_cursor is null"), 1);
+        assert_eq!(count("select count(*) from pin where batch is null"), 1);
+        assert_eq!(count("select count(*) from pause"), 0);
+    }
+
+    #[test]
     fn a_migration_that_fails_leaves_nothing() {
         let mut conn = Connection::open_in_memory().unwrap();
         // A table in the way: the first migration cannot run.
