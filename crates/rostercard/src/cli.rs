@@ -243,7 +243,7 @@ pub(crate) enum SourceCommand {
         #[arg(long)]
         reveal: bool,
     },
-    /// The schools of a partnership's roster, as a [homes] table to fill in.
+    /// The schools of a partnership's roster, as a table of homes to fill in.
     Schools {
         /// The partnership: the name of its file.
         partnership: String,

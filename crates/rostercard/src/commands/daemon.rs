@@ -1,7 +1,7 @@
 //! `run`: the daemon. It puts the scheduler, the listener, the signals and the store together.
 //!
-//! The store is open for writing only while a run is under way, so that a person can `approve` in between. [state] and
-//! [http] are those of the start; everything else is read again at SIGHUP, each partnership for itself.
+//! The store is open for writing only while a run is under way, so that a person can `approve` in between. `[state]` and
+//! `[http]` are those of the start; everything else is read again at SIGHUP, each partnership for itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
