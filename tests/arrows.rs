@@ -19,7 +19,6 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     (CORE, "crates/core", &[]),
     (NCIP, "crates/protocol/ncip", &[]),
     (ONEROSTER, "crates/protocol/oneroster", &[]),
-    ("rostercard-sip2", "crates/protocol/sip2", &[]),
     (INTAKE, "crates/intake", &[]),
     (WEB, "crates/web", &[]),
     ("rostercard-practice", "crates/practice", &[]),

@@ -1,1 +1,0 @@
-//! SIP 2.00: messages, frames, checksums, and the session as a state machine. No IO.
