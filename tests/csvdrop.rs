@@ -326,3 +326,26 @@ fn a_wrong_header_says_what_is_there() {
     ]);
     assert_eq!(ils.messages(), 0);
 }
+
+#[test]
+fn s40_stale_is_measured_against_the_rosters_own_rhythm() {
+    let ils = Practice::start();
+    let library = library(&ils, "roster.csv", "holds = \"snapshot\"\npreset = \"powerschool\"");
+    let path = library.path("roster.csv");
+    let rows =
+        "Student_Number,Last_Name,First_Name,DOB,Grade_Level,SchoolID\n100234,Oak,Ann,02/28/2013,7,100\n";
+    settled(&path, rows.as_bytes());
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    let day = file.metadata().unwrap().modified().unwrap() - Duration::from_secs(2 * 86_400);
+    file.set_modified(day).unwrap();
+    library.first_load();
+    // Two days old: late for a roster of every night, and not for one of every year.
+    for (every, state) in [("1d", "stale"), ("365d", "ok")] {
+        let line = format!("ils = \"main\"\nexpected_every = \"{every}\"");
+        library.edit("partnerships/oak.toml", "ils = \"main\"", &line);
+        let oak = &library.json(&["status"], 0)["partnerships"][0];
+        assert_eq!(oak["state"], state, "{oak}");
+        assert!(state == "ok" || oak["why"].as_str().unwrap().contains("2 days old"), "{oak}");
+        library.edit("partnerships/oak.toml", &line, "ils = \"main\"");
+    }
+}
