@@ -245,7 +245,7 @@ fn s40_a_file_in_the_drop_folder_is_used_once() {
     let library = library(&ils, "drop", keys);
     fs::create_dir(library.path("drop")).unwrap();
     let header = "Student_Number,Last_Name,First_Name,DOB,Grade_Level,SchoolID\n";
-    let whole = "100234,Oak,Ann,02/28/2013,7,100\n100235,Oak,Ben,03/01/2013,7,200\n";
+    let whole = "100234,Oak,Ann,02/28/2013,7,100\n100235,Oak,Ben,03/01/2013,7,200\n1.0E+05,Oak,Cleo,03/01/2013,7,200\n";
     let names = |folder: &str| -> Vec<String> {
         let Ok(files) = fs::read_dir(library.path(folder)) else { return Vec::new() };
         let mut names: Vec<String> =
@@ -269,7 +269,7 @@ fn s40_a_file_in_the_drop_folder_is_used_once() {
     let waiting = library.json(&["sync", "oak"], 3);
     assert_eq!(waiting["counts"]["waiting"], 2);
     assert_eq!(names("drop"), ["autumn.csv"]);
-    let done = library.json(&["approve", &waiting["run"].to_string()], 0);
+    let done = library.json(&["approve", &waiting["run"].to_string()], 2);
     assert_eq!(
         (&done["counts"]["create"], &done["findings"]["file_archived"]["count"]),
         (&json!(2), &json!(1))
@@ -277,10 +277,13 @@ fn s40_a_file_in_the_drop_folder_is_used_once() {
     assert_eq!(names("drop"), ["archive"]);
     assert!(names("drop/archive")[0].ends_with("-autumn.csv"), "{:?}", names("drop/archive"));
 
-    // Names for the PINs come from the ILS now that the file is put away.
+    // What was used can still be looked at: names for the PINs, and what the school has to correct.
+    let explained = library.json(&["explain", "oak", "100234"], 0);
+    assert!(explained["roster"]["place"].as_str().unwrap().ends_with("-autumn.csv:2"), "{explained}");
+    assert_eq!(library.json(&["rejects", "oak"], 2)["rejects"][0]["rule"], "id_in_scientific_notation");
     let out = library.path("pins").display().to_string();
     let handed = library.json(&["pins", "export", "oak", "--out", &out], 0);
-    assert_eq!((&handed["pins"], &handed["names_from_ils"]), (&json!(2), &json!(true)), "{handed}");
+    assert_eq!((&handed["pins"], &handed["names_from_ils"]), (&json!(2), &json!(false)), "{handed}");
     let lists: String = handed["files"]
         .as_array()
         .unwrap()
@@ -348,4 +351,23 @@ fn s40_stale_is_measured_against_the_rosters_own_rhythm() {
         assert!(state == "ok" || oak["why"].as_str().unwrap().contains("2 days old"), "{oak}");
         library.edit("partnerships/oak.toml", &line, "ils = \"main\"");
     }
+}
+
+#[test]
+fn names_for_pins_come_from_the_ils_where_the_file_was_shredded() {
+    let ils = Practice::start();
+    let keys = "holds = \"additions\"\npreset = \"powerschool\"\nafter_use = \"shred\"";
+    let library = library(&ils, "drop", keys);
+    fs::create_dir(library.path("drop")).unwrap();
+    let rows =
+        "Student_Number,Last_Name,First_Name,DOB,Grade_Level,SchoolID\n100234,Oak,Ann,02/28/2013,7,100\n";
+    settled(&library.path("drop/autumn.csv"), rows.as_bytes());
+    library.first_load();
+    assert_eq!(fs::read_dir(library.path("drop")).unwrap().count(), 0, "nothing is left of the file");
+    let out = library.path("pins").display().to_string();
+    let handed = library.json(&["pins", "export", "oak", "--out", &out], 0);
+    assert_eq!((&handed["pins"], &handed["names_from_ils"]), (&json!(1), &json!(true)), "{handed}");
+    let list = fs::read_to_string(handed["files"][0].as_str().unwrap()).unwrap();
+    let patron = ils.patrons().remove(0);
+    assert!(list.contains(&format!("Oak,Ann,07,100,{},{}", patron.barcode, patron.pin.unwrap())), "{list}");
 }

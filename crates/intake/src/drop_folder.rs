@@ -101,6 +101,29 @@ pub fn list(folder: &Path, endings: &[&str], ready: &Ready, now: SystemTime) -> 
     Ok(listing)
 }
 
+/// The files that lie in a folder's archive, in the order in which they were put away.
+///
+/// # Errors
+/// The archive cannot be read. One that is not there has nothing in it.
+pub fn archived(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    match fs::read_dir(folder.join(ARCHIVE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+        Ok(items) => {
+            for item in items {
+                let item = item?;
+                if item.file_type()?.is_file() && !item.file_name().to_string_lossy().starts_with('.') {
+                    files.push(item.path());
+                }
+            }
+        }
+    }
+    // Each name begins with its moment.
+    files.sort();
+    Ok(files)
+}
+
 /// The BLAKE3 of a file's bytes, in hexadecimal: by it a file is known to be the one that was read.
 ///
 /// # Errors

@@ -158,6 +158,15 @@ impl Setup {
             .ok_or(Exit::Configuration)
     }
 
+    /// A partnership's source, to be looked at: files that were used and put away are in it too.
+    pub(crate) fn source_to_look_at(&self, partnership: &Partnership) -> Result<Box<dyn RosterSource>, Exit> {
+        let today = self.today()?;
+        self.sources
+            .get(partnership.name.as_str())
+            .map(|source| source.look(&partnership.rules.fields, today, machine::now()))
+            .ok_or(Exit::Configuration)
+    }
+
     /// The library's day.
     pub(crate) fn today(&self) -> Result<jiff::civil::Date, Exit> {
         Ok(self.main()?.library.timezone.to_datetime(machine::now()).date())

@@ -162,7 +162,7 @@ async fn known(
         let open = store.open_intents(row).await.map_err(error)?;
         known.open_write = open.iter().any(|intent| intent.person == person);
     }
-    let mut source = setup.source(partnership)?;
+    let mut source = setup.source_to_look_at(partnership)?;
     let mut search =
         Search { key: store.digest_key(), partnership: partnership.id.as_str(), person, found: None };
     known.roster = match roster::read(&mut *source, &mut search).await {

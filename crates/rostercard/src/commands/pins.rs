@@ -194,7 +194,7 @@ async fn export(
 ) -> Result<Exit, Exit> {
     let partnership = setup.partnership(&args.partnership)?;
     let name = partnership.name.as_str();
-    let mut source = setup.source(partnership)?;
+    let mut source = setup.source_to_look_at(partnership)?;
     let store = setup.store()?;
     let known = known(global, setup, &*store, partnership).await?;
     let error = |error| setup.store_error(&error);

@@ -132,7 +132,7 @@ async fn figures(
     };
     // Without a roster at hand (a drop folder that is empty again) there is no share to tell.
     let mut enrolment = Enrolment::default();
-    let mut source = setup.source(partnership)?;
+    let mut source = setup.source_to_look_at(partnership)?;
     let read = roster::read(&mut *source, &mut enrolment).await.is_ok() && enrolment.all > 0;
     let enrolment = read.then_some(enrolment);
     let least = if internal { 0 } else { u64::from(partnership.small_cells) };

@@ -24,7 +24,7 @@ impl Reader for Schools {
 /// Prints the table: schools without a home first.
 pub(crate) async fn schools(global: &Global, setup: &Setup, name: &str) -> Result<Exit, Exit> {
     let partnership = setup.partnership(name)?;
-    let mut source = setup.source(partnership)?;
+    let mut source = setup.source_to_look_at(partnership)?;
     let mut schools = Schools::default();
     roster::read(&mut *source, &mut schools).await.map_err(|error| {
         complain(global.json, &error.message, &error.hint);

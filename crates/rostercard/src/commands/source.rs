@@ -23,7 +23,7 @@ pub(crate) async fn source(global: &Global, setup: &Setup, command: &SourceComma
         }
     };
     let partnership = setup.partnership(partnership)?;
-    let mut source = setup.source(partnership)?;
+    let mut source = setup.source_to_look_at(partnership)?;
     let mut findings: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut examples: BTreeMap<&'static str, String> = BTreeMap::new();
     let mut note = |finding: &Finding| {

@@ -44,6 +44,16 @@ impl SourceSettings {
         }
     }
 
+    /// The source, to be looked at: as [`Self::open`], with files that were used and put away.
+    pub(crate) fn look(&self, fields: &FieldRules, today: Date, now: Timestamp) -> Box<dyn RosterSource> {
+        match self {
+            Self::CsvDrop(settings) => {
+                Box::new(CsvDrop::new((**settings).clone(), fields.clone(), today, now).with_used_files())
+            }
+            Self::OneRosterCsv(_) => self.open(fields, today, now),
+        }
+    }
+
     /// The source, ready to be read once. What `fields` do not allow is never read.
     pub(crate) fn open(&self, fields: &FieldRules, today: Date, now: Timestamp) -> Box<dyn RosterSource> {
         match self {

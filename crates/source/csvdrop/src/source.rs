@@ -42,6 +42,8 @@ pub struct CsvDrop {
     rules: Arc<FieldRules>,
     today: Date,
     now: Timestamp,
+    /// Whether files that were used count too: for looking, never for a run.
+    used_too: bool,
     state: State,
 }
 
@@ -65,7 +67,22 @@ impl CsvDrop {
     /// which files have not changed for long enough, and `today` which birth dates are in the future.
     #[must_use]
     pub fn new(settings: Settings, rules: FieldRules, today: Date, now: Timestamp) -> Self {
-        Self { settings: Arc::new(settings), rules: Arc::new(rules), today, now, state: State::New }
+        Self {
+            settings: Arc::new(settings),
+            rules: Arc::new(rules),
+            today,
+            now,
+            used_too: false,
+            state: State::New,
+        }
+    }
+
+    /// The same, to be looked at and not to be acted upon: files of a drop folder that were used and lie in its archive are
+    /// read too. Of snapshots the last one where no new one has come; of additions all of them. It has no cursor.
+    #[must_use]
+    pub fn with_used_files(mut self) -> Self {
+        self.used_too = true;
+        self
     }
 }
 
@@ -86,6 +103,31 @@ fn disk(what: &str, error: std::io::Error) -> ConnectorError {
         format!("{what}: {error}"),
         "look at the path, its owner and its permissions",
     )
+}
+
+/// Adds what was used before, for looking.
+fn add_used(settings: &Settings, found: &mut Found) -> Result<(), ConnectorError> {
+    if !settings.path.is_dir() {
+        return Ok(());
+    }
+    let shown = settings.path.display().to_string();
+    let mut used = drop_folder::archived(&settings.path).map_err(|error| disk(&shown, error))?;
+    let Some(newest) = used.last() else { return Ok(()) };
+    let modified = std::fs::metadata(newest).and_then(|about| about.modified()).ok();
+    if found.files.paths.is_empty() {
+        found.as_of = modified.and_then(|time| Timestamp::try_from(time).ok());
+        let message = "no new file has come: this is of the last one that was used";
+        found.findings.retain(|finding| finding.code != "no_new_file");
+        found.findings.push(Finding::new("file_used_before", Place::file(read::name_of(newest)), message));
+        if settings.holds == Holds::Snapshot {
+            used = used.split_off(used.len() - 1);
+        }
+    } else if settings.holds == Holds::Snapshot {
+        used.clear();
+    }
+    found.files.paths.splice(0..0, used);
+    found.files.cursor = None;
+    Ok(())
 }
 
 /// Which files are the roster now.
@@ -230,9 +272,12 @@ fn look(
 #[async_trait]
 impl RosterSource for CsvDrop {
     async fn facts(&mut self) -> Result<RosterFacts, ConnectorError> {
-        let (settings, now) = (Arc::clone(&self.settings), self.now);
+        let (settings, now, used_too) = (Arc::clone(&self.settings), self.now, self.used_too);
         let work = move || {
             let mut found = find(&settings, now)?;
+            if used_too {
+                add_used(&settings, &mut found)?;
+            }
             // What is wrong with the header is said before anything else is done.
             for path in &found.files.paths {
                 let (table, _) = read::open(path, &settings)?;
