@@ -484,7 +484,10 @@ impl Engine {
             return Ok(None);
         }
         let runs = self.store.runs(Some(here.partnership.id), 200).await?;
-        let done = |run: &&Run| matches!(run.state, RunState::Done | RunState::DoneWithRejects);
+        // New PINs, and a drop folder without a file, are no run of which anybody could say that it went well.
+        let done = |run: &&Run| {
+            run.plan.is_some() && matches!(run.state, RunState::Done | RunState::DoneWithRejects)
+        };
         let last = runs.iter().find(done).map(|run| run.started_at);
         Ok(pauses.ended_since(last, here.now).map(str::to_owned))
     }

@@ -918,6 +918,10 @@ async fn s37_the_grace_stands_still_and_the_first_run_after_starts_small() {
     assert_eq!(first.run.result.waiting_for[0].guard, "after_pause");
     assert_eq!((first.run.result.counts.waiting, first.run.result.counts.lapse), (40, 0));
     town.clock.days(1);
+    // Neither new PINs nor an empty drop folder are a look at it.
+    town.engine().reissue_pins(&[Personal::new("00100")], "pat").await.unwrap();
+    let nothing = ListSource { completeness: Completeness::Delta, ..ListSource::new(&[]) };
+    assert_eq!(town.sync_source(nothing).await.unwrap().run.state, RunState::Done);
     let again = town.sync(&now).await;
     assert_eq!(again.run.result.waiting_for[0].guard, "after_pause", "it waits until somebody has looked");
     assert_eq!(town.approve(again.run.id).await.run.state, RunState::Done);

@@ -233,13 +233,11 @@ async fn export(
         everybody: args.letters,
         found: Vec::new(),
     };
-    let read = roster::read(&mut *source, &mut recipients).await;
-    let Ok((_, completeness)) = read else {
-        let Err(error) = read else { return Err(Exit::Failed) };
-        let hint = "the PINs stay where they are; names are in the roster alone, and without names nobody knows whose PIN it is";
+    let (_, completeness) = roster::read(&mut *source, &mut recipients).await.map_err(|error| {
+        let hint = "the PINs stay where they are: without names nobody knows whose they are";
         complain(global.json, &format!("the roster cannot be read: {}", error.message), hint);
-        return Err(crate::commands::run::source_exit(&error));
-    };
+        crate::commands::run::source_exit(&error)
+    })?;
     let Recipients { cards: mut left, mut found, .. } = recipients;
     // A file of additions that was used is put away, and nobody is missing for not being in it: then the ILS knows the names.
     let by_the_ils = completeness == Completeness::Delta && !left.is_empty();

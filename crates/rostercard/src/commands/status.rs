@@ -81,7 +81,10 @@ pub(crate) async fn facts(
     let counts = store.state_counts(known.id).await?;
     facts.cards = counts.iter().filter(|c| c.state.is_live()).map(|c| c.count).sum();
     let runs = store.runs(Some(known.id), 100).await?;
-    let succeeded = |run: &&Run| matches!(run.state, RunState::Done | RunState::DoneWithRejects);
+    let succeeded = |run: &&Run| {
+        (run.kind == "sync" || run.plan.is_some())
+            && matches!(run.state, RunState::Done | RunState::DoneWithRejects)
+    };
     facts.last_success = runs.iter().find(succeeded).and_then(|run| run.finished_at);
     facts.roster_as_of = known.as_of;
     facts.roster_every = partnership.expected_every;

@@ -35,6 +35,38 @@ pub(crate) struct Files {
     pub(crate) paths: Vec<PathBuf>,
     /// What they are to be let go of by.
     pub(crate) cursor: Option<Cursor>,
+    /// Length and time of each when it was found.
+    stamps: Vec<Stamp>,
+}
+
+/// What tells that a file was changed: its length and time, where it is there.
+type Stamp = Option<(u64, std::time::SystemTime)>;
+
+fn stamp(path: &Path) -> Stamp {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.len(), about.modified().ok()?))
+}
+
+impl Files {
+    /// Files as they are now.
+    pub(crate) fn new(paths: Vec<PathBuf>, cursor: Option<Cursor>) -> Self {
+        let stamps = paths.iter().map(|path| stamp(path)).collect();
+        Self { paths, cursor, stamps }
+    }
+
+    /// Half an old and half a new file is no roster.
+    fn verify_unchanged(&self) -> Result<(), ConnectorError> {
+        let changed = self.paths.iter().zip(&self.stamps).find(|(path, before)| stamp(path) != **before);
+        match changed {
+            None => Ok(()),
+            Some((path, _)) => Err(ConnectorError::new(
+                Fault::District,
+                Retry::Later,
+                format!("{} was changed while it was read", name_of(path)),
+                "Nobody is withdrawn for it; the next run reads it whole. Files should come under another name and be renamed",
+            )),
+        }
+    }
 }
 
 /// A table's error.
@@ -81,7 +113,7 @@ pub(crate) fn run(files: &Files, settings: &Settings, rules: &FieldRules, today:
         Holds::Additions => additions(files, settings, rules, today, pages),
     };
     let end = match result {
-        Ok(Some(end)) => Ok(end),
+        Ok(Some(end)) => files.verify_unchanged().map(|()| end),
         Ok(None) => return,
         Err(error) => Err(error),
     };

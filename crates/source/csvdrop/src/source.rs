@@ -125,8 +125,8 @@ fn add_used(settings: &Settings, found: &mut Found) -> Result<(), ConnectorError
     } else if settings.holds == Holds::Snapshot {
         used.clear();
     }
-    found.files.paths.splice(0..0, used);
-    found.files.cursor = None;
+    used.append(&mut found.files.paths);
+    found.files = Files::new(used, None);
     Ok(())
 }
 
@@ -144,7 +144,7 @@ fn find(settings: &Settings, now: Timestamp) -> Result<Found, ConnectorError> {
         } else {
             None
         };
-        return Ok(Found { files: Files { paths: vec![path.clone()], cursor }, as_of, findings: Vec::new() });
+        return Ok(Found { files: Files::new(vec![path.clone()], cursor), as_of, findings: Vec::new() });
     }
     let since = Duration::try_from(now.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default();
     let listing = drop_folder::list(path, &ENDINGS, &settings.ready, SystemTime::UNIX_EPOCH + since)
@@ -163,7 +163,7 @@ fn find(settings: &Settings, now: Timestamp) -> Result<Found, ConnectorError> {
             Place::file(shown),
             "no new file has come: the last roster stands",
         ));
-        return Ok(Found { files: Files { paths: Vec::new(), cursor: None }, as_of: None, findings });
+        return Ok(Found { files: Files::new(Vec::new(), None), as_of: None, findings });
     };
     if settings.holds == Holds::Snapshot && listing.ready.len() > 1 {
         let older = listing.ready.len() - 1;
@@ -178,7 +178,7 @@ fn find(settings: &Settings, now: Timestamp) -> Result<Found, ConnectorError> {
     let keep = settings.after_use == Some(AfterUse::Keep);
     let cursor = if keep { None } else { Some(cursor(path, &names)?) };
     let paths: Vec<PathBuf> = names.iter().map(|name| path.join(name)).collect();
-    Ok(Found { files: Files { paths, cursor }, as_of, findings })
+    Ok(Found { files: Files::new(paths, cursor), as_of, findings })
 }
 
 /// Names and contents of files, so that exactly those are put away.

@@ -148,6 +148,27 @@ async fn of_additions_the_later_file_counts() {
 }
 
 #[tokio::test]
+async fn s02_a_file_that_is_written_while_it_is_read_is_no_roster() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("roster.csv");
+    std::fs::write(&path, format!("{HEADER}{ANN}")).unwrap();
+    for holds in [Holds::Snapshot, Holds::Additions] {
+        let mut written = source(settings(&path, holds), FieldRules::default());
+        written.facts().await.unwrap();
+        std::fs::write(&path, format!("{HEADER}{ANN}{}", ANN.replace("1001", "1002"))).unwrap();
+        let error = loop {
+            match written.next_page().await {
+                Ok(RosterPage::Records(_)) => {}
+                Ok(RosterPage::End { .. }) => unreachable!("half a file counts as a roster"),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.message.contains("changed while it was read"), "{error:?}");
+        std::fs::write(&path, format!("{HEADER}{ANN}")).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_was_replaced_meanwhile_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("roster.csv");
