@@ -245,6 +245,11 @@ impl Engine {
         source: &mut dyn RosterSource,
     ) -> Result<(RunState, RunResult), EngineError> {
         let (before, in_doubt) = self.settle_and_resume(here).await?;
+        // Whatever comes of the roster: what was handed out long ago is not kept.
+        let keep = Span::new().hours(i64::from(self.settings.pins.forget_days) * 24);
+        if let Ok(long_ago) = here.now.checked_sub(keep) {
+            self.store.forget_pins(here.partnership.id, long_ago).await?;
+        }
         let (facts, mut collected) = self.collect(here, Mode::Sync, source, in_doubt).await?;
         if collected.nothing_new() {
             collected.result.lookups += before.lookups;
@@ -270,10 +275,6 @@ impl Engine {
             let through =
                 here.partnership.let_through || self.settings.guards.first_connection != GuardAction::Wait;
             self.store.write_taken(here.partnership.id, &head, through).await?;
-        }
-        let keep = Span::new().hours(i64::from(self.settings.pins.forget_days) * 24);
-        if let Ok(before) = here.now.checked_sub(keep) {
-            self.store.forget_pins(here.partnership.id, before).await?;
         }
         let (result, halted) = self.apply(here, result).await?;
         Ok(conclude(result, halted, self.world.asked_to_stop()))

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rostercard_core::plan::RunState;
+use rostercard_core::ports::Completeness;
 use rostercard_core::privacy::Personal;
 use rostercard_core::rules::pin::PinRule;
-use rostercard_engine::{EngineError, SelectionError, person_key};
+use rostercard_engine::{Clock as _, EngineError, SelectionError, person_key};
 use rostercard_store::Store;
 use rostercard_store::rows::ChangeSelection;
 use support::crash::CrashStore;
@@ -157,5 +158,21 @@ async fn a_power_cut_at_every_step_of_new_pins() {
                 assert!(steps < 199, "{context}: it never came to its end");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn what_was_handed_out_long_ago_is_forgotten_also_without_a_new_roster() {
+    let town = Town::new().open();
+    town.sync(&kids(2)).await;
+    let id = town.store.partnerships().await.unwrap()[0].id;
+    let one = person_key(town.store.digest_key(), "woodland", &Personal::new("00100"));
+    town.store.export_pins(id, &[one], town.clock.now(), "pat").await.unwrap();
+    for (days, left) in [(29, 2), (2, 1), (300, 1)] {
+        town.clock.days(days);
+        let nothing = ListSource { completeness: Completeness::Delta, ..ListSource::new(&[]) };
+        town.sync_source(nothing).await.unwrap();
+        // The one that nobody handed out stays.
+        assert_eq!(town.store.pins_waiting(id).await.unwrap(), left, "after {days} more days");
     }
 }
