@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::finding::{Finding, Row};
 use crate::grade::Grade;
 use crate::privacy::{BirthDate, Personal};
-use crate::words::{Code, Role};
+use crate::words::{Code, Role, vocabulary};
 
 /// A school of a district. Shared by its students, so that a million of them do not hold a million names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -77,6 +77,22 @@ pub struct PreferredName {
     pub family: Option<Personal>,
 }
 
+vocabulary! {
+    /// What a roster says of a family's wish about a card.
+    #[derive(Default)]
+    Consent {
+        /// The roster has no such column, or it was not allowed to be read.
+        #[default]
+        NotSaid = "not_said",
+        /// There is a column, and nothing in it for this person. Not a yes.
+        Blank = "blank",
+        /// The family wants a card, or does not mind one.
+        Granted = "granted",
+        /// The family wants none.
+        Refused = "refused",
+    }
+}
+
 /// One person in a roster who may get a card: a student, or an educator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Student {
@@ -110,6 +126,8 @@ pub struct Student {
     pub phone: Option<Personal>,
     /// Postal address.
     pub address: GivenAddress,
+    /// What the roster says of an opt-out or opt-in.
+    pub consent: Consent,
     /// What the source noticed about this person: several schools and no primary one, a date that is none.
     pub findings: Vec<Finding>,
     /// Where in the source the person stands, for messages to the district.

@@ -41,6 +41,7 @@ fn student() -> Student {
         phone: None,
         address: GivenAddress::None,
         findings: Vec::new(),
+        consent: crate::student::Consent::NotSaid,
         row: None,
     }
 }

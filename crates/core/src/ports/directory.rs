@@ -2,20 +2,79 @@
 
 use async_trait::async_trait;
 
-use super::ConnectorError;
+use super::{ConnectorError, Fault, Retry};
 use crate::field::{Field, FieldSet};
 use crate::finding::Finding;
 use crate::patron::{Patron, PatronValues};
-use crate::privacy::{Personal, Secret};
+use crate::privacy::{BirthDate, Personal, Secret};
 use crate::words::vocabulary;
 
-/// What a patron is looked up by.
+vocabulary! {
+    /// What a directory can be searched by.
+    FindBy {
+        /// The card's number.
+        Barcode = "barcode",
+        /// The ILS's own id.
+        PatronId = "patron_id",
+        /// The district's student number, where the ILS keeps it.
+        StudentId = "student_id",
+        /// The name used to log in.
+        UserName = "user_name",
+        /// The e-mail address.
+        Email = "email",
+        /// Family name, given name and birth date together.
+        NameAndBirthDate = "name_and_birth_date",
+    }
+}
+
+/// What a patron is looked up by. Always the whole value, never a part of it, whatever the ILS's search would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FindKey {
     /// The card's number, exactly.
     Barcode(Personal),
     /// The ILS's own id of the record.
     PatronId(Personal),
+    /// The district's student number, where the ILS keeps it.
+    StudentId(Personal),
+    /// The name used to log in.
+    UserName(Personal),
+    /// The e-mail address.
+    Email(Personal),
+    /// Family name, given name and birth date together.
+    NameAndBirthDate {
+        /// Family name.
+        surname: Personal,
+        /// Given name.
+        given_name: Personal,
+        /// Birth date.
+        birth_date: BirthDate,
+    },
+}
+
+impl FindKey {
+    /// What it is that is looked up by.
+    #[must_use]
+    pub fn by(&self) -> FindBy {
+        match self {
+            Self::Barcode(_) => FindBy::Barcode,
+            Self::PatronId(_) => FindBy::PatronId,
+            Self::StudentId(_) => FindBy::StudentId,
+            Self::UserName(_) => FindBy::UserName,
+            Self::Email(_) => FindBy::Email,
+            Self::NameAndBirthDate { .. } => FindBy::NameAndBirthDate,
+        }
+    }
+
+    /// The answer of a directory that cannot be searched by this.
+    #[must_use]
+    pub fn not_possible(&self, ils: &str) -> Lookup {
+        Lookup::Unknown(ConnectorError::new(
+            Fault::Operator,
+            Retry::NotThisTarget,
+            format!("{ils} cannot be searched by {}", self.by()),
+            "look up by the card's number, or match by a dated extract of the ILS's patrons",
+        ))
+    }
 }
 
 /// The answer to a look-up. Only `NotFound` may ever lead to a create.
@@ -178,6 +237,11 @@ pub trait PatronFinder: Send + Sync {
     /// The fields that a look-up can return. What is not here is compared with what was sent only.
     fn returns(&self) -> FieldSet;
 
+    /// What [`PatronFinder::find`] can be asked by. Anything else is answered [`Lookup::Unknown`].
+    fn finds_by(&self) -> &'static [FindBy] {
+        &[FindBy::Barcode]
+    }
+
     /// The form in which this ILS would hold and return a field's value, for comparing (upper case, cut, transliterated).
     /// By default the value's own canonical form.
     fn canonical(&self, field: Field, values: &PatronValues) -> Option<String> {
@@ -212,6 +276,27 @@ pub trait PatronWriter: Send + Sync {
 
     /// Changes fields of a patron just looked up, and reads it back.
     async fn update(&self, patron: &Patron, changes: &FieldChanges) -> Outcome;
+
+    /// Blocks a card, or takes away a block that Rostercard set, and reads it back. Only asked where
+    /// [`Capabilities::block`] and [`Capabilities::unblock`] are usable.
+    async fn set_blocked(&self, _patron: &Patron, _blocked: bool) -> Outcome {
+        Outcome::Rejected(Rejection {
+            kind: RejectionKind::Target,
+            field: None,
+            error: ConnectorError::new(
+                Fault::Operator,
+                Retry::NotThisTarget,
+                "cards of this ILS cannot be blocked through this connector",
+                "write [lapse] then = \"not_renewed\" or then = \"expire\"",
+            ),
+        })
+    }
+
+    /// The end of a run: a directory that gathers its writes (an export file) hands them over here. What it was cannot be
+    /// read from the outcome of a single write.
+    async fn finish(&self) -> Result<Vec<Finding>, ConnectorError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Both sides of an ILS.

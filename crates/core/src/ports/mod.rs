@@ -8,10 +8,10 @@ mod error;
 mod source;
 
 pub use directory::{
-    Capabilities, Capability, CapabilityState, Creation, FieldChanges, FindKey, Lookup, Outcome,
+    Capabilities, Capability, CapabilityState, Creation, FieldChanges, FindBy, FindKey, Lookup, Outcome,
     PatronDirectory, PatronFinder, PatronWriter, Rejection, RejectionKind, Text,
 };
 pub use error::{ConnectorError, Fault, Retry};
 pub use source::{
-    Completeness, Cursor, FetchOne, Record, RosterFacts, RosterPage, RosterSource, SourceState,
+    Completeness, Cursor, FetchOne, Record, Resume, RosterFacts, RosterPage, RosterSource, SourceState,
 };

@@ -16,6 +16,12 @@ vocabulary! {
         Running = "running",
         /// The district paused it: nothing that it says or does not say withdraws anybody.
         Paused = "paused",
+        /// It is not set up yet.
+        Pending = "pending",
+        /// Its own last sync with the district's system failed: what it has is old.
+        Error = "error",
+        /// The district took its permission away.
+        Disconnected = "disconnected",
     }
 }
 
@@ -47,9 +53,18 @@ pub struct RosterFacts {
     pub findings: Vec<Finding>,
 }
 
-/// Where a delta source is to go on from. Opaque to everyone but its source.
+/// Where a delta source is to go on from. Opaque to everyone but its source; holds nothing about a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub String);
+
+/// How the next stream is to be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resume {
+    /// The cursor of the last stream of which everything is done or dropped by a person; `None` before the first.
+    pub cursor: Option<Cursor>,
+    /// Whether everything has to be read, whatever the cursor says, and why: rules have changed, or a full reconcile is due.
+    pub full: Option<String>,
+}
 
 /// One record of a roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +73,8 @@ pub enum Record {
     Student(Box<Student>),
     /// A tombstone: the source says that the person has left. Only in a delta.
     Gone {
+        /// The lasting number, where the tombstone still carries it.
+        student_id: Option<Personal>,
         /// The source's ids of the person.
         source_ids: Vec<Personal>,
     },
@@ -99,6 +116,10 @@ pub enum FetchOne {
 /// stream that ended by an error withdraws nobody.
 #[async_trait]
 pub trait RosterSource: Send {
+    /// Says how the stream is to be read; comes before [`RosterSource::facts`]. A source that always reads everything has no
+    /// use for it. A delta source whose cursor is no longer good reads everything and says so in a finding.
+    fn resume(&mut self, _from: Resume) {}
+
     /// Opens the roster and says what it is.
     async fn facts(&mut self) -> Result<RosterFacts, ConnectorError>;
 

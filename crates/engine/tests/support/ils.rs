@@ -247,7 +247,9 @@ impl PatronFinder for FakeIls {
         tokio::task::yield_now().await;
         self.commit_late();
         let mishap = self.mishap("find");
-        let (FindKey::Barcode(barcode) | FindKey::PatronId(barcode)) = key;
+        let (FindKey::Barcode(barcode) | FindKey::PatronId(barcode)) = key else {
+            return key.not_possible("the fake ILS");
+        };
         let lookup = {
             let mut state = self.state.lock().unwrap();
             state.lookups += 1;

@@ -27,7 +27,7 @@ use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
 use rostercard_core::rules::number::{CheckDigit, NumberRange, NumberRule, NumberTemplate};
 use rostercard_core::rules::pin::PinRule;
 use rostercard_core::rules::{AddressRules, CardRule, CardRules, Eligible, Existing, Homes, NameChoice};
-use rostercard_core::student::{GivenAddress, School, Student};
+use rostercard_core::student::{Consent, GivenAddress, School, Student};
 use rostercard_core::words::{CardModel, Code, Role};
 use rostercard_engine::{
     Clock, Engine, EngineError, Entropy, Grace, IlsLimits, PartnershipSettings, Quiet, RunReport, World,
@@ -135,6 +135,7 @@ impl Kid {
             phone: None,
             address: GivenAddress::None,
             findings: Vec::new(),
+            consent: Consent::NotSaid,
             row: None,
         }
     }

@@ -395,7 +395,9 @@ impl PatronFinder for NcipDirectory {
 
     async fn find(&self, key: &FindKey) -> Lookup {
         // NCIP knows no other id than the number, so the two are one.
-        let (FindKey::Barcode(number) | FindKey::PatronId(number)) = key;
+        let (FindKey::Barcode(number) | FindKey::PatronId(number)) = key else {
+            return key.not_possible("NCIP");
+        };
         match self.see(number.reveal()).await {
             Seen::Found(patron, _) => Lookup::Found(patron),
             Seen::Not(lookup) => lookup,

@@ -10,7 +10,7 @@ use rostercard_core::field::{Field, FieldRules};
 use rostercard_core::finding::{Finding, Place, Row};
 use rostercard_core::grade::Grade;
 use rostercard_core::privacy::{BirthDate, Personal};
-use rostercard_core::student::{Address, Damaged, GivenAddress, PreferredName, School, Student};
+use rostercard_core::student::{Address, Consent, Damaged, GivenAddress, PreferredName, School, Student};
 use rostercard_core::words::Role;
 use rostercard_intake::damage::{self, Damage};
 use rostercard_intake::{Cell, Line, is_whole};
@@ -415,6 +415,7 @@ impl<'a> Mapper<'a> {
             phone: text(Column::Phone),
             address,
             findings,
+            consent: Consent::NotSaid,
             row: Some(Row { file: Arc::clone(&self.file), line: line.line }),
         }
     }

@@ -8,7 +8,7 @@ use rostercard_core::field::{Field, FieldRules};
 use rostercard_core::finding::{Finding, Place, Row as SourceRow};
 use rostercard_core::grade::Grade;
 use rostercard_core::privacy::{BirthDate, Personal};
-use rostercard_core::student::{Address, Damaged, GivenAddress, PreferredName, Student};
+use rostercard_core::student::{Address, Consent, Damaged, GivenAddress, PreferredName, Student};
 use rostercard_core::words::Role;
 use rostercard_oneroster::{Code, Columns, DamagedRow, Extra, Layout, Row, Status, Users, boolean, user_ids};
 
@@ -371,6 +371,7 @@ impl<'a> Mapper<'a> {
             phone: text(allowed.phone, Users::Phone).or_else(|| text(allowed.phone, Users::Sms)),
             address: if allowed.address { self.address.read(row) } else { GivenAddress::None },
             findings,
+            consent: Consent::NotSaid,
             row: Some(SourceRow { file: self.file.clone(), line: row.line() }),
         }
     }
