@@ -431,6 +431,9 @@ pub struct RunResult {
     pub failed: u64,
     /// Findings and reasons by code: how many, and one message with a place.
     pub findings: std::collections::BTreeMap<String, FindingCount>,
+    /// What the roster's stream was ([`rostercard_core::ports::Completeness`]); `None` where none was read.
+    #[serde(default)]
+    pub stream: Option<String>,
     /// Why the run failed, where it did.
     pub error: Option<String>,
     /// What to do about it.
