@@ -1,13 +1,28 @@
 //! Guards: limits at which changes wait for a person's approval.
 //!
-//! A guard looks at the counts of a plan, as a whole and by school, and never at a person. What is over a limit
+//! A guard looks at the counts of a plan, as a whole, by school and by grade, and never at a person. What is over a limit
 //! waits, by school and kind of change; the rest goes on, unless the whole roster is in doubt. Every guard says which
-//! limit, by how much, where, and the likely cause.
+//! limit, by how much, where, and the likely cause. The limits are here; what each looks at is in [`roster`] (is this a
+//! roster to be believed?), [`content`] (are its columns?) and [`changes`] (are there too many of a kind?).
+
+mod changes;
+mod consent;
+mod content;
+mod expect;
+mod memory;
+mod roster;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
+pub use consent::Consents;
+pub use content::{CARRIED, Carried, lacking, swapped};
+pub use expect::Expectation;
+pub use memory::{Accepted, Memory};
+
+use crate::field::Field;
 use crate::plan::ChangeKind;
 use crate::ports::{Completeness, SourceState};
 use crate::words::vocabulary;
@@ -47,13 +62,26 @@ vocabulary! {
         Changes = "changes",
         /// Many changes of one kind at one school.
         SchoolChanges = "school_changes",
+        /// Many changes of one kind in one grade.
+        GradeChanges = "grade_changes",
+        /// Many records were rejected.
+        Rejects = "rejects",
+        /// A field that most people had is gone from the roster (S23).
+        AbsentFields = "absent_fields",
+        /// Two columns have changed places.
+        SwappedColumns = "swapped_columns",
+        /// Far more or fewer families than before want a card, by the roster's column (S35).
+        ConsentTurned = "consent_turned",
+        /// The agreement ends soon. Only warned of.
+        AgreementEnds = "agreement_ends",
     }
 }
 
-/// A limit: so many percent of the cards there are, but never fewer than `at_least` changes.
+/// A limit: so many percent of what there is (of the cards, unless the guard says otherwise), but never fewer than
+/// `at_least`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
-    /// Percent of the live cards, 0 to 100.
+    /// Percent, 0 to 100.
     pub percent: f64,
     /// So many go through whatever the percentage: in a school of 40, ten per cent is a family that moves.
     pub at_least: u64,
@@ -68,7 +96,7 @@ impl Limit {
         Self { percent, at_least, action: GuardAction::Wait }
     }
 
-    /// How many go through, out of so many cards.
+    /// How many go through, out of so many.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -107,12 +135,30 @@ pub struct Guards {
     pub restore: Limit,
     /// The same at each school. Looked at for schools that have cards already.
     pub school: Limit,
+    /// The same in each grade. Looked at for grades that have cards already.
+    pub grade: Limit,
     /// People with cards who are missing from the roster as a whole.
     pub roster_collapse: Limit,
     /// People with cards who are missing from one school.
     pub school_collapse: Limit,
-    /// The oldest roster that is taken, in seconds before the run; `None` for any age.
+    /// Records of the roster that are rejected; percent of the roster.
+    pub rejects: Limit,
+    /// Patrons of ours that the ILS suddenly does not have; percent of those that a run looks up.
+    pub gone: Limit,
+    /// People who had a field and now lack it, at a school or in all; percent of those who had it.
+    pub absent_fields: Limit,
+    /// People in whom two fields are exchanged, at a school or in all; percent of those who changed.
+    pub swapped_columns: Limit,
+    /// People of whose families' wish the roster suddenly says something else; percent of the roster.
+    pub consent: Limit,
+    /// A roster that is older than the last one.
+    pub roster_older: GuardAction,
+    /// The oldest roster that is taken, in seconds before the run; `None` for any age. Days without school do not count.
     pub roster_age: Option<u64>,
+    /// What happens with an older one.
+    pub roster_age_action: GuardAction,
+    /// What is expected on certain dates.
+    pub expect: Vec<Expectation>,
 }
 
 impl Default for Guards {
@@ -129,9 +175,18 @@ impl Default for Guards {
             lapse: Limit::wait(5.0, 10),
             restore: Limit::wait(10.0, 25),
             school: Limit::wait(50.0, 25),
+            grade: Limit::wait(50.0, 25),
             roster_collapse: Limit::wait(20.0, 10),
             school_collapse: Limit::wait(50.0, 10),
+            rejects: Limit::wait(10.0, 25),
+            gone: Limit::wait(20.0, 9),
+            absent_fields: Limit::wait(50.0, 10),
+            swapped_columns: Limit::wait(50.0, 5),
+            consent: Limit::wait(10.0, 10),
+            roster_older: GuardAction::Wait,
             roster_age: None,
+            roster_age_action: GuardAction::Wait,
+            expect: Vec::new(),
         }
     }
 }
@@ -166,6 +221,49 @@ pub struct SchoolFacts {
     pub absent: u64,
     /// Planned changes by kind.
     pub changes: BTreeMap<ChangeKind, u64>,
+    /// Planned changes by kind and grade ([`crate::grade::Grade::code`]), where the grade is known.
+    pub grades: BTreeMap<(ChangeKind, u8), u64>,
+    /// People who have a value in a field of [`CARRIED`], by the roster.
+    pub present: Carried,
+    /// People with cards whose value in a field was sent once, and who now lack it, by the ledger.
+    pub lacking: BTreeMap<Field, u64>,
+    /// People whose values in two fields are exchanged, against what was sent last.
+    pub swapped: BTreeMap<(Field, Field), u64>,
+}
+
+impl SchoolFacts {
+    /// Counts a planned change.
+    pub fn plan(&mut self, kind: ChangeKind, grade: Option<u8>) {
+        *self.changes.entry(kind).or_default() += 1;
+        if let Some(grade) = grade {
+            *self.grades.entry((kind, grade)).or_default() += 1;
+        }
+    }
+
+    /// Takes a planned change out again.
+    pub fn unplan(&mut self, kind: ChangeKind, grade: Option<u8>) {
+        let fewer = |count: Option<&mut u64>| count.into_iter().for_each(|c| *c = c.saturating_sub(1));
+        fewer(self.changes.get_mut(&kind));
+        fewer(grade.and_then(|grade| self.grades.get_mut(&(kind, grade))));
+    }
+
+    /// How many changes of a kind are planned.
+    #[must_use]
+    pub fn planned(&self, kind: ChangeKind) -> u64 {
+        self.changes.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// What it sent, in words: "school 0123 sent 0 students; 842 have cards", and what came the last time, where that is
+    /// known.
+    fn in_words(&self, memory: &Memory) -> String {
+        let students = if self.roster == 1 { "student" } else { "students" };
+        let have = if self.live == 1 { "has a card" } else { "have cards" };
+        let before = match memory.schools.get(&self.label) {
+            Some(before) => format!(" ({before} came with the last roster)"),
+            None => String::new(),
+        };
+        format!("school {} sent {} {students}; {} {have}{before}", self.label, self.roster, self.live)
+    }
 }
 
 /// What the guards look at.
@@ -181,6 +279,12 @@ pub struct PlanFacts {
     pub last_as_of: Option<Timestamp>,
     /// The moment of the run.
     pub now: Timestamp,
+    /// The day of the run, in the library's time zone.
+    pub day: Date,
+    /// Days without school between the roster's moment and the run.
+    pub closed_days: u64,
+    /// Whether the run is inside a school year ([`crate::calendar::Calendar::in_term`]).
+    pub in_term: bool,
     /// Whether nothing of this partnership was ever let through.
     pub first_connection: bool,
     /// Whether the rules differ from those of the last run that was let through.
@@ -189,8 +293,74 @@ pub struct PlanFacts {
     pub endpoint_changed: Option<(String, String)>,
     /// Why the partnership was paused, where this is the first run since.
     pub after_pause: Option<String>,
+    /// Records of the roster, damaged ones too.
+    pub records: u64,
+    /// Records that were rejected.
+    pub rejects: u64,
+    /// What the roster says of the families' wishes.
+    pub consent: Consents,
     /// School by school.
     pub schools: BTreeMap<String, SchoolFacts>,
+    /// Live cards before this run by grade ([`crate::grade::Grade::code`]). Empty where there are too few changes for the
+    /// grades to matter.
+    pub live_by_grade: BTreeMap<u8, u64>,
+    /// What earlier runs have left.
+    pub memory: Memory,
+}
+
+impl PlanFacts {
+    /// A roster with nobody and nothing in it, of a partnership that has run before; to be filled.
+    #[must_use]
+    pub fn new(now: Timestamp, day: Date) -> Self {
+        Self {
+            completeness: Completeness::Snapshot,
+            source_state: SourceState::Running,
+            as_of: None,
+            last_as_of: None,
+            now,
+            day,
+            closed_days: 0,
+            in_term: true,
+            first_connection: false,
+            rules_changed: false,
+            endpoint_changed: None,
+            after_pause: None,
+            records: 0,
+            rejects: 0,
+            consent: Consents::default(),
+            schools: BTreeMap::new(),
+            live_by_grade: BTreeMap::new(),
+            memory: Memory::default(),
+        }
+    }
+
+    fn sum(&self, of: impl Fn(&SchoolFacts) -> u64) -> u64 {
+        self.schools.values().map(of).sum()
+    }
+
+    /// Live cards in all.
+    fn live(&self) -> u64 {
+        self.sum(|school| school.live)
+    }
+
+    /// Planned changes in all that reach the ILS.
+    fn changes(&self) -> u64 {
+        self.sum(|school| KINDS.iter().map(|kind| school.planned(*kind)).sum())
+    }
+
+    /// Up to five schools of which something holds, in words.
+    fn schools_in_words(&self, which: impl Fn(&SchoolFacts) -> bool) -> String {
+        let told: Vec<String> = self
+            .schools
+            .values()
+            .filter(|school| which(school))
+            .map(|school| school.in_words(&self.memory))
+            .collect();
+        match told.len() {
+            0..=5 => told.join(", "),
+            more => format!("{}, and {} schools more", told[..5].join(", "), more - 5),
+        }
+    }
 }
 
 /// Something that waits, or is warned of.
@@ -221,10 +391,14 @@ pub struct Verdict {
     schools: BTreeSet<(String, ChangeKind)>,
     /// Schools whose missing people do not count as missing, by key.
     collapsed: BTreeSet<String>,
+    /// The whole roster has lost too many people, but not all.
+    shrunk: bool,
     /// What waits, and why.
     pub waiting_for: Vec<WaitingFor>,
     /// What is warned of.
     pub warnings: Vec<WaitingFor>,
+    /// What the next run has to know.
+    pub memory: Memory,
 }
 
 impl Verdict {
@@ -241,15 +415,27 @@ impl Verdict {
     pub fn absence_counts(&self, school: &str) -> bool {
         !self.whole && !self.collapsed.contains(school)
     }
+
+    /// Whether it waits for a person that people are missing from this school: the roster has shrunk and is not empty, and
+    /// whoever knows that it really did can say so.
+    #[must_use]
+    pub fn absence_waits(&self, school: &str) -> bool {
+        self.shrunk || self.collapsed.contains(school)
+    }
 }
 
 /// Looks at a plan.
 #[must_use]
 pub fn evaluate(facts: &PlanFacts, guards: &Guards) -> Verdict {
-    let mut verdict = Verdict::default();
-    whole_roster(facts, guards, &mut verdict);
-    kinds(facts, guards, &mut verdict);
-    schools(facts, guards, &mut verdict);
+    let mut verdict = Verdict { memory: facts.memory.clone(), ..Verdict::default() };
+    roster::look(facts, guards, &mut verdict);
+    content::look(facts, guards, &mut verdict);
+    // What is looked at as a whole already, or for the first time, needs no limit.
+    if !verdict.whole && !facts.first_connection {
+        roster::schools(facts, guards, &mut verdict);
+        changes::look(facts, guards, &mut verdict);
+    }
+    verdict.memory.learn(facts, verdict.whole, &verdict.collapsed);
     verdict
 }
 
@@ -274,199 +460,15 @@ fn raise(verdict: &mut Verdict, action: GuardAction, what: WaitingFor, effect: i
     }
 }
 
-fn whole_roster(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
-    let changes: u64 = facts.schools.values().flat_map(|s| s.changes.values()).sum();
-    let roster: u64 = facts.schools.values().map(|s| s.roster).sum();
-    let live: u64 = facts.schools.values().map(|s| s.live).sum();
-    let absent: u64 = facts.schools.values().map(|s| s.absent).sum();
-    let doubt = |guard: GuardName, limit, found, likely_cause: String| WaitingFor {
+/// Something about the roster as a whole.
+fn doubt(guard: GuardName, limit: Option<u64>, found: u64, likely_cause: impl Into<String>) -> WaitingFor {
+    WaitingFor {
         guard: guard.word().to_owned(),
         kind: None,
         limit,
         found,
         school: None,
-        likely_cause,
-    };
-    if facts.first_connection && changes > 0 {
-        let cause = "this partnership has no card yet: look at the plan by school, then approve it, whole or one school first";
-        raise(
-            verdict,
-            guards.first_connection,
-            doubt(GuardName::FirstConnection, Some(0), changes, cause.into()),
-            |v| {
-                v.whole = true;
-            },
-        );
-    }
-    if facts.rules_changed && changes > 0 {
-        let cause = "the card rules, homes or field rules were changed since the last run: look at the plan, then approve it";
-        raise(
-            verdict,
-            guards.rules_changed,
-            doubt(GuardName::RulesChanged, Some(0), changes, cause.into()),
-            |v| {
-                v.whole = true;
-            },
-        );
-    }
-    if let Some((before, now)) = &facts.endpoint_changed {
-        let cause = format!(
-            "the roster was read from {before} before and is read from {now} now: is it the same district?"
-        );
-        raise(
-            verdict,
-            guards.endpoint_changed,
-            doubt(GuardName::EndpointChanged, None, changes, cause),
-            |v| {
-                v.whole = true;
-            },
-        );
-    }
-    let small = guards.after_pause.allows(live);
-    if let Some(reason) = &facts.after_pause
-        && changes > small
-    {
-        let cause = format!(
-            "this is the first run after a pause ({reason}): look at what has piled up, then approve it"
-        );
-        let what = doubt(GuardName::AfterPause, Some(small), changes, cause);
-        raise(verdict, guards.after_pause.action, what, |v| {
-            v.whole = true;
-        });
-    }
-    if let (Some(as_of), Some(last)) = (facts.as_of, facts.last_as_of)
-        && as_of < last
-    {
-        let cause =
-            format!("this roster is of {as_of}, the last one was of {last}: an old file was delivered again");
-        raise(verdict, GuardAction::Wait, doubt(GuardName::RosterOlder, None, changes, cause), |v| {
-            v.whole = true;
-        });
-    }
-    if let (Some(as_of), Some(oldest)) = (facts.as_of, guards.roster_age) {
-        let age = u64::try_from(facts.now.duration_since(as_of).as_secs()).unwrap_or(0);
-        if age > oldest {
-            let cause = format!("this roster is of {as_of}: the district's export may have stopped");
-            raise(verdict, GuardAction::Wait, doubt(GuardName::RosterAge, Some(oldest), age, cause), |v| {
-                v.whole = true;
-            });
-        }
-    }
-    let snapshot = facts.completeness == Completeness::Snapshot;
-    let allowed = guards.roster_collapse.allows(live);
-    // A file with a header only does not even count as whole, and is no less in doubt for that.
-    let nobody = roster == 0 && facts.completeness != Completeness::Delta;
-    if live > 0
-        && ((snapshot && absent > allowed) || (nobody && guards.roster_collapse.action != GuardAction::Off))
-    {
-        let empty: Vec<&str> = facts
-            .schools
-            .values()
-            .filter(|s| s.live > 0 && s.roster == 0)
-            .map(|s| s.label.as_str())
-            .take(5)
-            .collect();
-        let cause = if roster == 0 {
-            "the roster has nobody in it: an export that failed, or a file with a header only".to_owned()
-        } else if empty.is_empty() {
-            format!(
-                "{absent} of {live} people with cards are missing: an export cut short, or last year's roster"
-            )
-        } else {
-            format!(
-                "{absent} of {live} people with cards are missing; schools that sent nobody: {}",
-                empty.join(", ")
-            )
-        };
-        let what = doubt(GuardName::RosterCollapsed, Some(allowed), absent, cause);
-        raise(verdict, guards.roster_collapse.action, what, |v| v.whole = true);
-    }
-}
-
-fn kinds(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
-    // The first load and a changed rule are looked at as a whole already.
-    if verdict.whole || facts.first_connection {
-        return;
-    }
-    let live: u64 = facts.schools.values().map(|s| s.live).sum();
-    for kind in KINDS {
-        let found: u64 = facts.schools.values().filter_map(|s| s.changes.get(&kind)).sum();
-        let Some(limit) = guards.limit(kind) else { continue };
-        let allowed = limit.allows(live);
-        if found > allowed {
-            let what = WaitingFor {
-                guard: GuardName::Changes.word().to_owned(),
-                kind: Some(kind.word().to_owned()),
-                limit: Some(allowed),
-                found,
-                school: None,
-                likely_cause: likely_cause(kind).to_owned(),
-            };
-            raise(verdict, limit.action, what, |v| {
-                v.kinds.insert(kind);
-            });
-        }
-    }
-}
-
-fn schools(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
-    if verdict.whole || facts.first_connection {
-        return;
-    }
-    let snapshot = facts.completeness == Completeness::Snapshot;
-    for (key, school) in facts.schools.iter().filter(|(_, school)| school.live > 0) {
-        let allowed = guards.school_collapse.allows(school.live);
-        let emptied = school.roster == 0 && school.absent > 0 && school.live >= 5;
-        if snapshot && (school.absent > allowed || emptied) {
-            let what = WaitingFor {
-                guard: GuardName::SchoolCollapsed.word().to_owned(),
-                kind: Some(ChangeKind::Lapse.word().to_owned()),
-                limit: Some(allowed),
-                found: school.absent,
-                school: Some(school.label.clone()),
-                likely_cause: format!(
-                    "school {} sent {} people; {} have cards: a school left out of the export, closed or merged",
-                    school.label, school.roster, school.live
-                ),
-            };
-            raise(verdict, guards.school_collapse.action, what, |v| {
-                v.collapsed.insert(key.clone());
-                v.schools.insert((key.clone(), ChangeKind::Lapse));
-            });
-        }
-        for kind in KINDS.into_iter().filter(|kind| !matches!(kind, ChangeKind::Renew)) {
-            let found = school.changes.get(&kind).copied().unwrap_or(0);
-            let allowed = guards.school.allows(school.live);
-            if found > allowed && guards.limit(kind).is_some_and(|l| l.action != GuardAction::Off) {
-                let what = WaitingFor {
-                    guard: GuardName::SchoolChanges.word().to_owned(),
-                    kind: Some(kind.word().to_owned()),
-                    limit: Some(allowed),
-                    found,
-                    school: Some(school.label.clone()),
-                    likely_cause: likely_cause(kind).to_owned(),
-                };
-                raise(verdict, guards.school.action, what, |v| {
-                    v.schools.insert((key.clone(), kind));
-                });
-            }
-        }
-    }
-}
-
-fn likely_cause(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::Create => {
-            "a new school or grade, a new school year, or student ids that were all re-issued"
-        }
-        ChangeKind::Link => "a change of the match rules, or an ILS whose patrons were re-numbered",
-        ChangeKind::Update => {
-            "a column that moved in the export, a new school year, or names in another spelling"
-        }
-        ChangeKind::Renew => "the yearly renewal, or a changed expiry rule",
-        ChangeKind::Lapse => "a school or grade that was left out of the export",
-        ChangeKind::Restore => "people who were missing for a while are in the roster again",
-        ChangeKind::Pin | ChangeKind::Note => "",
+        likely_cause: likely_cause.into(),
     }
 }
 
