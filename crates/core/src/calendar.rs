@@ -6,7 +6,57 @@ use std::ops::RangeInclusive;
 
 use jiff::civil::{Date, Weekday};
 
+use crate::grade::Grade;
 use crate::rules::expiry::MonthDay;
+use crate::words::vocabulary;
+
+vocabulary! {
+    /// What becomes of the cards of those who finish the last grade: `[lapse] graduates`.
+    #[derive(Default)]
+    Graduates {
+        /// They are good until the day on which they expire, are not renewed, and lapse only then. Nobody has to approve it.
+        #[default]
+        UntilExpiry = "until_expiry",
+        /// They lapse after the grace, like everybody's who leaves.
+        LikeOthers = "like_others",
+    }
+}
+
+/// What a partnership's dates decide: when time counts, and when nothing is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dates {
+    /// `[calendar]`.
+    pub calendar: Calendar,
+    /// `[agreement]`.
+    pub agreement: Agreement,
+    /// `[lapse] graduates`.
+    pub graduates: Graduates,
+    /// `[lapse] last_grade`: who leaves it at the end of a school year has finished school. `None`: nobody is taken to have.
+    pub last_grade: Option<Grade>,
+}
+
+impl Default for Dates {
+    fn default() -> Self {
+        Self {
+            calendar: Calendar::default(),
+            agreement: Agreement::default(),
+            graduates: Graduates::default(),
+            last_grade: Grade::number(12),
+        }
+    }
+}
+
+impl Dates {
+    /// Whether somebody of a grade ([`Grade::code`]) who is missing since a day has finished school, and keeps the card until
+    /// it expires.
+    #[must_use]
+    pub fn has_graduated(&self, grade: Option<u8>, missing_since: Date) -> bool {
+        self.graduates == Graduates::UntilExpiry
+            && grade.is_some()
+            && grade == self.last_grade.map(Grade::code)
+            && self.calendar.is_rollover(missing_since)
+    }
+}
 
 /// When a school year begins and ends, both days included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use rostercard_core::digest::{Digest, DigestHasher, DigestKey, DigestKind};
 use rostercard_core::field::FieldSet;
 use rostercard_core::finding::Place;
-use rostercard_core::guard::SchoolFacts;
+use rostercard_core::guard::{Consents, SchoolFacts};
 use rostercard_core::patron::WantedPatron;
 use rostercard_core::plan::{ChangeKind, ChangeState, kind_of};
 use rostercard_core::policy::{self, Decision, Today};
@@ -24,8 +24,8 @@ use rostercard_core::threeway::{FieldDigests, changed_wishes, digests_after};
 use rostercard_core::words::LinkState;
 use rostercard_store::Store;
 use rostercard_store::rows::{
-    ChangeId, ChangeSelection, Link, LinkData, LinkIndex, LinkWrite, Missing, NewChange, Partnership, RunId,
-    RunResult, SchoolId,
+    ChangeId, ChangeSelection, Link, LinkData, LinkId, LinkIndex, LinkWrite, Missing, NewChange, Partnership,
+    RunId, RunResult, SchoolId,
 };
 use zeroize::Zeroizing;
 
@@ -62,6 +62,10 @@ pub(crate) struct Collected {
     pub(crate) back: Vec<Missing>,
     /// What the source is to let go of once the plan is settled.
     pub(crate) cursor: Option<Cursor>,
+    /// What the roster says of the families' wishes.
+    pub(crate) consents: Consents,
+    /// Links of people who are planned to lapse.
+    pub(crate) lapsing: HashSet<LinkId>,
 }
 
 impl Collected {
@@ -115,9 +119,9 @@ enum First {
 }
 
 /// What collects on the way.
-struct Work {
-    result: RunResult,
-    schools: BTreeMap<String, SchoolFacts>,
+pub(crate) struct Work {
+    pub(crate) result: RunResult,
+    pub(crate) schools: BTreeMap<String, SchoolFacts>,
     met: Schools,
     people: People,
     /// Newcomers of this roster, so that nobody comes twice.
@@ -130,6 +134,8 @@ struct Work {
     back: Vec<Missing>,
     running: Digest,
     damaged_without_id: bool,
+    consents: Consents,
+    lapsing: HashSet<LinkId>,
 }
 
 /// A student of a page who needs a closer look.
@@ -172,6 +178,8 @@ impl Collector<'_> {
             back: Vec::new(),
             running: Digest([0; 16]),
             damaged_without_id: false,
+            consents: Consents::default(),
+            lapsing: HashSet::new(),
         };
         let mut hashers = (key.hasher(DigestKind::Person), key.hasher(DigestKind::Decided));
         let mut page = first;
@@ -207,6 +215,8 @@ impl Collector<'_> {
             stored_schools,
             back: work.back,
             cursor,
+            consents: work.consents,
+            lapsing: work.lapsing,
         })
     }
 
@@ -269,6 +279,8 @@ impl Collector<'_> {
             (student.school().cloned(), student.grade.map(rostercard_core::grade::Grade::code));
         let school = school.as_ref();
         let met = work.met.arrive(school);
+        work.met.carry(met, &student);
+        work.consents.add(student.consent);
         let held_expiry = position.and_then(|p| work.people.row(p).expiry);
         let decision = policy::decide(student, rules, Today { date: self.day, held_expiry });
         if self.in_doubt.contains(&person) {
@@ -407,6 +419,12 @@ impl Collector<'_> {
             number,
             place,
         );
+        graded(
+            work,
+            &wanted.school,
+            ChangeKind::Create,
+            wanted.grade.map(rostercard_core::grade::Grade::code),
+        );
         Ok(())
     }
 
@@ -415,7 +433,7 @@ impl Collector<'_> {
         &self,
         work: &mut Work,
         person: Digest,
-        link: Option<rostercard_store::rows::LinkId>,
+        link: Option<LinkId>,
         kind: ChangeKind,
         school: (String, String),
         fields: FieldSet,
@@ -426,7 +444,7 @@ impl Collector<'_> {
     ) {
         work.result.count(&school.1, Fate::Change(kind));
         let facts = school_facts(&mut work.schools, &school.0, || school.1.clone());
-        *facts.changes.entry(kind).or_default() += 1;
+        facts.plan(kind, None);
         work.running = self
             .store
             .digest_key()
@@ -550,7 +568,8 @@ impl Collector<'_> {
             (LinkState::Lapsed, _) => ChangeKind::Restore,
             (_, kind) => kind,
         };
-        if kind == ChangeKind::Note {
+        let lacks = self.look_at_content(&wanted, link, fields, work);
+        if kind == ChangeKind::Note && !lacks {
             work.result.count(&label, Fate::Unchanged);
             let mut data = link.data.clone();
             data.decided = print;
@@ -578,6 +597,7 @@ impl Collector<'_> {
             None,
             place,
         );
+        graded(work, &wanted.school, kind, grade);
         Ok(())
     }
 
@@ -671,13 +691,18 @@ impl Collector<'_> {
                 work.result.absent += 1;
                 school_facts(&mut work.schools, &school.0, || school.1.clone()).absent += 1;
             }
-            if completeness == Completeness::Snapshot && self.grace_passed(&row, grace) {
+            if completeness == Completeness::Snapshot
+                && self.settings.dates.calendar.may_lapse(self.day)
+                && self.grace_passed(&row, grace)
+            {
                 lapsing.push((row, school));
             } else {
                 work.result.count(&school.1, Fate::Unchanged);
             }
         }
-        for (row, school) in lapsing {
+        for leaver in self.leaving(lapsing, work).await? {
+            let (row, school) = (leaver.row, leaver.school.clone());
+            work.lapsing.insert(row.link);
             let (link, spool) = (Some(row.link), Zeroizing::default());
             self.push(
                 work,
@@ -691,6 +716,7 @@ impl Collector<'_> {
                 None,
                 Place::default(),
             );
+            leaver.count(&mut work.schools);
         }
         self.flush_planned(work).await
     }
@@ -698,7 +724,9 @@ impl Collector<'_> {
     /// Whether somebody who is missing today as well has been missing long enough. Paused days do not count.
     fn grace_passed(&self, row: &LinkIndex, grace: Grace) -> bool {
         let feeds = row.feeds_missed.saturating_add(u32::from(self.new_roster));
-        let days = row.missing_since.map_or(0, |since| self.pauses.open_days(since, self.day));
+        let days = row
+            .missing_since
+            .map_or(0, |since| self.pauses.open_days(since, self.day, &self.settings.dates.calendar));
         row.missing_since.is_some() && days >= i64::from(grace.days) && feeds >= grace.feeds
     }
 }
@@ -720,7 +748,7 @@ fn live_by_school(
     schools
 }
 
-fn school_facts<'m>(
+pub(crate) fn school_facts<'m>(
     schools: &'m mut BTreeMap<String, SchoolFacts>,
     key: &str,
     label: impl FnOnce() -> String,
@@ -731,11 +759,18 @@ fn school_facts<'m>(
     schools.entry(key.to_owned()).or_default()
 }
 
+/// Counts a planned change in its grade.
+fn graded(work: &mut Work, school: &School, kind: ChangeKind, grade: Option<u8>) {
+    if let (Some(facts), Some(grade)) = (work.schools.get_mut(school.key()), grade) {
+        *facts.grades.entry((kind, grade)).or_default() += 1;
+    }
+}
+
 /// Takes a planned change out of the counts and of what the guards see.
 fn uncount(work: &mut Work, school: &(String, String), kind: ChangeKind, to: Fate) {
     work.result.shift(&school.1, Fate::Change(kind), to, 1);
-    if let Some(count) = work.schools.get_mut(&school.0).and_then(|s| s.changes.get_mut(&kind)) {
-        *count = count.saturating_sub(1);
+    if let Some(facts) = work.schools.get_mut(&school.0) {
+        facts.unplan(kind, None);
     }
 }
 

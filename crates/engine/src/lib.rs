@@ -7,9 +7,12 @@
 //! lost one. How: nothing is sent to an ILS before its intent is durable (`apply.rs`), and what was sent without an
 //! answer is settled by a look-up, no sooner than the ILS could still be committing it (`settle.rs`).
 
+mod absence;
 mod apply;
 mod collect;
 mod engine;
+mod guarding;
+mod leavers;
 mod pauses;
 mod people;
 mod pins;

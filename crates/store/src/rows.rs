@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rostercard_core::digest::Digest;
 use rostercard_core::field::FieldSet;
-use rostercard_core::guard::WaitingFor;
+use rostercard_core::guard::{Memory, WaitingFor};
 use rostercard_core::patron::PatronValues;
 use rostercard_core::plan::{ChangeKind, ChangeState, Counts, RunState};
 use rostercard_core::privacy::{Personal, Secret};
@@ -384,6 +384,9 @@ pub struct RunResult {
     pub failed: u64,
     /// Findings and reasons by code: how many, and one message with a place.
     pub findings: std::collections::BTreeMap<String, FindingCount>,
+    /// What the next run's guards have to know of this one.
+    #[serde(default)]
+    pub memory: Memory,
     /// Why the run failed, where it did.
     pub error: Option<String>,
     /// What to do about it.

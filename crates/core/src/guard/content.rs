@@ -109,10 +109,17 @@ fn rejects(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
 
 fn lacking_fields(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     let limit = guards.absent_fields;
+    let live = facts.live();
+    verdict.memory.lacking_now.clear();
+    // A field that is there again may go again.
+    verdict.memory.lacking.retain(|known| {
+        let field = CARRIED.into_iter().find(|field| field.word() == known);
+        field.is_some_and(|field| facts.sum(|school| school.present.of(field)) * 2 <= live)
+    });
     let lack = |school: &SchoolFacts, field| school.lacking.get(&field).copied().unwrap_or(0);
     for field in CARRIED {
         let found = facts.sum(|school| lack(school, field));
-        if found == 0 {
+        if found == 0 || verdict.memory.lacking.contains(field.word()) {
             continue;
         }
         let had = found + facts.sum(|school| school.present.of(field));
@@ -125,7 +132,10 @@ fn lacking_fields(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
         };
         if found > allowed {
             let what = doubt(GuardName::AbsentFields, Some(allowed), found, cause(found, had, ""));
-            raise(verdict, limit.action, what, |v| v.whole = true);
+            raise(verdict, limit.action, what, |v| {
+                v.whole = true;
+                v.memory.lacking_now.insert(field.word().to_owned());
+            });
             continue;
         }
         for (key, school) in &facts.schools {

@@ -27,6 +27,10 @@ pub struct Memory {
     pub consent: Consents,
     /// The same by the roster of this very run, taken or not.
     pub consent_now: Consents,
+    /// Fields, by their words, that a person knows to be gone from the roster.
+    pub lacking: BTreeSet<String>,
+    /// Fields for which this very run waits, in all.
+    pub lacking_now: BTreeSet<String>,
     /// People of each school by the last roster that was taken, under the school's label.
     pub schools: BTreeMap<String, u64>,
 }
@@ -51,6 +55,9 @@ impl Memory {
         for what in waited_for {
             if what.guard == GuardName::ConsentTurned.word() {
                 self.consent = self.consent_now;
+            }
+            if what.guard == GuardName::AbsentFields.word() {
+                self.lacking.append(&mut self.lacking_now);
             }
             if !LASTING.iter().any(|guard| guard.word() == what.guard) {
                 continue;

@@ -150,7 +150,8 @@ pub(super) fn schools(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict)
         };
         raise(verdict, in_season(limit.action, facts), what, |v| {
             v.collapsed.insert(key.clone());
-            v.schools.insert((key.clone(), ChangeKind::Lapse));
+            // Its missing people are notes of the ledger's until their grace is over.
+            v.schools.extend([(key.clone(), ChangeKind::Lapse), (key.clone(), ChangeKind::Note)]);
         });
     }
 }

@@ -92,7 +92,9 @@ pub(crate) fn tell(global: &Global, outcome: Result<RunReport, EngineError>) -> 
             complain(global.json, &error.to_string(), &error.hint());
             Err(match &error {
                 EngineError::Source(error) => source_exit(error),
-                EngineError::Store(StoreError::Busy { .. }) | EngineError::Paused { .. } => Exit::Later,
+                EngineError::Store(StoreError::Busy { .. })
+                | EngineError::Paused { .. }
+                | EngineError::Frozen { .. } => Exit::Later,
                 EngineError::Selection(_) => Exit::Usage,
                 EngineError::OtherIls { .. } => Exit::Configuration,
                 _ => Exit::Failed,
