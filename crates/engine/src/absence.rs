@@ -6,7 +6,6 @@ use rostercard_core::digest::DigestKind;
 use rostercard_core::field::FieldSet;
 use rostercard_core::guard::Verdict;
 use rostercard_core::plan::{ChangeKind, ChangeState};
-use rostercard_core::ports::Completeness;
 use rostercard_core::spool;
 use rostercard_core::threeway::digests_after;
 use rostercard_core::words::LinkState;
@@ -42,13 +41,10 @@ impl Engine {
         collected: &mut Collected,
         verdict: &Verdict,
     ) -> Vec<NewChange> {
-        if collected.completeness != Completeness::Snapshot {
-            return Vec::new();
-        }
         let key = self.store.digest_key();
         let mut notes = Vec::new();
         let mut running = collected.digest;
-        for row in collected.people.unseen().filter(|row| row.state.is_live()) {
+        for row in collected.people.unseen().filter(|row| row.state.is_live() && collected.is_missing(row)) {
             let none = || (String::new(), NO_SCHOOL.to_owned());
             let school = collected.stored_schools.get(&row.school).cloned().unwrap_or_else(none);
             if !verdict.absence_waits(&school.0) || collected.lapsing.contains(&row.link) {

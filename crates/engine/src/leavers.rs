@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
+use jiff::civil::Date;
 use rostercard_core::digest::Digest;
 use rostercard_core::field::FieldSet;
 use rostercard_core::guard::{SchoolFacts, lacking, swapped};
@@ -66,6 +67,13 @@ impl Collector<'_> {
         !lacks.is_empty()
     }
 
+    /// Whether somebody has finished school, and the card is good until it expires.
+    pub(crate) fn keeps_card(&self, grade: Option<u8>, missing: Option<Date>, expiry: Option<Date>) -> bool {
+        let graduated = missing.is_some_and(|since| self.settings.dates.has_graduated(grade, since));
+        // A card without an end would never lapse.
+        graduated && expiry.is_some_and(|expiry| self.day <= expiry)
+    }
+
     /// Those of the missing who lapse now: all but those who have finished school and whose cards are still good.
     pub(crate) async fn leaving(
         &self,
@@ -84,20 +92,13 @@ impl Collector<'_> {
                 .collect();
             for (row, school) in some {
                 let grade = grades.get(&row.person).copied().flatten();
-                let graduated =
-                    row.missing_since.is_some_and(|since| self.settings.dates.has_graduated(grade, since));
-                match row.expiry {
-                    Some(expiry) if graduated && self.day <= expiry => {
-                        work.result.count(&school.1, Fate::Unchanged);
-                    }
-                    // A card without an end would never lapse.
-                    expiry => leaving.push(Leaver {
-                        row: *row,
-                        school: school.clone(),
-                        grade,
-                        graduated: graduated && expiry.is_some(),
-                    }),
+                if self.keeps_card(grade, row.missing_since, row.expiry) {
+                    work.result.count(&school.1, Fate::Unchanged);
+                    continue;
                 }
+                let graduated = row.expiry.is_some()
+                    && row.missing_since.is_some_and(|since| self.settings.dates.has_graduated(grade, since));
+                leaving.push(Leaver { row: *row, school: school.clone(), grade, graduated });
             }
         }
         Ok(leaving)

@@ -90,20 +90,29 @@ fn in_season(action: GuardAction, facts: &PlanFacts) -> GuardAction {
 fn collapse(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     let roster: u64 = facts.sum(|school| school.roster);
     let (live, absent) = (facts.live(), facts.sum(|school| school.absent));
-    let snapshot = facts.completeness == Completeness::Snapshot;
+    let delta = facts.completeness == Completeness::Delta;
+    // In a delta, those are absent of whom the source says that they have left.
+    let counts = facts.completeness != Completeness::Incomplete;
     let limit = guards.roster_collapse;
     // A file with a header only does not even count as whole, and is no less in doubt for that.
-    let nobody = roster == 0 && facts.records == 0 && facts.completeness != Completeness::Delta;
-    if live == 0 || !(snapshot || nobody) {
+    let nobody = roster == 0 && facts.records == 0 && !delta;
+    if live == 0 || !(counts || nobody) {
         return;
     }
     let allowed = limit.allows(live);
-    let accepted = verdict.memory.weigh(GuardName::RosterCollapsed, None, absent, allowed);
+    // A delta does not say again who has left before.
+    let accepted =
+        if delta { 0 } else { verdict.memory.weigh(GuardName::RosterCollapsed, None, absent, allowed) };
     if !(nobody || absent > allowed + accepted) {
         return;
     }
     let empty = facts.schools_in_words(|school| school.live > 0 && school.roster == 0);
-    let cause = if nobody {
+    let cause = if delta {
+        format!(
+            "the source says that {absent} of {live} people with cards have left at once: a school or a grade that is no \
+             longer shared"
+        )
+    } else if nobody {
         format!("the roster has nobody in it: an export that failed, or a file with a header only; {empty}")
     } else if empty.is_empty() {
         format!(
@@ -116,7 +125,7 @@ fn collapse(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     raise(verdict, in_season(limit.action, facts), what, |v| {
         v.whole = true;
         // Nobody can say that a roster with nobody in it is the right one.
-        v.shrunk = snapshot && !nobody;
+        v.shrunk = counts && !nobody;
     });
 }
 
