@@ -816,20 +816,22 @@ fn is_new_roster(here: &Here, facts: &RosterFacts) -> bool {
     facts.as_of.is_none() || facts.as_of != here.partnership.as_of
 }
 
-/// Whether a run waits for nothing but a yes to where, or of when, its roster is. People who are missing are another
-/// matter: those wait for a roster that has them, or for other limits.
+/// Whether a guard, by its word, asks about how a roster is rather than about changes: a person can say yes to it though
+/// nothing would change. People who are missing are changes of the ledger's; and nobody can say yes to an empty roster.
+#[must_use]
+pub fn is_about_the_roster(guard: &str) -> bool {
+    const ABOUT_THE_ROSTER: [GuardName; 4] =
+        [GuardName::EndpointChanged, GuardName::RosterOlder, GuardName::Rejects, GuardName::ConsentTurned];
+    ABOUT_THE_ROSTER.iter().any(|about| about.word() == guard)
+}
+
+/// Whether a run waits for nothing but a yes to its roster.
 fn roster_alone_waits(run: &Run) -> bool {
-    const ABOUT_THE_ROSTER: [&str; 4] = [
-        GuardName::EndpointChanged.word(),
-        GuardName::RosterOlder.word(),
-        GuardName::Rejects.word(),
-        GuardName::ConsentTurned.word(),
-    ];
     let result = &run.result;
     run.state == RunState::Waiting
         && result.counts.waiting == 0
         && !result.waiting_for.is_empty()
-        && result.waiting_for.iter().all(|what| ABOUT_THE_ROSTER.contains(&what.guard.as_str()))
+        && result.waiting_for.iter().all(|what| is_about_the_roster(&what.guard))
 }
 
 /// The state of a run that has come to its end.

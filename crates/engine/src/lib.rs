@@ -22,7 +22,7 @@ mod settle;
 mod tally;
 mod world;
 
-pub use engine::{Engine, EngineError, RunReport, SelectionError};
+pub use engine::{Engine, EngineError, RunReport, SelectionError, is_about_the_roster};
 pub use pins::person_key;
 pub use settings::{Grace, IlsLimits, PartnershipSettings, PinSettings};
 pub use world::{Clock, Entropy, Phase, Progress, Quiet, World};

@@ -250,7 +250,7 @@ pub(crate) fn in_words(report: &RunReport) -> String {
         ));
     }
     let about_the_roster =
-        result.waiting_for.iter().all(|w| matches!(w.guard.as_str(), "endpoint_changed" | "roster_older"));
+        result.waiting_for.iter().all(|what| rostercard_engine::is_about_the_roster(&what.guard));
     if run.state == RunState::Waiting && open && result.counts.waiting == 0 && about_the_roster {
         text.push_str(&format!(
             "\nNo change waits. `rostercard approve {}` says that this roster is the right one.\n",
