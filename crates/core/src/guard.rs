@@ -428,6 +428,7 @@ impl Verdict {
 #[must_use]
 pub fn evaluate(facts: &PlanFacts, guards: &Guards) -> Verdict {
     let mut verdict = Verdict { memory: facts.memory.clone(), ..Verdict::default() };
+    verdict.memory.shrunk_now.clear();
     roster::look(facts, guards, &mut verdict);
     content::look(facts, guards, &mut verdict);
     // What is looked at as a whole already, or for the first time, needs no limit.

@@ -17,12 +17,21 @@ pub struct Accepted {
     pub found: u64,
 }
 
+impl Accepted {
+    /// What a guard found.
+    pub(super) fn of(what: &WaitingFor) -> Self {
+        Self { guard: what.guard.clone(), school: what.school.clone(), found: what.found }
+    }
+}
+
 /// What the guards remember from run to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Memory {
     /// What was accepted, and is still over its limit.
     pub accepted: Vec<Accepted>,
+    /// What is accepted of the schools, if this very run's roster is, which has shrunk as a whole.
+    pub shrunk_now: Vec<Accepted>,
     /// The families' wishes by the last roster that was taken.
     pub consent: Consents,
     /// The same by the roster of this very run, taken or not.
@@ -62,12 +71,13 @@ impl Memory {
             if !LASTING.iter().any(|guard| guard.word() == what.guard) {
                 continue;
             }
-            self.accepted.retain(|a| a.guard != what.guard || a.school != what.school);
-            self.accepted.push(Accepted {
-                guard: what.guard.clone(),
-                school: what.school.clone(),
-                found: what.found,
-            });
+            let whole = what.guard == GuardName::RosterCollapsed.word();
+            let schools = if whole { std::mem::take(&mut self.shrunk_now) } else { Vec::new() };
+            let this = Accepted::of(what);
+            for accepted in schools.into_iter().chain([this]) {
+                self.accepted.retain(|a| a.guard != accepted.guard || a.school != accepted.school);
+                self.accepted.push(accepted);
+            }
         }
     }
 

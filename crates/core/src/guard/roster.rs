@@ -1,7 +1,10 @@
 //! Is this a roster to be believed at all? Its age, its place, how many people it has lost; and the moments at which a
 //! person looks whatever the numbers.
 
-use super::{GuardAction, GuardName, Guards, KINDS, PlanFacts, Verdict, WaitingFor, doubt, raise};
+use super::{
+    Accepted, GuardAction, GuardName, Guards, KINDS, Memory, PlanFacts, SchoolFacts, Verdict, WaitingFor,
+    doubt, raise,
+};
 use crate::plan::ChangeKind;
 use crate::ports::Completeness;
 
@@ -126,7 +129,35 @@ fn collapse(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
         v.whole = true;
         // Nobody can say that a roster with nobody in it is the right one.
         v.shrunk = counts && !nobody;
+        // Whoever says that it is says so of its schools, too.
+        v.memory.shrunk_now = shrunken_schools(facts, guards, &mut v.memory)
+            .into_iter()
+            .map(|(_, school, _)| Accepted {
+                guard: GuardName::SchoolCollapsed.word().to_owned(),
+                school: Some(school.label.clone()),
+                found: school.absent,
+            })
+            .collect();
     });
+}
+
+/// Schools that have lost more people than they may, each with its key and its limit.
+fn shrunken_schools<'f>(
+    facts: &'f PlanFacts,
+    guards: &Guards,
+    memory: &mut Memory,
+) -> Vec<(&'f String, &'f SchoolFacts, u64)> {
+    let mut shrunken = Vec::new();
+    for (key, school) in facts.schools.iter().filter(|(_, school)| school.live > 0) {
+        let emptied = school.roster == 0 && school.absent > 0 && school.live >= 5;
+        let allowed = if emptied { 0 } else { guards.school_collapse.allows(school.live) };
+        let label = Some(school.label.as_str());
+        let accepted = memory.weigh(GuardName::SchoolCollapsed, label, school.absent, allowed);
+        if school.absent > allowed + accepted {
+            shrunken.push((key, school, allowed + accepted));
+        }
+    }
+    shrunken
 }
 
 /// School by school.
@@ -135,21 +166,13 @@ pub(super) fn schools(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict)
         return;
     }
     let limit = guards.school_collapse;
-    for (key, school) in facts.schools.iter().filter(|(_, school)| school.live > 0) {
-        let allowed = limit.allows(school.live);
-        let emptied = school.roster == 0 && school.absent > 0 && school.live >= 5;
-        let allowed = if emptied { 0 } else { allowed };
-        let accepted =
-            verdict.memory.weigh(GuardName::SchoolCollapsed, Some(&school.label), school.absent, allowed);
-        if school.absent <= allowed + accepted {
-            continue;
-        }
+    for (key, school, allowed) in shrunken_schools(facts, guards, &mut verdict.memory) {
         let what = WaitingFor {
             kind: Some(ChangeKind::Lapse.word().to_owned()),
             school: Some(school.label.clone()),
             ..doubt(
                 GuardName::SchoolCollapsed,
-                Some(allowed + accepted),
+                Some(allowed),
                 school.absent,
                 format!(
                     "{}: a school left out of the export, closed or merged",
