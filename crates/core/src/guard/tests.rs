@@ -1,6 +1,10 @@
 //! The guards by table: rosters that are empty, cut short, old, or change too much.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::field::Field;
+use crate::ports::Completeness;
 
 fn school(label: &str, live: u64, roster: u64, absent: u64) -> (String, SchoolFacts) {
     (label.to_owned(), SchoolFacts { label: label.into(), live, roster, absent, ..SchoolFacts::default() })
@@ -176,3 +180,6 @@ fn s37_the_first_run_after_a_pause_starts_small() {
     });
     assert!(!evaluate(&few, &Guards::default()).whole);
 }
+
+mod content;
+mod limits;

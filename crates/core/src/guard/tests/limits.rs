@@ -1,0 +1,324 @@
+//! Every guard at its limit and one above, in a district of 80 and in one of 300,000; expectations, acceptance, ages.
+
+use super::content::present;
+use super::*;
+
+/// A district of so many live cards in ten schools and thirteen grades of one size.
+fn sized(live: u64) -> PlanFacts {
+    let each = live / 10;
+    let mut plan = facts((0..10).map(|n| school(&format!("S{n}"), each, each, 0)));
+    plan.live_by_grade = (11..=23).map(|grade| (grade, live / 13)).collect();
+    plan
+}
+
+/// Spreads so many over the schools.
+fn spread(plan: &mut PlanFacts, count: u64, mut put: impl FnMut(&mut SchoolFacts, u64)) {
+    let schools = plan.schools.len() as u64;
+    for (place, school) in plan.schools.values_mut().enumerate() {
+        put(school, count / schools + u64::from((place as u64) < count % schools));
+    }
+}
+
+#[test]
+fn every_kind_of_change_has_a_limit_for_small_and_large_districts() {
+    use ChangeKind::{Create, Lapse, Link, Restore, Update};
+    for (kind, small, large) in [
+        (Create, 25, 30_000),
+        (Link, 25, 30_000),
+        (Update, 25, 75_000),
+        (Lapse, 10, 15_000),
+        (Restore, 25, 30_000),
+    ] {
+        for (live, limit) in [(80, small), (300_000, large)] {
+            let plan = |count| {
+                let mut plan = sized(live);
+                spread(&mut plan, count, |school, some| {
+                    school.changes.insert(kind, some);
+                });
+                plan
+            };
+            assert_eq!(judge(&plan(limit), &Guards::default()), Verdict::default(), "{kind} {live}");
+            let verdict = judge(&plan(limit + 1), &Guards::default());
+            assert_eq!(guards_of(&verdict), ["changes"], "{kind} {live}");
+            let what = &verdict.waiting_for[0];
+            assert_eq!(
+                (what.limit, what.found, what.kind.as_deref()),
+                (Some(limit), limit + 1, Some(kind.word()))
+            );
+            assert!(!what.likely_cause.is_empty() && verdict.waits(kind, "S3"));
+        }
+    }
+    // Everybody is renewed on one day.
+    let mut plan = sized(300_000);
+    spread(&mut plan, 300_000, |school, some| {
+        school.changes.insert(ChangeKind::Renew, some);
+    });
+    assert_eq!(judge(&plan, &Guards::default()), Verdict::default());
+}
+
+#[test]
+fn each_guard_about_the_roster_has_a_limit_for_small_and_large_districts() {
+    type Put = fn(&mut PlanFacts, u64);
+    let cases: [(GuardName, Put, u64, u64); 5] = [
+        (GuardName::RosterCollapsed, |plan, n| spread(plan, n, |s, some| s.absent = some), 16, 60_000),
+        (GuardName::Rejects, |plan, n| plan.rejects = n, 25, 30_000),
+        (
+            GuardName::AbsentFields,
+            |plan, n| {
+                // Everybody had one, and so many lack it now.
+                let live: u64 = plan.schools.values().map(|s| s.live).sum();
+                spread(plan, live - n, |s, some| s.present = present(Field::Email, some));
+                spread(plan, n, |s, some| {
+                    s.lacking.insert(Field::Email, some);
+                });
+            },
+            40,
+            150_000,
+        ),
+        (
+            GuardName::SwappedColumns,
+            |plan, n| {
+                spread(plan, 20, |s, some| {
+                    s.changes.insert(ChangeKind::Update, some);
+                });
+                spread(plan, n, |s, some| {
+                    s.swapped.insert((Field::Surname, Field::GivenName), some);
+                });
+            },
+            10,
+            10,
+        ),
+        (
+            GuardName::ConsentTurned,
+            |plan, n| {
+                let all: u64 = plan.schools.values().map(|s| s.live).sum();
+                plan.memory.consent = Consents { granted: all, ..Consents::default() };
+                plan.consent = Consents { granted: all - n, refused: n, ..Consents::default() };
+            },
+            10,
+            30_000,
+        ),
+    ];
+    for (guard, put, small, large) in cases {
+        for (live, limit) in [(80, small), (300_000, large)] {
+            let plan = |count| {
+                let mut plan = sized(live);
+                put(&mut plan, count);
+                plan
+            };
+            let quiet = evaluate(&plan(limit), &Guards::default());
+            assert_eq!(guards_of(&quiet), Vec::<&str>::new(), "{guard} {live}");
+            let verdict = evaluate(&plan(limit + 1), &Guards::default());
+            assert_eq!(guards_of(&verdict), [guard.word()], "{guard} {live}");
+            assert!(verdict.whole && verdict.waits(ChangeKind::Create, "S1"), "{guard} {live}");
+            assert_eq!(
+                (verdict.waiting_for[0].limit, verdict.waiting_for[0].found),
+                (Some(limit), limit + 1)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_grade_with_too_many_changes_waits_at_the_schools_that_have_it() {
+    let mut plan = facts([school("A", 400, 400, 0), school("B", 400, 400, 0)]);
+    plan.live_by_grade = [(15, 60), (16, 60)].into();
+    let put = |plan: &mut PlanFacts, at: &str, grade, count| {
+        let school = plan.schools.get_mut(at).unwrap();
+        (0..count).for_each(|_| school.plan(ChangeKind::Update, Some(grade)));
+    };
+    put(&mut plan, "A", 15, 30);
+    put(&mut plan, "B", 16, 30);
+    assert_eq!(judge(&plan, &Guards::default()), Verdict::default(), "half of a grade is the limit");
+    put(&mut plan, "A", 15, 1);
+    let verdict = evaluate(&plan, &Guards::default());
+    assert_eq!(guards_of(&verdict), ["grade_changes"]);
+    assert!(verdict.waits(ChangeKind::Update, "A") && !verdict.waits(ChangeKind::Update, "B"));
+    assert!(verdict.waiting_for[0].likely_cause.starts_with("grade 05 has 31 of 60 cards to update"));
+    // A grade that is new to the programme is not measured against nobody.
+    plan.live_by_grade.clear();
+    assert_eq!(judge(&plan, &Guards::default()), Verdict::default());
+    let mut school = SchoolFacts::default();
+    school.plan(ChangeKind::Lapse, Some(15));
+    school.unplan(ChangeKind::Lapse, Some(15));
+    school.unplan(ChangeKind::Lapse, Some(15));
+    assert_eq!((school.planned(ChangeKind::Lapse), school.grades[&(ChangeKind::Lapse, 15)]), (0, 0));
+}
+
+#[test]
+fn s02_what_was_accepted_is_no_reason_any_more_until_it_is_over() {
+    let mut plan = facts([school("A", 400, 400, 0), school("B", 300, 0, 300)]);
+    plan.memory.schools = [("B".to_owned(), 299)].into();
+    let verdict = evaluate(&plan, &Guards::default());
+    assert_eq!(guards_of(&verdict), ["roster_collapsed"]);
+    assert!(
+        verdict.waiting_for[0]
+            .likely_cause
+            .contains("school B sent 0 students; 300 have cards (299 came with the last roster)")
+    );
+    assert!(verdict.absence_waits("A") && verdict.absence_waits("B"));
+    assert_eq!(verdict.memory.schools["B"], 299, "a roster in doubt is not the last roster");
+    plan.memory = verdict.memory;
+    plan.memory.accept(&verdict.waiting_for);
+    // The same again, and a few more.
+    plan.schools.get_mut("A").unwrap().absent = 30;
+    let verdict = evaluate(&plan, &Guards::default());
+    assert_eq!((guards_of(&verdict), verdict.absence_waits("B")), (vec![], false));
+    // Many more.
+    plan.schools.get_mut("A").unwrap().absent = 160;
+    assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), ["roster_collapsed"]);
+    // They came back, and went again.
+    plan.schools.values_mut().for_each(|school| school.absent = 0);
+    plan.memory = evaluate(&plan, &Guards::default()).memory;
+    assert!(plan.memory.accepted.is_empty());
+    plan.schools.get_mut("B").unwrap().absent = 300;
+    assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), ["roster_collapsed"]);
+}
+
+#[test]
+fn s02_nobody_can_say_yes_to_an_empty_roster() {
+    for completeness in [Completeness::Snapshot, Completeness::Incomplete] {
+        let mut plan = facts([school("A", 40, 0, 40)]);
+        plan.completeness = completeness;
+        let verdict = evaluate(&plan, &Guards::default());
+        assert!(verdict.whole && !verdict.absence_waits("A"));
+        assert!(verdict.waiting_for[0].likely_cause.ends_with("school A sent 0 students; 40 have cards"));
+    }
+}
+
+#[test]
+fn s11_outside_a_school_year_a_shrunken_roster_is_only_told_of() {
+    let mut plan = facts([school("A", 40, 0, 40), school("B", 400, 390, 10)]);
+    plan.in_term = false;
+    let verdict = evaluate(&plan, &Guards::default());
+    assert_eq!((guards_of(&verdict), verdict.whole), (vec![], false));
+    assert_eq!(verdict.warnings[0].guard, "school_collapsed");
+    // Nobody enrolled, everybody there: no school has lost anybody.
+    let mut plan = facts([school("A", 40, 0, 0)]);
+    plan.records = 40;
+    assert_eq!(judge(&plan, &Guards::default()), Verdict::default());
+}
+
+#[test]
+fn expectations_are_the_limit_within_their_dates() {
+    use jiff::civil::date;
+    let expected = |percent, count| Expectation {
+        from: date(2026, 8, 10),
+        until: date(2026, 9, 11),
+        kinds: vec![ChangeKind::Create],
+        percent,
+        count,
+        reason: "a new school year".into(),
+    };
+    for (expectation, day, kind, found, waits) in [
+        (expected(None, Some(300)), date(2026, 8, 10), ChangeKind::Create, 300, false),
+        (expected(None, Some(300)), date(2026, 9, 11), ChangeKind::Create, 301, true),
+        (expected(None, Some(300)), date(2026, 8, 9), ChangeKind::Create, 101, true),
+        (expected(None, Some(300)), date(2026, 9, 12), ChangeKind::Create, 101, true),
+        (expected(None, Some(300)), date(2026, 9, 1), ChangeKind::Lapse, 51, true),
+        (expected(Some(40.0), None), date(2026, 9, 1), ChangeKind::Create, 400, false),
+        (expected(Some(40.0), None), date(2026, 9, 1), ChangeKind::Create, 401, true),
+        // Less than usual is expected: that is the limit.
+        (expected(None, Some(5)), date(2026, 9, 1), ChangeKind::Create, 6, true),
+        (expected(Some(1.0), Some(700)), date(2026, 9, 1), ChangeKind::Create, 700, false),
+    ] {
+        let mut plan = sized(1_000);
+        plan.day = day;
+        spread(&mut plan, found, |school, some| {
+            school.changes.insert(kind, some);
+        });
+        let guards = Guards { expect: vec![expectation.clone()], ..Guards::default() };
+        let verdict = evaluate(&plan, &guards);
+        assert_eq!(guards_of(&verdict).contains(&"changes"), waits, "{expectation:?} {day} {kind} {found}");
+    }
+    // A school that is expected to double does not wait for being one school.
+    let mut plan =
+        with(facts([school("A", 100, 190, 0), school("B", 5_000, 5_000, 0)]), "A", ChangeKind::Create, 90);
+    plan.day = date(2026, 9, 1);
+    assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), ["school_changes"]);
+    let guards = Guards { expect: vec![expected(None, Some(90))], ..Guards::default() };
+    assert_eq!(judge(&plan, &guards), Verdict::default());
+}
+
+#[test]
+fn s02_the_age_of_a_roster_is_told_in_words_and_free_days_do_not_count() {
+    let mut plan = facts([school("A", 80, 80, 0)]);
+    plan.as_of = Some("2026-11-20T04:30:00Z".parse().unwrap());
+    let guards = Guards { roster_age: Some(36 * 3_600), ..Guards::default() };
+    let verdict = evaluate(&plan, &guards);
+    assert_eq!((guards_of(&verdict), verdict.waiting_for[0].found), (vec!["roster_age"], 4 * 86_400));
+    assert!(verdict.waiting_for[0].likely_cause.contains("4 days old, and may be 36 hours old at most"));
+    plan.closed_days = 3;
+    assert_eq!(judge(&plan, &guards), Verdict::default());
+    plan.closed_days = 2;
+    assert!(evaluate(&plan, &guards).waiting_for[0].likely_cause.contains("days without school left out"));
+    for action in [GuardAction::Warn, GuardAction::Off] {
+        let guards = Guards { roster_age_action: action, ..guards.clone() };
+        let verdict = evaluate(&plan, &guards);
+        assert_eq!(
+            (verdict.whole, verdict.warnings.len()),
+            (false, usize::from(action == GuardAction::Warn))
+        );
+    }
+}
+
+#[test]
+fn every_guard_can_be_turned_off() {
+    let off = Limit { percent: 0.0, at_least: 0, action: GuardAction::Off };
+    let guards = Guards {
+        first_connection: GuardAction::Off,
+        rules_changed: GuardAction::Off,
+        endpoint_changed: GuardAction::Off,
+        roster_older: GuardAction::Off,
+        roster_age: Some(1),
+        roster_age_action: GuardAction::Off,
+        after_pause: off,
+        create: off,
+        link: off,
+        update: off,
+        renew: off,
+        lapse: off,
+        restore: off,
+        school: off,
+        grade: off,
+        roster_collapse: off,
+        school_collapse: off,
+        rejects: off,
+        gone: off,
+        absent_fields: off,
+        swapped_columns: off,
+        consent: off,
+        expect: vec![],
+    };
+    let mut plan = with(facts([school("A", 40, 0, 40), school("B", 9, 0, 9)]), "A", ChangeKind::Update, 40);
+    plan.records = 50;
+    plan.rejects = 50;
+    plan.live_by_grade = [(15, 40)].into();
+    plan.rules_changed = true;
+    plan.endpoint_changed = Some(("here".into(), "there".into()));
+    plan.after_pause = Some("an upgrade".into());
+    plan.as_of = Some("2025-11-20T04:30:00Z".parse().unwrap());
+    plan.last_as_of = Some("2026-11-20T04:30:00Z".parse().unwrap());
+    plan.memory.consent = Consents { granted: 50, ..Consents::default() };
+    plan.consent = Consents { refused: 50, ..Consents::default() };
+    let a = plan.schools.get_mut("A").unwrap();
+    a.plan(ChangeKind::Lapse, Some(15));
+    a.lacking.insert(Field::Email, 40);
+    a.swapped.insert((Field::Surname, Field::GivenName), 40);
+    assert_eq!(judge(&plan, &guards), Verdict::default());
+    assert_eq!(
+        guards_of(&evaluate(&plan, &Guards { roster_age: Some(1), ..Guards::default() })),
+        [
+            "rules_changed",
+            "endpoint_changed",
+            "after_pause",
+            "roster_older",
+            "roster_age",
+            "roster_collapsed",
+            "rejects",
+            "absent_fields",
+            "swapped_columns",
+            "consent_turned",
+        ]
+    );
+}
