@@ -10,6 +10,7 @@
 //! wait for a person, [`threeway`] says field by field what may be written.
 
 pub mod calendar;
+pub mod consent;
 pub mod digest;
 pub mod field;
 pub mod finding;

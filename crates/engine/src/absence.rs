@@ -8,7 +8,6 @@ use rostercard_core::guard::Verdict;
 use rostercard_core::plan::{ChangeKind, ChangeState};
 use rostercard_core::spool;
 use rostercard_core::threeway::digests_after;
-use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Change, Link, LinkData, LinkWrite, Missing, NewChange, Settlement};
 use zeroize::Zeroizing;
 
@@ -85,7 +84,6 @@ impl Applier<'_> {
         let wanted = spool::decode(&change.spool)?;
         let key = self.store.digest_key();
         let data = LinkData {
-            state: if link.data.state == LinkState::Lapsed { LinkState::Made } else { link.data.state },
             decided: change.decided,
             reason: None,
             school: change.school.clone(),

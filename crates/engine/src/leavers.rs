@@ -24,6 +24,8 @@ pub(crate) struct Leaver {
     pub(crate) row: LinkIndex,
     /// The school's key and label.
     pub(crate) school: (String, String),
+    /// Why, where it is not that the grace is over: the family's word.
+    pub(crate) why: &'static str,
     grade: Option<u8>,
     /// Whether the rule for graduates foresaw it: then no guard has to ask.
     graduated: bool,
@@ -77,12 +79,12 @@ impl Collector<'_> {
     /// Those of the missing who lapse now: all but those who have finished school and whose cards are still good.
     pub(crate) async fn leaving(
         &self,
-        missing: Vec<(LinkIndex, (String, String))>,
+        missing: Vec<(LinkIndex, (String, String), &'static str)>,
         work: &mut Work,
     ) -> Result<Vec<Leaver>, EngineError> {
         let mut leaving = Vec::with_capacity(missing.len());
         for some in missing.chunks(LINKS) {
-            let people: Vec<Digest> = some.iter().map(|(row, _)| row.person).collect();
+            let people: Vec<Digest> = some.iter().map(|(row, ..)| row.person).collect();
             let grades: HashMap<Digest, Option<u8>> = self
                 .store
                 .links(self.partnership.id, &people)
@@ -90,15 +92,17 @@ impl Collector<'_> {
                 .into_iter()
                 .map(|link| (link.person, link.data.grade))
                 .collect();
-            for (row, school) in some {
+            for (row, school, why) in some {
                 let grade = grades.get(&row.person).copied().flatten();
-                if self.keeps_card(grade, row.missing_since, row.expiry) {
+                // A family's no asks for no calendar.
+                if why.is_empty() && self.keeps_card(grade, row.missing_since, row.expiry) {
                     work.result.count(&school.1, Fate::Unchanged);
                     continue;
                 }
-                let graduated = row.expiry.is_some()
+                let graduated = why.is_empty()
+                    && row.expiry.is_some()
                     && row.missing_since.is_some_and(|since| self.settings.dates.has_graduated(grade, since));
-                leaving.push(Leaver { row: *row, school: school.clone(), grade, graduated });
+                leaving.push(Leaver { row: *row, school: school.clone(), why, grade, graduated });
             }
         }
         Ok(leaving)

@@ -8,10 +8,12 @@
 //! answer is settled by a look-up, no sooner than the ILS could still be committing it (`settle.rs`).
 
 mod absence;
+mod answered;
 mod apply;
 mod collect;
 mod engine;
 mod guarding;
+mod lapse;
 mod leavers;
 mod pauses;
 mod people;
@@ -20,6 +22,7 @@ mod schools;
 mod settings;
 mod settle;
 mod tally;
+mod wishes;
 mod world;
 
 pub use engine::{Engine, EngineError, RunReport, SelectionError, is_about_the_roster};
