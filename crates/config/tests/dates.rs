@@ -43,8 +43,7 @@ existing = "separate"
 
 fn read(more: &str) -> Loaded {
     let oak = format!("{OAK}{more}");
-    let files =
-        Memory::new([("etc/rostercard.toml", MAIN), ("etc/partnerships/oak.toml", oak.as_str())]);
+    let files = Memory::new([("etc/rostercard.toml", MAIN), ("etc/partnerships/oak.toml", oak.as_str())]);
     let connectors = Connectors { sources: &["oneroster_csv"], ils: &["ncip"] };
     load(&files, Path::new("etc/rostercard.toml"), &BTreeMap::new(), connectors)
 }
@@ -91,7 +90,10 @@ fn agreements_graduates_and_expectations_are_read() {
     assert_eq!((agreement.starts, agreement.ends), (Some(date(2026, 8, 1)), Some(date(2029, 7, 31))));
     assert_eq!((oak.dates.graduates, oak.dates.last_grade), (Graduates::LikeOthers, Grade::number(8)));
     let guards = &oak.guards;
-    assert_eq!((guards.grade.percent, guards.swapped_columns.percent, guards.consent.percent), (75.0, 40.0, 5.0));
+    assert_eq!(
+        (guards.grade.percent, guards.swapped_columns.percent, guards.consent.percent),
+        (75.0, 40.0, 5.0)
+    );
     assert_eq!((guards.rejects.at_least, guards.rejects.action), (3, GuardAction::Warn));
     assert_eq!((guards.gone.action, guards.absent_fields.action), (GuardAction::Off, GuardAction::Warn));
     assert_eq!(guards.roster_older, GuardAction::Warn);
@@ -122,13 +124,37 @@ fn what_is_wrong_with_dates_is_told_with_its_place() {
     let expected = "kinds = [\"create\"]\ncount = 5";
     for (more, code, key) in [
         ("[calendar]\nstarts = \"08-17\"".to_owned(), Code::MissingKey, "calendar.ends"),
-        ("[calendar]\nstarts = \"08-17\"\nends = 2027-06-10".to_owned(), Code::Contradiction, "calendar.ends"),
-        ("[calendar]\nstarts = 2027-08-17\nends = 2027-06-10".to_owned(), Code::Contradiction, "calendar.ends"),
-        ("[calendar]\nstarts = \"17 August\"\nends = \"06-10\"".to_owned(), Code::BadValue, "calendar.starts"),
-        ("[calendar]\nholidays = [\"2026-11-27..2026-11-23\"]".to_owned(), Code::BadValue, "calendar.holidays[1]"),
-        ("[calendar]\nholidays = [2026-11-27, \"Easter\"]".to_owned(), Code::BadValue, "calendar.holidays[2]"),
+        (
+            "[calendar]\nstarts = \"08-17\"\nends = 2027-06-10".to_owned(),
+            Code::Contradiction,
+            "calendar.ends",
+        ),
+        (
+            "[calendar]\nstarts = 2027-08-17\nends = 2027-06-10".to_owned(),
+            Code::Contradiction,
+            "calendar.ends",
+        ),
+        (
+            "[calendar]\nstarts = \"17 August\"\nends = \"06-10\"".to_owned(),
+            Code::BadValue,
+            "calendar.starts",
+        ),
+        (
+            "[calendar]\nholidays = [\"2026-11-27..2026-11-23\"]".to_owned(),
+            Code::BadValue,
+            "calendar.holidays[1]",
+        ),
+        (
+            "[calendar]\nholidays = [2026-11-27, \"Easter\"]".to_owned(),
+            Code::BadValue,
+            "calendar.holidays[2]",
+        ),
         ("[calendar]\nsettle_days = 900".to_owned(), Code::OutOfRange, "calendar.settle_days"),
-        ("[agreement]\nstarts = 2027-08-01\nends = 2027-07-31".to_owned(), Code::Contradiction, "agreement.ends"),
+        (
+            "[agreement]\nstarts = 2027-08-01\nends = 2027-07-31".to_owned(),
+            Code::Contradiction,
+            "agreement.ends",
+        ),
         ("[agreement]\non_end = \"purge\"".to_owned(), Code::UnknownWord, "agreement.on_end"),
         ("[lapse]\ngraduates = \"until_expire\"".to_owned(), Code::UnknownWord, "lapse.graduates"),
         ("[lapse]\nlast_grade = \"14\"".to_owned(), Code::BadValue, "lapse.last_grade"),
@@ -154,7 +180,11 @@ fn what_is_wrong_with_dates_is_told_with_its_place() {
         let loaded = read(&more);
         let found = loaded.problems.sorted();
         assert_eq!(found.len(), 1, "{more}: {}", loaded.problems.render(Style::Plain));
-        assert_eq!((found[0].severity, found[0].code, found[0].key.as_str()), (Severity::Error, code, key), "{more}");
+        assert_eq!(
+            (found[0].severity, found[0].code, found[0].key.as_str()),
+            (Severity::Error, code, key),
+            "{more}"
+        );
         assert!(loaded.partnerships[0].1.is_err(), "{more}");
     }
 }

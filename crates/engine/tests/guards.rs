@@ -7,7 +7,7 @@ use jiff::civil::date;
 use rostercard_core::calendar::{Agreement, Calendar, SchoolYear};
 use rostercard_core::field::{Field, Ownership};
 use rostercard_core::finding::{Finding, Place};
-use rostercard_core::guard::Expectation;
+use rostercard_core::guard::{Expectation, GuardAction};
 use rostercard_core::plan::{ChangeKind, RunState};
 use rostercard_core::ports::Record;
 use rostercard_core::privacy::Personal;
@@ -181,7 +181,7 @@ async fn s23_a_field_that_is_no_longer_shared_waits_and_is_blanked_nowhere() {
     let next = town.sync(&all).await;
     assert_eq!((next.run.state, next.run.result.counts.unchanged), (RunState::Done, 50));
     // It is not asked about again when something else changes in everybody.
-    town.settings.guards.update.action = rostercard_core::guard::GuardAction::Off;
+    town.settings.guards.update.action = GuardAction::Off;
     let renamed = town.sync_source(changed(&all, |_, s| s.given_name = Personal::new("Kim"))).await.unwrap();
     assert_eq!((guards(&renamed), renamed.run.result.counts.update), (vec![], 50));
 }
@@ -293,14 +293,14 @@ async fn a_grade_with_too_many_changes_waits_where_it_is() {
     all.iter_mut().filter(|kid| kid.grade == "05").for_each(|kid| kid.given = "Kim".into());
     let waiting = town.sync(&all).await;
     assert_eq!(guards(&waiting), ["grade_changes"]);
-    assert!(cause(&waiting).contains("grade 05 has 40 of 40 cards to update"), "{}", cause(&waiting));
+    assert!(cause(&waiting).contains("grade 05: 40 to update, 40 cards so far"), "{}", cause(&waiting));
     assert_eq!((waiting.run.result.counts.waiting, waiting.run.result.writes), (40, 0));
 }
 
 #[tokio::test]
 async fn what_is_expected_in_august_goes_through_and_more_than_that_waits() {
     let mut town = Town::new();
-    town.settings.guards.first_connection = rostercard_core::guard::GuardAction::Off;
+    town.settings.guards.first_connection = GuardAction::Off;
     town.settings.guards.create.at_least = 200;
     town.sync(&district(&[("A", 100), ("B", 100)])).await;
     town.settings.guards.create.at_least = 25;
@@ -480,7 +480,43 @@ async fn s02_a_roster_that_is_late_by_its_rhythm_waits_and_days_without_school_d
     assert!(cause(&late).contains("3 days old, and may be 36 hours old at most"), "{}", cause(&late));
     town.settings.dates.calendar = Calendar { year: year(), ..Calendar::default() };
     assert_eq!(town.sync_source(of("27")).await.unwrap().run.state, RunState::Done);
-    town.settings.guards.roster_age_action = rostercard_core::guard::GuardAction::Off;
+    town.settings.guards.roster_age_action = GuardAction::Off;
     town.clock.days(9);
     assert_eq!(town.sync_source(of("27")).await.unwrap().run.state, RunState::Done);
+}
+
+#[tokio::test]
+async fn s33_how_many_patrons_may_be_gone_at_once_is_the_librarys_to_say() {
+    for (action, halted) in [(GuardAction::Wait, true), (GuardAction::Off, false)] {
+        let mut town = Town::new().open();
+        let mut all = kids(40);
+        town.sync(&all).await;
+        town.settings.guards.gone.action = action;
+        for kid in &mut all[..12] {
+            town.ils.staff_delete(&format!("77{:0>8}", kid.id));
+            kid.given = "Kim".into();
+        }
+        let report = town.sync(&all).await;
+        assert_eq!(report.run.state == RunState::Failed, halted, "{:?}", report.run.result.error);
+        assert_eq!(report.run.result.counts.review, if halted { 0 } else { 12 });
+        assert_eq!(town.ils.patrons().len(), 28, "none is made again");
+    }
+}
+
+#[tokio::test]
+async fn s29_grace_counts_rosters_as_well_as_days() {
+    let town = Town::new().open();
+    let all = kids(40);
+    town.sync(&all).await;
+    // Missing from one roster by mistake, and then nothing comes for a month.
+    town.sync(&all[..39]).await;
+    town.clock.days(30);
+    let report = town.sync(&all).await;
+    assert_eq!((report.run.result.counts.unchanged, missing(&town).await, lapsed(&town).await), (40, 0, 0));
+    // Two rosters in a row are not three, however long it takes.
+    for _ in 0..2 {
+        assert_eq!(town.sync(&all[..39]).await.run.result.counts.lapse, 0);
+        town.clock.days(30);
+    }
+    assert_eq!(town.sync(&all[..39]).await.run.result.counts.lapse, 1);
 }

@@ -78,7 +78,8 @@ fn in_grades(kind: ChangeKind, facts: &PlanFacts, guards: &Guards, verdict: &mut
         let allowed = guards.grade.allows(live).max(expected);
         if found > allowed {
             let name = Grade::from_code(grade).map_or_else(|| "?".to_owned(), |grade| grade.to_string());
-            let cause = format!("grade {name} has {found} of {live} cards to {kind}: {}", likely_cause(kind));
+            let cause =
+                format!("grade {name}: {found} to {kind}, {live} cards so far: {}", likely_cause(kind));
             let what = WaitingFor {
                 kind: Some(kind.word().to_owned()),
                 ..doubt(GuardName::GradeChanges, Some(allowed), found, cause)

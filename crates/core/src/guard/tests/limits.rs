@@ -134,7 +134,7 @@ fn a_grade_with_too_many_changes_waits_at_the_schools_that_have_it() {
     let verdict = evaluate(&plan, &Guards::default());
     assert_eq!(guards_of(&verdict), ["grade_changes"]);
     assert!(verdict.waits(ChangeKind::Update, "A") && !verdict.waits(ChangeKind::Update, "B"));
-    assert!(verdict.waiting_for[0].likely_cause.starts_with("grade 05 has 31 of 60 cards to update"));
+    assert!(verdict.waiting_for[0].likely_cause.starts_with("grade 05: 31 to update, 60 cards so far"));
     // A grade that is new to the programme is not measured against nobody.
     plan.live_by_grade.clear();
     assert_eq!(judge(&plan, &Guards::default()), Verdict::default());
