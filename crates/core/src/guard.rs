@@ -63,6 +63,8 @@ vocabulary! {
         GradeChanges = "grade_changes",
         /// Many records were rejected.
         Rejects = "rejects",
+        /// Many cards would become questions for a person: their numbers are other people's by this roster.
+        Reviews = "reviews",
         /// A field that most people had is gone from the roster (S23).
         AbsentFields = "absent_fields",
         /// Two columns have changed places.
@@ -140,6 +142,8 @@ pub struct Guards {
     pub school_collapse: Limit,
     /// Records of the roster that are rejected; percent of the roster.
     pub rejects: Limit,
+    /// Cards that would become questions for a person, because name and birth date are another person's.
+    pub reviews: Limit,
     /// Patrons of ours that the ILS suddenly does not have; percent of those that a run looks up.
     pub gone: Limit,
     /// People who had a field and now lack it, at a school or in all; percent of those who had it.
@@ -176,6 +180,7 @@ impl Default for Guards {
             roster_collapse: Limit::wait(20.0, 10),
             school_collapse: Limit::wait(50.0, 10),
             rejects: Limit::wait(10.0, 25),
+            reviews: Limit::wait(5.0, 10),
             gone: Limit::wait(20.0, 9),
             absent_fields: Limit::wait(50.0, 10),
             swapped_columns: Limit::wait(50.0, 5),

@@ -1,5 +1,6 @@
 //! What only the ledger learns, and not before a person or the guards have let it through: that people are missing from a
-//! roster that has shrunk, and that people lack a field that they had. Such changes are notes: the ILS is not asked.
+//! roster that has shrunk, that people lack a field that they had, and that somebody has become another person. Such changes
+//! are notes: the ILS is not asked.
 
 use jiff::civil::Date;
 use rostercard_core::digest::DigestKind;
@@ -8,13 +9,14 @@ use rostercard_core::guard::Verdict;
 use rostercard_core::plan::{ChangeKind, ChangeState};
 use rostercard_core::spool;
 use rostercard_core::threeway::digests_after;
+use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Change, Link, LinkData, LinkWrite, Missing, NewChange, Settlement};
 use zeroize::Zeroizing;
 
 use crate::apply::Applier;
 use crate::collect::Collected;
 use crate::engine::{Engine, EngineError, Here};
-use crate::tally::NO_SCHOOL;
+use crate::tally::{Fate, NO_SCHOOL, Tally as _};
 
 /// What a note's spool begins with where it says that somebody is missing. A wanted patron's begins with a brace.
 const MISSING: &str = "missing ";
@@ -23,6 +25,18 @@ const MISSING: &str = "missing ";
 /// it once.
 fn missing(since: Date, feeds: u32) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(format!("{MISSING}{since} {feeds}").into_bytes())
+}
+
+/// What a note's spool begins with where it says that a card is a question for a person, and which.
+const QUESTION: &str = "question ";
+
+/// A note that a card is a question for a person.
+pub(crate) fn question(code: &str) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(format!("{QUESTION}{code}").into_bytes())
+}
+
+fn read_question(spool: &[u8]) -> Option<&str> {
+    std::str::from_utf8(spool).ok()?.strip_prefix(QUESTION)
 }
 
 fn read_missing(spool: &[u8]) -> Option<(Date, u32)> {
@@ -81,6 +95,13 @@ impl Applier<'_> {
             self.store.write_missing(vec![Missing { link: link.id, since: Some(since), feeds }]).await?;
             return self.settle_one(Settlement { change: done, ..self.nothing() }).await;
         }
+        if let Some(code) = read_question(&change.spool) {
+            self.result().shift(&change.school.1, Fate::Change(ChangeKind::Note), Fate::Review, 1);
+            let (state, reason) = (LinkState::Review, Some(code.to_owned()));
+            let data = LinkData { state, decided: change.decided, reason, ..link.data };
+            let link = Some(LinkWrite { person: change.person, data });
+            return self.settle_one(Settlement { change: done, link, ..self.nothing() }).await;
+        }
         let wanted = spool::decode(&change.spool)?;
         let key = self.store.digest_key();
         let data = LinkData {
@@ -110,6 +131,9 @@ mod tests {
         for other in [b"".as_slice(), b"{}", b"missing ", b"missing 2026-11-24", b"missing soon 3", b"\xff"] {
             assert_eq!(read_missing(other), None);
         }
+        assert!(spool::decode(&spool).is_err());
+        let spool = question("another_person");
+        assert_eq!((read_question(&spool), read_missing(&spool)), (Some("another_person"), None));
         assert!(spool::decode(&spool).is_err());
     }
 }

@@ -30,6 +30,7 @@ use rostercard_store::rows::{
 };
 use zeroize::Zeroizing;
 
+use crate::absence;
 use crate::answered;
 use crate::engine::EngineError;
 use crate::lapse::restored;
@@ -641,6 +642,25 @@ impl Collector<'_> {
         let asked = link.data.state == LinkState::Review && link.data.reason.as_deref() == Some(asks.code());
         if another && (asked || link.data.state.is_live() || link.data.state == LinkState::Lapsed) {
             work.result.note(asks.code(), &asks.to_string(), &place);
+            if link.data.state.is_live() {
+                // Not before the guards have looked: a column that has moved makes everybody another person.
+                let school = named(&wanted.school);
+                school_facts(&mut work.schools, &school.0, || school.1.clone()).reviews += 1;
+                let spool = absence::question(asks.code());
+                self.push(
+                    work,
+                    person,
+                    Some(link.id),
+                    ChangeKind::Note,
+                    school,
+                    FieldSet::EMPTY,
+                    print,
+                    spool,
+                    None,
+                    place,
+                );
+                return Ok(());
+            }
             work.result.count(&label, Fate::Review);
             if !asked {
                 let mut data = link.data.clone();

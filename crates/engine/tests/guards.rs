@@ -231,6 +231,33 @@ async fn s34_first_and_last_names_that_changed_places_wait() {
 }
 
 #[tokio::test]
+async fn s34_numbers_that_moved_against_the_names_wait_and_no_card_becomes_a_question() {
+    let town = Town::new().open();
+    let mut all = kids(40);
+    all.iter_mut().zip(1..).for_each(|(kid, n)| kid.born = (2010 + n / 12, 1 + (n % 12) as i8, 3));
+    town.sync(&all).await;
+    let mut moved = all.clone();
+    let ids: Vec<String> = all.iter().map(|kid| kid.id.clone()).collect();
+    moved.iter_mut().enumerate().for_each(|(n, kid)| kid.id.clone_from(&ids[(n + 1) % 40]));
+    let live = async || rows(&town).await.iter().filter(|row| row.state == LinkState::Made).count();
+    for _ in 0..2 {
+        let waiting = town.sync(&moved).await;
+        assert_eq!((guards(&waiting), live().await), (vec!["reviews"], 40));
+        assert!(
+            cause(&waiting).contains("40 of 40 cards have the number of somebody"),
+            "{}",
+            cause(&waiting)
+        );
+    }
+    assert_eq!(town.sync(&all).await.run.result.counts.unchanged, 40);
+    // A few are questions at once, as they were.
+    let mut swapped = all.clone();
+    (swapped[0].id, swapped[1].id) = (ids[1].clone(), ids[0].clone());
+    let report = town.sync(&swapped).await;
+    assert_eq!((report.run.result.counts.review, live().await), (2, 38));
+}
+
+#[tokio::test]
 async fn many_rejected_records_wait_and_what_was_accepted_does_not_wait_again() {
     let town = Town::new().open();
     let roster = |bad: usize| {

@@ -12,7 +12,7 @@ use crate::problem::{Code, Problem};
 use crate::reader::{TableReader, TextOrTable};
 
 /// The limits, each with where it is kept.
-type Limits = [(&'static str, fn(&mut Guards) -> &mut Limit); 16];
+type Limits = [(&'static str, fn(&mut Guards) -> &mut Limit); 17];
 const LIMITS: Limits = [
     ("after_pause", |guards| &mut guards.after_pause),
     ("create", |guards| &mut guards.create),
@@ -26,6 +26,7 @@ const LIMITS: Limits = [
     ("roster_collapse", |guards| &mut guards.roster_collapse),
     ("school_collapse", |guards| &mut guards.school_collapse),
     ("rejects", |guards| &mut guards.rejects),
+    ("reviews", |guards| &mut guards.reviews),
     ("gone", |guards| &mut guards.gone),
     ("absent_fields", |guards| &mut guards.absent_fields),
     ("swapped_columns", |guards| &mut guards.swapped_columns),

@@ -88,6 +88,7 @@ pub fn swapped(
 /// What a roster's columns hold.
 pub(super) fn look(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     rejects(facts, guards, verdict);
+    reviews(facts, guards, verdict);
     lacking_fields(facts, guards, verdict);
     swapped_columns(facts, guards, verdict);
     consent::look(facts, guards, verdict);
@@ -104,6 +105,19 @@ fn rejects(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
         );
         let what = doubt(GuardName::Rejects, Some(allowed + accepted), found, cause);
         raise(verdict, guards.rejects.action, what, |v| v.whole = true);
+    }
+}
+
+fn reviews(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
+    let (found, live) = (facts.sum(|school| school.reviews), facts.live());
+    let allowed = guards.reviews.allows(live);
+    if found > allowed {
+        let cause = format!(
+            "{found} of {live} cards have the number of somebody with another name and another birth date by this roster: a \
+             column of numbers that has moved against the names, or numbers that were given out again"
+        );
+        let what = doubt(GuardName::Reviews, Some(allowed), found, cause);
+        raise(verdict, guards.reviews.action, what, |v| v.whole = true);
     }
 }
 

@@ -59,9 +59,10 @@ fn every_kind_of_change_has_a_limit_for_small_and_large_districts() {
 #[test]
 fn each_guard_about_the_roster_has_a_limit_for_small_and_large_districts() {
     type Put = fn(&mut PlanFacts, u64);
-    let cases: [(GuardName, Put, u64, u64); 5] = [
+    let cases: [(GuardName, Put, u64, u64); 6] = [
         (GuardName::RosterCollapsed, |plan, n| spread(plan, n, |s, some| s.absent = some), 16, 60_000),
         (GuardName::Rejects, |plan, n| plan.rejects = n, 25, 30_000),
+        (GuardName::Reviews, |plan, n| spread(plan, n, |s, some| s.reviews = some), 10, 15_000),
         (
             GuardName::AbsentFields,
             |plan, n| {
@@ -284,6 +285,7 @@ fn every_guard_can_be_turned_off() {
         roster_collapse: off,
         school_collapse: off,
         rejects: off,
+        reviews: off,
         gone: off,
         absent_fields: off,
         swapped_columns: off,
@@ -303,6 +305,7 @@ fn every_guard_can_be_turned_off() {
     plan.consent = Consents { refused: 50, ..Consents::default() };
     let a = plan.schools.get_mut("A").unwrap();
     a.plan(ChangeKind::Lapse, Some(15));
+    a.reviews = 40;
     a.lacking.insert(Field::Email, 40);
     a.swapped.insert((Field::Surname, Field::GivenName), 40);
     assert_eq!(judge(&plan, &guards), Verdict::default());
@@ -316,6 +319,7 @@ fn every_guard_can_be_turned_off() {
             "roster_age",
             "roster_collapsed",
             "rejects",
+            "reviews",
             "absent_fields",
             "swapped_columns",
             "consent_turned",
