@@ -1,7 +1,7 @@
 //! Guards through the program: what waits and what it says, what a person can say yes to, and what the next sync does.
 
 use std::fs;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -300,8 +300,9 @@ fn s02_a_roster_that_is_late_by_its_rhythm_waits() {
     library.edit("partnerships/oak.toml", "ils = \"main\"", "ils = \"main\"\nexpected_every = \"1d\"");
     all[0].given = "Anna".to_owned();
     send(&all, &library.package());
-    let old = SystemTime::now() - Duration::from_secs(40 * 3_600);
-    fs::File::options().write(true).open(library.package()).unwrap().set_modified(old).unwrap();
+    let package = fs::File::options().write(true).open(library.package()).unwrap();
+    let old = package.metadata().unwrap().modified().unwrap() - Duration::from_secs(40 * 3_600);
+    package.set_modified(old).unwrap();
     // Older than the one of the cards, too.
     let run = waits(&library, &ils, &["roster_older", "roster_age"]);
     assert!(shown(&library, &run).contains("40 hours old, and may be 36 hours old at most"), "{run}");
