@@ -205,7 +205,7 @@ impl Guards {
             ChangeKind::Lapse => Some(self.lapse),
             ChangeKind::Restore => Some(self.restore),
             // Those have a limit of their own: who asked for them is at hand.
-            ChangeKind::Pin | ChangeKind::Note => None,
+            ChangeKind::Pin | ChangeKind::Undo | ChangeKind::Note => None,
         }
     }
 }

@@ -8,6 +8,7 @@
 //! answer is settled by a look-up, no sooner than the ILS could still be committing it (`settle.rs`).
 
 mod absence;
+mod adopt;
 mod answered;
 mod apply;
 mod collect;
@@ -16,6 +17,7 @@ mod guarding;
 mod lapse;
 mod leavers;
 mod matching;
+mod moving;
 mod pauses;
 mod people;
 mod pins;
@@ -25,10 +27,12 @@ mod schools;
 mod settings;
 mod settle;
 mod tally;
+mod undo;
 mod wishes;
 mod world;
 
 pub use engine::{Engine, EngineError, RunReport, SelectionError, is_about_the_roster};
+pub use moving::Moved;
 pub use pins::person_key;
 pub use review::{OpenReview, Whose, by_question};
 pub use settings::{Grace, IlsLimits, PartnershipSettings, PinSettings};

@@ -103,6 +103,6 @@ fn likely_cause(kind: ChangeKind) -> &'static str {
         ChangeKind::Renew => "the yearly renewal, or a changed expiry rule",
         ChangeKind::Lapse => "a school or grade that was left out of the export",
         ChangeKind::Restore => "people who were missing for a while are in the roster again",
-        ChangeKind::Pin | ChangeKind::Note => "",
+        ChangeKind::Pin | ChangeKind::Undo | ChangeKind::Note => "",
     }
 }
