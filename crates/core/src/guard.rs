@@ -2,8 +2,8 @@
 //!
 //! A guard looks at the counts of a plan, as a whole, by school and by grade, and never at a person. What is over a limit
 //! waits, by school and kind of change; the rest goes on, unless the whole roster is in doubt. Every guard says which
-//! limit, by how much, where, and the likely cause. The limits are here; what each looks at is in [`roster`] (is this a
-//! roster to be believed?), [`content`] (are its columns?) and [`changes`] (are there too many of a kind?).
+//! limit, by how much, where, and the likely cause. The limits are here; what each looks at is in `roster` (is this a
+//! roster to be believed?), `content` (are its columns?) and `changes` (are there too many of a kind?).
 
 mod changes;
 mod consent;
@@ -275,7 +275,7 @@ impl Verdict {
 #[must_use]
 pub fn evaluate(facts: &PlanFacts, guards: &Guards) -> Verdict {
     let mut verdict = Verdict { memory: facts.memory.clone(), ..Verdict::default() };
-    verdict.memory.shrunk_now.clear();
+    verdict.memory.parts_now.clear();
     roster::look(facts, guards, &mut verdict);
     content::look(facts, guards, &mut verdict);
     // What is looked at as a whole already, or for the first time, needs no limit.

@@ -165,6 +165,9 @@ fn state(facts: &Facts, now: Timestamp) -> (State, String) {
         RunState::Failed => {
             (State::Failing, format!("run {run}: {}", last.error.as_deref().unwrap_or("it failed")))
         }
+        RunState::Waiting if last.waiting == 0 => {
+            (State::Waiting, format!("run {run} waits for a person: `rostercard show {run}` says why"))
+        }
         RunState::Waiting => {
             let what = if last.waiting == 1 { "change waits" } else { "changes wait" };
             (State::Waiting, format!("{} {what} of run {run} for approval", last.waiting))

@@ -10,7 +10,7 @@ use rostercard_core::plan::{ChangeKind, ChangeState};
 use rostercard_core::spool;
 use rostercard_core::threeway::digests_after;
 use rostercard_core::words::LinkState;
-use rostercard_store::rows::{Change, Link, LinkData, LinkWrite, Missing, NewChange, Settlement};
+use rostercard_store::rows::{Change, Link, LinkData, LinkIndex, LinkWrite, Missing, NewChange, Settlement};
 use zeroize::Zeroizing;
 
 use crate::apply::Applier;
@@ -44,25 +44,39 @@ fn read_missing(spool: &[u8]) -> Option<(Date, u32)> {
     Some((since.parse().ok()?, feeds.parse().ok()?))
 }
 
+/// The notes that are put into the store at once.
+const NOTES: usize = 2_000;
+
+/// The people of whom it waits that they are missing.
+fn absent<'c>(
+    collected: &'c Collected,
+    verdict: &'c Verdict,
+) -> impl Iterator<Item = (&'c LinkIndex, (String, String))> {
+    let none = || (String::new(), NO_SCHOOL.to_owned());
+    collected
+        .people
+        .unseen()
+        .filter(|row| {
+            row.state.is_live() && collected.is_missing(row) && !collected.lapsing.contains(&row.link)
+        })
+        .map(move |row| (row, collected.stored_schools.get(&row.school).cloned().unwrap_or_else(none)))
+        .filter(|(_, school)| verdict.absence_waits(&school.0))
+}
+
 impl Engine {
-    /// The notes of a roster that has shrunk: who is missing from it, for as long as nobody has said that it is right. They
-    /// become part of the plan's digest.
-    pub(crate) fn absences(
+    /// Puts the notes of a roster that has shrunk into the store: who is missing from it, for as long as nobody has said that it is
+    /// right. They become part of the plan's digest.
+    pub(crate) async fn note_absences(
         &self,
         here: &Here,
         new_roster: bool,
         collected: &mut Collected,
         verdict: &Verdict,
-    ) -> Vec<NewChange> {
+    ) -> Result<(), EngineError> {
         let key = self.store.digest_key();
-        let mut notes = Vec::new();
         let mut running = collected.digest;
-        for row in collected.people.unseen().filter(|row| row.state.is_live() && collected.is_missing(row)) {
-            let none = || (String::new(), NO_SCHOOL.to_owned());
-            let school = collected.stored_schools.get(&row.school).cloned().unwrap_or_else(none);
-            if !verdict.absence_waits(&school.0) || collected.lapsing.contains(&row.link) {
-                continue;
-            }
+        let mut notes = Vec::new();
+        for (row, school) in absent(collected, verdict) {
             let another = new_roster || row.missing_since.is_none();
             let (since, feeds) =
                 (row.missing_since.unwrap_or(here.day), row.feeds_missed.saturating_add(another.into()));
@@ -77,9 +91,15 @@ impl Engine {
                 decided: row.decided,
                 spool: missing(since, feeds),
             });
+            if notes.len() >= NOTES {
+                self.store.add_changes(here.run, std::mem::take(&mut notes)).await?;
+            }
+        }
+        if !notes.is_empty() {
+            self.store.add_changes(here.run, notes).await?;
         }
         collected.digest = running;
-        notes
+        Ok(())
     }
 }
 

@@ -238,13 +238,12 @@ impl Engine {
             return Ok((RunState::Done, collected.result));
         }
         let verdict = self.guard(here, &facts, &collected).await?;
-        let absences = self.absences(here, is_new_roster(here, &facts), &mut collected, &verdict);
+        self.note_absences(here, is_new_roster(here, &facts), &mut collected, &verdict).await?;
         let head = self.head(here, &facts, &collected);
         let mut result = collected.result;
         result.waiting_for = verdict.waiting_for;
         result.warnings = verdict.warnings;
         result.memory = verdict.memory;
-        self.store.add_changes(here.run, absences).await?;
         self.store.write_plan(here.run, head).await?;
         let all = ChangeSelection::default();
         self.store.move_changes(here.run, ChangeState::Ready, ChangeState::Waiting, &all).await?;
@@ -283,9 +282,8 @@ impl Engine {
             return Ok(conclude(collected.result, None, self.world.asked_to_stop()));
         }
         let verdict = self.guard(here, &facts, &collected).await?;
-        let absences = self.absences(here, is_new_roster(here, &facts), &mut collected, &verdict);
+        self.note_absences(here, is_new_roster(here, &facts), &mut collected, &verdict).await?;
         let head = self.head(here, &facts, &collected);
-        self.store.add_changes(here.run, absences).await?;
         self.store.write_plan(here.run, head.clone()).await?;
         let waits = self.make_wait(here, &verdict).await?;
         self.keep_absence(here, &facts, &collected, &verdict).await?;

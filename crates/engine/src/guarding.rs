@@ -30,6 +30,10 @@ impl Engine {
             .filter(|before| *before != facts.endpoint)
             .map(|before| (before, facts.endpoint.clone()));
         let calendar = &self.settings.dates.calendar;
+        let mut schools = collected.schools.clone();
+        for school in schools.values_mut() {
+            school.rejects = collected.result.by_school.get(&school.label).map_or(0, |counts| counts.reject);
+        }
         let facts = PlanFacts {
             completeness: collected.completeness,
             source_state: facts.state,
@@ -44,7 +48,7 @@ impl Engine {
             records: collected.result.roster,
             rejects: collected.result.counts.reject,
             consent: collected.consents,
-            schools: collected.schools.clone(),
+            schools,
             live_by_grade: self.live_by_grade(here, collected).await?,
             memory: self.memory(here).await?,
             ..PlanFacts::new(here.now, here.day)
@@ -78,9 +82,9 @@ impl Engine {
     pub(crate) async fn memory(&self, here: &Here) -> Result<Memory, EngineError> {
         for most in RUNS {
             let runs = self.store.runs(Some(here.partnership.id), most).await?;
-            let told = runs.into_iter().find(|run| {
-                run.id != here.run && (run.plan.is_some() || run.result.memory != Memory::default())
-            });
+            // A run that looked at no roster (new PINs, one that failed) has nothing to tell.
+            let told =
+                runs.into_iter().find(|run| run.id != here.run && run.result.memory != Memory::default());
             if let Some(run) = told {
                 return Ok(run.result.memory);
             }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{GuardName, Guards, PlanFacts, SchoolFacts, Verdict, WaitingFor, consent, doubt, raise, roster};
+use super::{
+    Accepted, GuardName, Guards, Memory, PlanFacts, SchoolFacts, Verdict, WaitingFor, consent, doubt, raise,
+    roster,
+};
 use crate::digest::{DigestKey, ValueDigest};
 use crate::field::{Field, FieldRules, FieldSet};
 use crate::patron::PatronValues;
@@ -104,8 +107,43 @@ fn rejects(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
             facts.records
         );
         let what = doubt(GuardName::Rejects, Some(allowed + accepted), found, cause);
-        raise(verdict, guards.rejects.action, what, |v| v.whole = true);
+        raise(verdict, guards.rejects.action, what, |v| {
+            v.whole = true;
+            let parts = rejecting_schools(facts, guards, &mut v.memory)
+                .into_iter()
+                .map(|(_, school, _)| Accepted::at(GuardName::Rejects, &school.label, school.rejects));
+            v.memory.parts_now.extend(parts);
+        });
+        return;
     }
+    for (key, school, allowed) in rejecting_schools(facts, guards, &mut verdict.memory) {
+        let cause = format!(
+            "{} of {} records of the school were rejected: `rostercard rejects` lists them",
+            school.rejects, school.roster
+        );
+        let what = WaitingFor {
+            school: Some(school.label.clone()),
+            ..doubt(GuardName::Rejects, Some(allowed), school.rejects, cause)
+        };
+        raise(verdict, guards.rejects.action, what, |v| roster::whole_school(v, key));
+    }
+}
+
+/// Schools of whose records more are rejected than may be, each with its key and its limit.
+fn rejecting_schools<'f>(
+    facts: &'f PlanFacts,
+    guards: &Guards,
+    memory: &mut Memory,
+) -> Vec<(&'f String, &'f SchoolFacts, u64)> {
+    let mut rejecting = Vec::new();
+    for (key, school) in &facts.schools {
+        let allowed = guards.rejects.allows(school.roster);
+        let accepted = memory.weigh(GuardName::Rejects, Some(&school.label), school.rejects, allowed);
+        if school.rejects > allowed + accepted {
+            rejecting.push((key, school, allowed + accepted));
+        }
+    }
+    rejecting
 }
 
 fn reviews(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {

@@ -25,6 +25,8 @@ pub struct SchoolFacts {
     pub changes: BTreeMap<ChangeKind, u64>,
     /// Planned changes by kind and grade ([`crate::grade::Grade::code`]), where the grade is known.
     pub grades: BTreeMap<(ChangeKind, u8), u64>,
+    /// Records of this school that were rejected.
+    pub rejects: u64,
     /// Cards that would become questions for a person.
     pub reviews: u64,
     /// People who have a value in a field of [`super::CARRIED`], by the roster.

@@ -18,6 +18,11 @@ pub struct Accepted {
 }
 
 impl Accepted {
+    /// What a guard found at a school.
+    pub(super) fn at(guard: GuardName, school: &str, found: u64) -> Self {
+        Self { guard: guard.word().to_owned(), school: Some(school.to_owned()), found }
+    }
+
     /// What a guard found.
     pub(super) fn of(what: &WaitingFor) -> Self {
         Self { guard: what.guard.clone(), school: what.school.clone(), found: what.found }
@@ -30,8 +35,8 @@ impl Accepted {
 pub struct Memory {
     /// What was accepted, and is still over its limit.
     pub accepted: Vec<Accepted>,
-    /// What is accepted of the schools, if this very run's roster is, which has shrunk as a whole.
-    pub shrunk_now: Vec<Accepted>,
+    /// What is accepted of the schools where something is accepted of this very run's roster as a whole.
+    pub parts_now: Vec<Accepted>,
     /// The families' wishes by the last roster that was taken.
     pub consent: Consents,
     /// The same by the roster of this very run, taken or not.
@@ -71,10 +76,9 @@ impl Memory {
             if !LASTING.iter().any(|guard| guard.word() == what.guard) {
                 continue;
             }
-            let whole = what.guard == GuardName::RosterCollapsed.word();
-            let schools = if whole { std::mem::take(&mut self.shrunk_now) } else { Vec::new() };
-            let this = Accepted::of(what);
-            for accepted in schools.into_iter().chain([this]) {
+            // Whoever accepts the whole of it accepts it of the schools, too.
+            let parts = if what.school.is_none() { std::mem::take(&mut self.parts_now) } else { Vec::new() };
+            for accepted in parts.into_iter().chain([Accepted::of(what)]) {
                 self.accepted.retain(|a| a.guard != accepted.guard || a.school != accepted.school);
                 self.accepted.push(accepted);
             }

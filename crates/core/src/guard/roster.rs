@@ -58,7 +58,7 @@ fn age(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     }
     let Some(oldest) = guards.roster_age else { return };
     let age = u64::try_from(facts.now.duration_since(as_of).as_secs()).unwrap_or(0);
-    let age = age.saturating_sub(facts.closed_days * DAY);
+    let age = age.saturating_sub(facts.closed_days.saturating_mul(DAY));
     if age > oldest {
         let free = match facts.closed_days {
             0 => "",
@@ -130,14 +130,10 @@ fn collapse(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
         // Nobody can say that a roster with nobody in it is the right one.
         v.shrunk = counts && !nobody;
         // Whoever says that it is says so of its schools, too.
-        v.memory.shrunk_now = shrunken_schools(facts, guards, &mut v.memory)
+        let parts = shrunken_schools(facts, guards, &mut v.memory)
             .into_iter()
-            .map(|(_, school, _)| Accepted {
-                guard: GuardName::SchoolCollapsed.word().to_owned(),
-                school: Some(school.label.clone()),
-                found: school.absent,
-            })
-            .collect();
+            .map(|(_, school, _)| Accepted::at(GuardName::SchoolCollapsed, &school.label, school.absent));
+        v.memory.parts_now.extend(parts);
     });
 }
 

@@ -326,3 +326,73 @@ fn every_guard_can_be_turned_off() {
         ]
     );
 }
+
+#[test]
+fn rejects_of_one_school_wait_there_alone_and_are_accepted_with_the_whole() {
+    let mut plan = facts([school("A", 100, 100, 0), school("B", 900, 900, 0)]);
+    plan.schools.get_mut("A").unwrap().rejects = 26;
+    plan.rejects = 26;
+    let verdict = evaluate(&plan, &Guards::default());
+    assert_eq!((guards_of(&verdict), verdict.waiting_for[0].school.as_deref()), (vec!["rejects"], Some("A")));
+    assert!(verdict.waits(ChangeKind::Create, "A") && !verdict.waits(ChangeKind::Create, "B"));
+    assert!(verdict.waiting_for[0].likely_cause.starts_with("26 of 100 records of the school were rejected"));
+    (plan.schools.get_mut("B").unwrap().rejects, plan.rejects) = (200, 226);
+    let verdict = evaluate(&plan, &Guards::default());
+    assert!(verdict.whole);
+    plan.memory = verdict.memory;
+    plan.memory.accept(&verdict.waiting_for);
+    assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), Vec::<&str>::new());
+}
+
+proptest::proptest! {
+    /// Whatever the numbers: no panic, a doubted roster lets nothing through, and what a person has accepted of a roster is no
+    /// reason to wait the next night.
+    #[test]
+    fn any_plan_can_be_judged_and_accepted(
+        schools in proptest::collection::vec(
+            (0..5_000_u64, 0..5_000_u64, 0..5_000_u64, 0..9_000_u64, 0..50_u64, 0..500_u64), 1..8),
+        (not_said, blank, granted, refused) in (0..900_u64, 0..900_u64, 0..900_u64, 0..900_u64),
+        in_term: bool,
+        stream in 0..3_usize,
+    ) {
+        let mut plan = facts(schools.iter().enumerate().map(|(n, (live, roster, absent, ..))| {
+            school(&format!("S{n}"), *live, *roster, *absent.min(live))
+        }));
+        for (at, (live, _, _, changes, rejects, swapped)) in plan.schools.values_mut().zip(&schools) {
+            at.rejects = *rejects;
+            at.reviews = *rejects;
+            (0..*changes / 100).for_each(|n| at.plan(KINDS[(n % 6) as usize], Some(11 + (n % 13) as u8)));
+            at.lacking.insert(Field::Email, *swapped.min(live));
+            at.swapped.insert((Field::Surname, Field::GivenName), *swapped);
+        }
+        plan.rejects = plan.schools.values().map(|at| at.rejects).sum();
+        plan.consent = Consents { not_said, blank, granted, refused };
+        plan.memory.consent = Consents { granted: 90, refused: 10, ..Consents::default() };
+        plan.live_by_grade = (11..=23).map(|grade| (grade, 40)).collect();
+        plan.in_term = in_term;
+        plan.completeness = [Completeness::Snapshot, Completeness::Delta, Completeness::Incomplete][stream];
+        let verdict = evaluate(&plan, &Guards::default());
+        for key in plan.schools.keys() {
+            if verdict.whole {
+                assert!(KINDS.iter().all(|kind| verdict.waits(*kind, key)) && !verdict.absence_counts(key));
+            }
+            assert!(!verdict.absence_waits(key) || !verdict.absence_counts(key));
+        }
+        assert!(verdict.waiting_for.iter().all(|what| what.limit.is_none_or(|limit| what.found > limit)
+            || what.guard == "roster_collapsed"));
+        let text = serde_json::to_string(&verdict.memory).unwrap();
+        plan.memory = serde_json::from_str(&text).unwrap();
+        assert_eq!(plan.memory, verdict.memory);
+        plan.memory.accept(&verdict.waiting_for);
+        let lasting = ["roster_collapsed", "school_collapsed", "rejects", "consent_turned"];
+        let asked_for = |verdict: &Verdict, guard: &str| guards_of(verdict).contains(&guard);
+        let again = evaluate(&plan, &Guards::default());
+        // An empty roster is never accepted, and a delta does not say again who has left.
+        let empty = plan.schools.values().all(|at| at.roster == 0);
+        if !empty && plan.completeness == Completeness::Snapshot {
+            for guard in lasting {
+                assert!(!(asked_for(&verdict, guard) && asked_for(&again, guard)), "{guard}: {:?}", again.waiting_for);
+            }
+        }
+    }
+}
