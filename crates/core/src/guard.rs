@@ -275,7 +275,7 @@ impl Verdict {
 #[must_use]
 pub fn evaluate(facts: &PlanFacts, guards: &Guards) -> Verdict {
     let mut verdict = Verdict { memory: facts.memory.clone(), ..Verdict::default() };
-    verdict.memory.parts_now.clear();
+    verdict.memory.begin();
     roster::look(facts, guards, &mut verdict);
     content::look(facts, guards, &mut verdict);
     // What is looked at as a whole already, or for the first time, needs no limit.

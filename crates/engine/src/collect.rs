@@ -247,6 +247,10 @@ impl Collector<'_> {
             work.result.note("source_not_running", &message, &Place::default());
             completeness = Completeness::Incomplete;
         }
+        if work.result.roster == 0 && completeness == Completeness::Snapshot {
+            // Whatever the source says: nobody is missing from a roster with nobody in it.
+            completeness = Completeness::Incomplete;
+        }
         if work.damaged_without_id && completeness == Completeness::Snapshot {
             completeness = Completeness::Incomplete;
         }

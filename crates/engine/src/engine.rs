@@ -349,7 +349,8 @@ impl Engine {
         }
         let nothing_waits = waiting(&after).next().is_none();
         if nothing_waits {
-            result.memory.accept(&std::mem::take(&mut result.waiting_for));
+            result.waiting_for.clear();
+            result.memory.accept();
             if let Some(head) = &found.plan {
                 self.store.write_taken(here.partnership.id, head, true).await?;
             }
@@ -435,7 +436,8 @@ impl Engine {
             self.store.write_taken(here.partnership.id, head, true).await?;
         }
         let mut result = found.result;
-        result.memory.accept(&std::mem::take(&mut result.waiting_for));
+        result.waiting_for.clear();
+        result.memory.accept();
         let outcome = conclude(result, None, false);
         self.end(here, Ok(outcome)).await
     }

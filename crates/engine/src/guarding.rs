@@ -31,8 +31,11 @@ impl Engine {
             .map(|before| (before, facts.endpoint.clone()));
         let calendar = &self.settings.dates.calendar;
         let mut schools = collected.schools.clone();
-        for school in schools.values_mut() {
-            school.rejects = collected.result.by_school.get(&school.label).map_or(0, |counts| counts.reject);
+        for (key, school) in &mut schools {
+            // A damaged record names its school as it can: by its label, or by its code.
+            let rejects =
+                |name: &String| collected.result.by_school.get(name).map_or(0, |counts| counts.reject);
+            school.rejects = rejects(&school.label) + if *key == school.label { 0 } else { rejects(key) };
         }
         let facts = PlanFacts {
             completeness: collected.completeness,

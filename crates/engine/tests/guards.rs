@@ -547,3 +547,23 @@ async fn s29_grace_counts_rosters_as_well_as_days() {
     }
     assert_eq!(town.sync(&all[..39]).await.run.result.counts.lapse, 1);
 }
+
+#[tokio::test]
+async fn s02_an_empty_roster_lapses_nobody_even_where_a_grace_is_over() {
+    let town = Town::new().open();
+    let all = kids(40);
+    town.sync(&all).await;
+    for _ in 0..2 {
+        town.sync(&all[..35]).await;
+        town.clock.days(10);
+    }
+    let empty = town.sync(&[]).await;
+    assert_eq!((guards(&empty), empty.run.result.counts.lapse), (vec!["roster_collapsed"], 0));
+    assert_eq!(empty.run.result.counts.waiting, 0, "there is nothing to say yes to");
+    let refused = town.engine().approve(empty.run.id, ChangeSelection::default(), "t", None).await;
+    assert!(
+        matches!(refused, Err(EngineError::Selection(SelectionError::NothingWaits { .. }))),
+        "{refused:?}"
+    );
+    assert_eq!(town.sync(&all[..35]).await.run.result.counts.lapse, 5);
+}

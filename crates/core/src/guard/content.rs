@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Accepted, GuardName, Guards, Memory, PlanFacts, SchoolFacts, Verdict, WaitingFor, consent, doubt, raise,
-    roster,
+    GuardName, Guards, Memory, PlanFacts, SchoolFacts, Verdict, WaitingFor, consent, doubt, raise, roster,
 };
 use crate::digest::{DigestKey, ValueDigest};
 use crate::field::{Field, FieldRules, FieldSet};
@@ -99,7 +98,7 @@ pub(super) fn look(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
 
 fn rejects(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     let (found, allowed) = (facts.rejects, guards.rejects.allows(facts.records));
-    let accepted = verdict.memory.weigh(GuardName::Rejects, None, found, allowed);
+    let accepted = verdict.memory.weigh((GuardName::Rejects, guards.rejects.action), None, found, allowed);
     if found > allowed + accepted {
         let cause = format!(
             "{found} of {} records were rejected: a column that moved, or ids that a spreadsheet spoilt; \
@@ -107,13 +106,9 @@ fn rejects(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
             facts.records
         );
         let what = doubt(GuardName::Rejects, Some(allowed + accepted), found, cause);
-        raise(verdict, guards.rejects.action, what, |v| {
-            v.whole = true;
-            let parts = rejecting_schools(facts, guards, &mut v.memory)
-                .into_iter()
-                .map(|(_, school, _)| Accepted::at(GuardName::Rejects, &school.label, school.rejects));
-            v.memory.parts_now.extend(parts);
-        });
+        raise(verdict, guards.rejects.action, what, |v| v.whole = true);
+        // Whoever accepts the whole of it accepts it of the schools, too.
+        rejecting_schools(facts, guards, &mut verdict.memory);
         return;
     }
     for (key, school, allowed) in rejecting_schools(facts, guards, &mut verdict.memory) {
@@ -138,7 +133,8 @@ fn rejecting_schools<'f>(
     let mut rejecting = Vec::new();
     for (key, school) in &facts.schools {
         let allowed = guards.rejects.allows(school.roster);
-        let accepted = memory.weigh(GuardName::Rejects, Some(&school.label), school.rejects, allowed);
+        let accepted =
+            memory.weigh((GuardName::Rejects, guards.rejects.action), Some(key), school.rejects, allowed);
         if school.rejects > allowed + accepted {
             rejecting.push((key, school, allowed + accepted));
         }
@@ -162,7 +158,6 @@ fn reviews(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
 fn lacking_fields(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     let limit = guards.absent_fields;
     let live = facts.live();
-    verdict.memory.lacking_now.clear();
     // A field that is there again may go again.
     verdict.memory.lacking.retain(|known| {
         let field = CARRIED.into_iter().find(|field| field.word() == known);

@@ -61,10 +61,10 @@ impl SchoolFacts {
 
     /// What it sent, in words: "school 0123 sent 0 students; 842 have cards", and what came the last time, where that is
     /// known.
-    pub(super) fn in_words(&self, memory: &Memory) -> String {
+    pub(super) fn in_words(&self, key: &str, memory: &Memory) -> String {
         let students = if self.roster == 1 { "student" } else { "students" };
         let have = if self.live == 1 { "has a card" } else { "have cards" };
-        let before = match memory.schools.get(&self.label) {
+        let before = match memory.schools.get(key) {
             Some(before) => format!(" ({before} came with the last roster)"),
             None => String::new(),
         };
@@ -158,9 +158,9 @@ impl PlanFacts {
     pub(super) fn schools_in_words(&self, which: impl Fn(&SchoolFacts) -> bool) -> String {
         let told: Vec<String> = self
             .schools
-            .values()
-            .filter(|school| which(school))
-            .map(|school| school.in_words(&self.memory))
+            .iter()
+            .filter(|(_, school)| which(school))
+            .map(|(key, school)| school.in_words(key, &self.memory))
             .collect();
         match told.len() {
             0..=5 => told.join(", "),

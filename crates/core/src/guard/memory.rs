@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Consents, GuardName, PlanFacts, WaitingFor};
+use super::{Consents, GuardAction, GuardName, PlanFacts};
 use crate::ports::Completeness;
 
 /// Something that a person has accepted, so that the next run does not wait for the same reason.
@@ -11,21 +11,20 @@ use crate::ports::Completeness;
 pub struct Accepted {
     /// Which guard, by its word.
     pub guard: String,
-    /// Which school, by its label; `None` for the whole partnership.
+    /// Which school, by its key; `None` for the whole partnership.
     pub school: Option<String>,
     /// How much of it.
     pub found: u64,
 }
 
 impl Accepted {
-    /// What a guard found at a school.
-    pub(super) fn at(guard: GuardName, school: &str, found: u64) -> Self {
-        Self { guard: guard.word().to_owned(), school: Some(school.to_owned()), found }
+    /// What a guard found.
+    pub(super) fn of(guard: GuardName, school: Option<&str>, found: u64) -> Self {
+        Self { guard: guard.word().to_owned(), school: school.map(str::to_owned), found }
     }
 
-    /// What a guard found.
-    pub(super) fn of(what: &WaitingFor) -> Self {
-        Self { guard: what.guard.clone(), school: what.school.clone(), found: what.found }
+    fn is_about(&self, other: &Self) -> bool {
+        self.guard == other.guard && self.school == other.school
     }
 }
 
@@ -35,8 +34,8 @@ impl Accepted {
 pub struct Memory {
     /// What was accepted, and is still over its limit.
     pub accepted: Vec<Accepted>,
-    /// What is accepted of the schools where something is accepted of this very run's roster as a whole.
-    pub parts_now: Vec<Accepted>,
+    /// What is accepted if a person lets this very run's roster through: what is over its limit, whole and by school.
+    pub pending: Vec<Accepted>,
     /// The families' wishes by the last roster that was taken.
     pub consent: Consents,
     /// The same by the roster of this very run, taken or not.
@@ -45,43 +44,48 @@ pub struct Memory {
     pub lacking: BTreeSet<String>,
     /// Fields for which this very run waits, in all.
     pub lacking_now: BTreeSet<String>,
-    /// People of each school by the last roster that was taken, under the school's label.
+    /// People of each school by the last roster that was taken, under the school's key.
     pub schools: BTreeMap<String, u64>,
 }
 
-/// Guards about how a roster is, not about what changes: accepted, they stay so.
-const LASTING: [GuardName; 3] = [GuardName::RosterCollapsed, GuardName::SchoolCollapsed, GuardName::Rejects];
-
 impl Memory {
-    /// How much was accepted of what a guard finds, on top of its limit. What is below the limit again needs no acceptance
-    /// any more, and is forgotten: the next time is another time.
-    pub(super) fn weigh(&mut self, guard: GuardName, school: Option<&str>, found: u64, allowed: u64) -> u64 {
-        let same = |a: &Accepted| a.guard == guard.word() && a.school.as_deref() == school;
-        if found <= allowed {
-            self.accepted.retain(|accepted| !same(accepted));
-            return 0;
-        }
-        self.accepted.iter().find(|accepted| same(accepted)).map_or(0, |accepted| accepted.found)
+    /// Forgets what was about the last run alone.
+    pub(super) fn begin(&mut self) {
+        self.pending.clear();
+        self.lacking_now.clear();
     }
 
-    /// Takes over what a person has let through.
-    pub fn accept(&mut self, waited_for: &[WaitingFor]) {
-        for what in waited_for {
-            if what.guard == GuardName::ConsentTurned.word() {
-                self.consent = self.consent_now;
-            }
-            if what.guard == GuardName::AbsentFields.word() {
-                self.lacking.append(&mut self.lacking_now);
-            }
-            if !LASTING.iter().any(|guard| guard.word() == what.guard) {
-                continue;
-            }
-            // Whoever accepts the whole of it accepts it of the schools, too.
-            let parts = if what.school.is_none() { std::mem::take(&mut self.parts_now) } else { Vec::new() };
-            for accepted in parts.into_iter().chain([Accepted::of(what)]) {
-                self.accepted.retain(|a| a.guard != accepted.guard || a.school != accepted.school);
-                self.accepted.push(accepted);
-            }
+    /// How much was accepted of what a guard finds, on top of its limit. What is below the limit again needs no acceptance
+    /// any more, and is forgotten: the next time is another time. What is above both, and waits for it, is noted: it may be accepted.
+    pub(super) fn weigh(
+        &mut self,
+        (guard, action): (GuardName, GuardAction),
+        school: Option<&str>,
+        found: u64,
+        allowed: u64,
+    ) -> u64 {
+        let this = Accepted::of(guard, school, found);
+        if found <= allowed {
+            self.accepted.retain(|accepted| !accepted.is_about(&this));
+            return 0;
+        }
+        let accepted = self.accepted.iter().find(|accepted| accepted.is_about(&this)).map_or(0, |a| a.found);
+        if action == GuardAction::Wait && found > allowed.saturating_add(accepted) {
+            self.pending.retain(|pending| !pending.is_about(&this));
+            self.pending.push(this);
+        }
+        accepted
+    }
+
+    /// Takes over that a person has let this run's roster through.
+    pub fn accept(&mut self) {
+        for pending in std::mem::take(&mut self.pending) {
+            self.accepted.retain(|accepted| !accepted.is_about(&pending));
+            self.accepted.push(pending);
+        }
+        self.lacking.append(&mut self.lacking_now);
+        if self.consent_now.all() > 0 {
+            self.consent = self.consent_now;
         }
     }
 
@@ -97,17 +101,12 @@ impl Memory {
         if facts.consent.all() > 0 {
             self.consent = facts.consent;
         }
-        let taken = |(key, _): &(&String, _)| !collapsed.contains(*key);
-        let mut schools: BTreeMap<String, u64> = facts
-            .schools
-            .iter()
-            .filter(taken)
-            .filter(|(_, school)| school.roster > 0)
-            .map(|(_, school)| (school.label.clone(), school.roster))
-            .collect();
-        for school in facts.schools.iter().filter(|s| !taken(s)).map(|(_, school)| school) {
-            if let Some(before) = self.schools.get(&school.label) {
-                schools.insert(school.label.clone(), *before);
+        let mut schools = BTreeMap::new();
+        for (key, school) in &facts.schools {
+            let taken =
+                if collapsed.contains(key) { self.schools.get(key).copied() } else { Some(school.roster) };
+            if let Some(people) = taken.filter(|people| *people > 0) {
+                schools.insert(key.clone(), people);
             }
         }
         self.schools = schools;

@@ -2,8 +2,7 @@
 //! person looks whatever the numbers.
 
 use super::{
-    Accepted, GuardAction, GuardName, Guards, KINDS, Memory, PlanFacts, SchoolFacts, Verdict, WaitingFor,
-    doubt, raise,
+    GuardAction, GuardName, Guards, KINDS, Memory, PlanFacts, SchoolFacts, Verdict, WaitingFor, doubt, raise,
 };
 use crate::plan::ChangeKind;
 use crate::ports::Completeness;
@@ -103,9 +102,14 @@ fn collapse(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
         return;
     }
     let allowed = limit.allows(live);
-    // A delta does not say again who has left before.
-    let accepted =
-        if delta { 0 } else { verdict.memory.weigh(GuardName::RosterCollapsed, None, absent, allowed) };
+    let action = in_season(limit.action, facts);
+    // A delta does not say again who has left before, and nobody can accept an empty roster.
+    let weighed = facts.completeness == Completeness::Snapshot && !nobody;
+    let accepted = if weighed {
+        verdict.memory.weigh((GuardName::RosterCollapsed, action), None, absent, allowed)
+    } else {
+        0
+    };
     if !(nobody || absent > allowed + accepted) {
         return;
     }
@@ -125,16 +129,14 @@ fn collapse(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
         format!("{absent} of {live} people with cards are missing; {empty}")
     };
     let what = doubt(GuardName::RosterCollapsed, Some(allowed + accepted), absent, cause);
-    raise(verdict, in_season(limit.action, facts), what, |v| {
+    raise(verdict, action, what, |v| {
         v.whole = true;
-        // Nobody can say that a roster with nobody in it is the right one.
         v.shrunk = counts && !nobody;
-        // Whoever says that it is says so of its schools, too.
-        let parts = shrunken_schools(facts, guards, &mut v.memory)
-            .into_iter()
-            .map(|(_, school, _)| Accepted::at(GuardName::SchoolCollapsed, &school.label, school.absent));
-        v.memory.parts_now.extend(parts);
     });
+    // Whoever says that it is right says so of its schools, too.
+    if weighed {
+        shrunken_schools(facts, guards, &mut verdict.memory);
+    }
 }
 
 /// Schools that have lost more people than they may, each with its key and its limit.
@@ -147,8 +149,8 @@ fn shrunken_schools<'f>(
     for (key, school) in facts.schools.iter().filter(|(_, school)| school.live > 0) {
         let emptied = school.roster == 0 && school.absent > 0 && school.live >= 5;
         let allowed = if emptied { 0 } else { guards.school_collapse.allows(school.live) };
-        let label = Some(school.label.as_str());
-        let accepted = memory.weigh(GuardName::SchoolCollapsed, label, school.absent, allowed);
+        let action = in_season(guards.school_collapse.action, facts);
+        let accepted = memory.weigh((GuardName::SchoolCollapsed, action), Some(key), school.absent, allowed);
         if school.absent > allowed + accepted {
             shrunken.push((key, school, allowed + accepted));
         }
@@ -172,7 +174,7 @@ pub(super) fn schools(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict)
                 school.absent,
                 format!(
                     "{}: a school left out of the export, closed or merged",
-                    school.in_words(&facts.memory)
+                    school.in_words(key, &facts.memory)
                 ),
             )
         };

@@ -68,7 +68,7 @@ fn s23_what_a_person_knows_to_be_gone_is_asked_about_once_and_again_when_it_was_
     plan.schools.get_mut("A").unwrap().lacking.insert(Field::Email, 90);
     let verdict = evaluate(&plan, &Guards::default());
     plan.memory = verdict.memory;
-    plan.memory.accept(&verdict.waiting_for);
+    plan.memory.accept();
     let verdict = evaluate(&plan, &Guards::default());
     assert_eq!(guards_of(&verdict), Vec::<&str>::new());
     plan.memory = verdict.memory;
@@ -152,7 +152,7 @@ fn s35_shares_are_compared_and_not_numbers() {
         // What waits is not what the next run is compared with, until somebody has said yes.
         assert_eq!(verdict.memory.consent, if waits { before } else { now });
         let mut memory = verdict.memory;
-        memory.accept(&verdict.waiting_for);
+        memory.accept();
         assert_eq!(memory.consent, now);
     }
     // Those who came with changes alone are not the roster.

@@ -160,7 +160,7 @@ fn s02_what_was_accepted_is_no_reason_any_more_until_it_is_over() {
     assert!(verdict.absence_waits("A") && verdict.absence_waits("B"));
     assert_eq!(verdict.memory.schools["B"], 299, "a roster in doubt is not the last roster");
     plan.memory = verdict.memory;
-    plan.memory.accept(&verdict.waiting_for);
+    plan.memory.accept();
     // The same again, and a few more.
     plan.schools.get_mut("A").unwrap().absent = 30;
     let verdict = evaluate(&plan, &Guards::default());
@@ -194,6 +194,10 @@ fn s11_outside_a_school_year_a_shrunken_roster_is_only_told_of() {
     let verdict = evaluate(&plan, &Guards::default());
     assert_eq!((guards_of(&verdict), verdict.whole), (vec![], false));
     assert_eq!(verdict.warnings[0].guard, "school_collapsed");
+    // What is only told of is not accepted with the rest.
+    let mut memory = verdict.memory;
+    memory.accept();
+    assert!(memory.accepted.is_empty());
     // Nobody enrolled, everybody there: no school has lost anybody.
     let mut plan = facts([school("A", 40, 0, 0)]);
     plan.records = 40;
@@ -340,7 +344,7 @@ fn rejects_of_one_school_wait_there_alone_and_are_accepted_with_the_whole() {
     let verdict = evaluate(&plan, &Guards::default());
     assert!(verdict.whole);
     plan.memory = verdict.memory;
-    plan.memory.accept(&verdict.waiting_for);
+    plan.memory.accept();
     assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), Vec::<&str>::new());
 }
 
@@ -383,7 +387,7 @@ proptest::proptest! {
         let text = serde_json::to_string(&verdict.memory).unwrap();
         plan.memory = serde_json::from_str(&text).unwrap();
         assert_eq!(plan.memory, verdict.memory);
-        plan.memory.accept(&verdict.waiting_for);
+        plan.memory.accept();
         let lasting = ["roster_collapsed", "school_collapsed", "rejects", "consent_turned"];
         let asked_for = |verdict: &Verdict, guard: &str| guards_of(verdict).contains(&guard);
         let again = evaluate(&plan, &Guards::default());
