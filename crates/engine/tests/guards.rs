@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use jiff::civil::date;
 use rostercard_core::calendar::{Agreement, Calendar, SchoolYear};
 use rostercard_core::field::{Field, Ownership};
@@ -15,8 +17,9 @@ use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
 use rostercard_core::student::{Consent, Damaged, Student};
 use rostercard_core::words::LinkState;
 use rostercard_engine::{EngineError, RunReport, SelectionError};
-use rostercard_store::Store as _;
+use rostercard_store::Store;
 use rostercard_store::rows::{ChangeSelection, LinkIndex};
+use support::crash::CrashStore;
 use support::{Kid, ListSource, Town, kids};
 
 /// `n` students at each of these schools.
@@ -566,4 +569,41 @@ async fn s02_an_empty_roster_lapses_nobody_even_where_a_grace_is_over() {
         "{refused:?}"
     );
     assert_eq!(town.sync(&all[..35]).await.run.result.counts.lapse, 5);
+}
+
+#[tokio::test]
+async fn s01_an_approval_of_a_shrunken_roster_that_is_cut_short_anywhere_counts_each_roster_once() {
+    let all = district(&[("A", 6), ("B", 12)]);
+    let mut step = 0;
+    loop {
+        let town = Town::new().open();
+        town.sync(&all).await;
+        let waiting = town.sync(&all[..6]).await;
+        assert_eq!(guards(&waiting), ["roster_collapsed"]);
+        town.ils.take_counts();
+        let power = Arc::clone(&town.ils.power);
+        power.cut_after(step);
+        let inner = Arc::clone(&town.store) as Arc<dyn Store>;
+        let engine = town.engine_over(Arc::new(CrashStore { inner, power: Arc::clone(&power) }));
+        let approving = engine.approve(waiting.run.id, ChangeSelection::default(), "t", None);
+        let ended = power.run(async { approving.await }).await.is_some();
+        drop(engine);
+        power.restore();
+        // The next night goes on with what was approved, or waits once more.
+        let next = town.sync(&all[..6]).await;
+        if next.run.state == RunState::Waiting {
+            town.approve(next.run.id).await;
+        }
+        let missed: Vec<u32> = rows(&town).await.iter().map(|row| row.feeds_missed).collect();
+        let (there, gone): (Vec<u32>, Vec<u32>) = missed.iter().partition(|feeds| **feeds == 0);
+        assert_eq!((there.len(), gone.len()), (6, 12), "step {step}");
+        assert!(gone.iter().all(|feeds| *feeds <= 2), "step {step}: {gone:?}, of two rosters");
+        assert_eq!(town.sync(&all[..6]).await.run.state, RunState::Done, "step {step}");
+        assert_eq!(town.ils.take_counts(), (0, 0, 0), "step {step}");
+        if ended {
+            break;
+        }
+        step += 1;
+    }
+    assert!(step > 20, "the power was cut {step} times only");
 }
