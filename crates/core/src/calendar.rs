@@ -309,6 +309,19 @@ mod tests {
     }
 
     #[test]
+    fn s11_graduates_are_those_of_the_last_grade_who_leave_at_the_end_of_a_year() {
+        let dates = Dates { calendar: every_year(), ..Dates::default() };
+        let (twelve, eleven) = (Grade::number(12).map(Grade::code), Grade::number(11).map(Grade::code));
+        let (summer, winter) = (date(2027, 7, 1), date(2027, 2, 1));
+        assert!(dates.has_graduated(twelve, summer));
+        assert!(!dates.has_graduated(twelve, winter), "who leaves in winter has moved away");
+        assert!(!dates.has_graduated(eleven, summer) && !dates.has_graduated(None, summer));
+        assert!(!Dates { graduates: Graduates::LikeOthers, ..dates.clone() }.has_graduated(twelve, summer));
+        assert!(!Dates { last_grade: None, ..dates }.has_graduated(None, summer));
+        assert!(!Dates::default().has_graduated(twelve, summer), "without a calendar nobody can tell");
+    }
+
+    #[test]
     fn one_school_year_is_over_when_nobody_writes_the_next() {
         let year = SchoolYear::Once { starts: date(2026, 8, 17), ends: date(2027, 6, 10) };
         let calendar = Calendar { year: Some(year), ..Calendar::default() };
