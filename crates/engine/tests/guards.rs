@@ -1,5 +1,5 @@
 //! Guards, calendar and agreement in whole runs: what waits, what a person can say yes to, and what the next night does.
-#![expect(clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod support;
 
@@ -586,7 +586,7 @@ async fn s01_an_approval_of_a_shrunken_roster_that_is_cut_short_anywhere_counts_
         let inner = Arc::clone(&town.store) as Arc<dyn Store>;
         let engine = town.engine_over(Arc::new(CrashStore { inner, power: Arc::clone(&power) }));
         let approving = engine.approve(waiting.run.id, ChangeSelection::default(), "t", None);
-        let ended = power.run(async { approving.await }).await.is_some();
+        let ended = power.run(approving).await.is_some();
         drop(engine);
         power.restore();
         // The next night goes on with what was approved, or waits once more.
