@@ -11,6 +11,7 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod keep;
 pub mod rows;
 pub mod seal;
 pub mod sqlite;

@@ -5,17 +5,20 @@
 //! subject lies where: partnerships.rs, ledger.rs, runs.rs, plans.rs, journal.rs. Nothing here awaits a runtime: any
 //! executor will do.
 
+mod audit;
 mod codes;
 mod db;
 mod fault;
 mod file;
 mod journal;
+mod keep;
 mod ledger;
 mod migrations;
 mod partnerships;
 mod pauses;
 mod pins;
 mod plans;
+mod purge;
 mod read;
 mod runs;
 mod values;
@@ -35,6 +38,7 @@ use self::db::{Db, Secrets};
 use self::fault::{Fault, not_found};
 use self::read::Readers;
 use self::writer::{BeforeCommit, Writer};
+use crate::keep::{AuditEntry, Held, Purge, Removed, RestoreNote, Retained, Retention, Year};
 use crate::rows::{
     Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell, LinkIndex,
     LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId,
@@ -381,5 +385,53 @@ impl Store for SqliteStore {
 
     async fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError> {
         self.read(move |db| pins::waiting(db, partnership)).await
+    }
+
+    async fn write_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.write(move |db| audit::add(db, &entry)).await
+    }
+
+    async fn audit(&self, since: Option<Timestamp>, most: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(move |db| audit::list(db, since, most)).await
+    }
+
+    async fn restores(&self) -> Result<Vec<RestoreNote>, StoreError> {
+        self.read(audit::restores).await
+    }
+
+    async fn retain(&self, limits: Retention) -> Result<Retained, StoreError> {
+        self.write(move |db| keep::retain(db, &limits)).await
+    }
+
+    async fn years(&self) -> Result<Vec<Year>, StoreError> {
+        self.read(purge::years).await
+    }
+
+    async fn held(&self, partnership: PartnershipId, person: Digest) -> Result<Held, StoreError> {
+        self.read(move |db| keep::held(db, partnership, person)).await
+    }
+
+    async fn forget(
+        &self,
+        partnership: PartnershipId,
+        person: Digest,
+        at: Timestamp,
+        who: &str,
+    ) -> Result<Vec<Removed>, StoreError> {
+        let who = who.to_owned();
+        self.write(move |db| keep::forget(db, partnership, person, at, &who)).await
+    }
+
+    async fn purge_preview(&self, partnership: PartnershipId) -> Result<Vec<Removed>, StoreError> {
+        self.read(move |db| purge::preview(db, partnership)).await
+    }
+
+    async fn purge(&self, partnership: PartnershipId, at: Timestamp, who: &str) -> Result<Purge, StoreError> {
+        let who = who.to_owned();
+        self.write(move |db| purge::purge(db, partnership, at, &who)).await
+    }
+
+    async fn purges(&self) -> Result<Vec<Purge>, StoreError> {
+        self.read(purge::all).await
     }
 }
