@@ -18,5 +18,5 @@ pub mod sqlite;
 mod store;
 
 pub use seal::{Entropy, StoreKey};
-pub use sqlite::SqliteStore;
+pub use sqlite::{BackupFacts, RestoreAsked, Restored, SqliteStore};
 pub use store::{Store, StoreError};

@@ -77,8 +77,14 @@ pub enum StoreError {
     /// Two links would have the same patron.
     #[error("a patron with this number belongs to another person of the ledger already")]
     PatronTaken,
-    /// Writes to the ILS have no known end, and what is known of them must not be removed.
-    #[error("{writes} writes to the ILS have no known end yet: nothing was removed")]
+    /// A file is where one was to be written.
+    #[error("{what} is there already: nothing was written over")]
+    InTheWay {
+        /// The file.
+        what: String,
+    },
+    /// Writes to the ILS have no known end, and what is known of them must not be lost.
+    #[error("{writes} writes to the ILS have no known end yet: nothing was done")]
     Unsettled {
         /// How many.
         writes: u64,
@@ -127,6 +133,7 @@ impl StoreError {
                 "run `rostercard sync` again: it settles what is under way before anything else"
             }
             Self::PatronTaken => "two students have the same card: see `rostercard show` for the run",
+            Self::InTheWay { .. } => "name another file, or move it away",
             Self::Unsettled { .. } => {
                 "run `rostercard sync`: it looks them up first, once they are old enough; then start again"
             }

@@ -160,11 +160,7 @@ const OF_A_PERSON: &[(&str, &str, &str)] = &[
         "person = ?2 and run in (select id from run where partnership = ?1)",
     ),
     ("link", "the link between student and patron", "partnership = ?1 and person = ?2"),
-    (
-        "link_detail",
-        "what the link held: ids, numbers, codes, digests",
-        "partnership = ?1 and person = ?2",
-    ),
+    ("link_detail", "what the link held: ids, numbers, codes, digests", "partnership = ?1 and person = ?2"),
 ];
 
 /// Removes everything that is held about a person. The runs' counts stay, and say no more of whoever waited than that
@@ -246,8 +242,7 @@ mod tests {
             .unwrap();
         let tables: BTreeSet<String> =
             statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-        let known: BTreeSet<String> =
-            OF_A_PERSON.iter().map(|(table, _, _)| (*table).to_owned()).collect();
+        let known: BTreeSet<String> = OF_A_PERSON.iter().map(|(table, _, _)| (*table).to_owned()).collect();
         assert_eq!(tables, known, "say of a new table how a person is forgotten from it");
     }
 }

@@ -6,6 +6,7 @@
 //! executor will do.
 
 mod audit;
+mod backup;
 mod codes;
 mod db;
 mod fault;
@@ -20,9 +21,13 @@ mod pins;
 mod plans;
 mod purge;
 mod read;
+mod restore;
 mod runs;
 mod values;
 mod writer;
+
+pub use self::backup::BackupFacts;
+pub use self::restore::{RestoreAsked, Restored};
 
 use std::fs::File;
 use std::path::Path;
@@ -77,9 +82,10 @@ impl SqliteStore {
         entropy: Arc<dyn Entropy>,
         before: BeforeCommit,
     ) -> Result<Self, StoreError> {
-        let secrets = Arc::new(Secrets::new(key, entropy));
+        let secrets = Arc::new(Secrets::new(key, Arc::clone(&entropy)));
         let what: Arc<str> = path.display().to_string().into();
         let (conn, lock) = file::open_writer(path, secrets.digests.id())?;
+        backup::give_id(&conn, &*entropy).map_err(|fault| fault.at(&what))?;
         let readers = readers(path, &secrets, &what)?;
         let writer = Writer::start_with(conn, Arc::clone(&secrets), Arc::clone(&what), before);
         let writer = started(&what, writer)?;

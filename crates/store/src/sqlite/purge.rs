@@ -11,7 +11,6 @@ use rostercard_core::words::LinkState;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, ParamsFromIter, Row, params, params_from_iter};
 
-use super::codes::Coded;
 use super::db::Db;
 use super::fault::{Fault, damaged, not_found};
 use super::values::{count, moment, nanoseconds};
@@ -95,19 +94,12 @@ pub(super) fn purge(
         return Err(StoreError::Unsettled { writes }.into());
     }
     let mut find = db.conn.prepare_cached("select permanent_id, name, ils from partnership where id = ?1")?;
-    let found = find
-        .query_row([partnership.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
+    let found =
+        find.query_row([partnership.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
     let (permanent_id, name, ils): (String, String, String) =
         found.ok_or_else(|| not_found(format!("partnership {partnership}")))?;
     let kept = ledger::state_counts(db, partnership)?;
-    let mut every = db.conn.prepare_cached("select id from run where partnership = ?1")?;
-    let all = every.query_map([partnership.0], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-    add_to_years(db, &all)?;
-    let removed = each(|goes| {
-        let sql = format!("delete from {} where {}", goes.table, goes.which);
-        Ok(db.conn.execute(&sql, args(partnership, &permanent_id, goes))? as u64)
-    })?;
+    let removed = remove(db, partnership, &permanent_id)?;
     let purge = Purge { permanent_id, name, ils, at, who: who.to_owned(), removed, kept };
     note(db, &purge)?;
     let rows: u64 = purge.removed.iter().map(|removed| removed.rows).sum();
@@ -123,6 +115,21 @@ pub(super) fn purge(
         },
     )?;
     Ok(purge)
+}
+
+/// Removes everything of a partnership but its counts by year.
+pub(super) fn remove(
+    db: &Db<'_>,
+    partnership: PartnershipId,
+    permanent_id: &str,
+) -> Result<Vec<Removed>, Fault> {
+    let mut every = db.conn.prepare_cached("select id from run where partnership = ?1")?;
+    let all = every.query_map([partnership.0], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    add_to_years(db, &all)?;
+    each(|goes| {
+        let sql = format!("delete from {} where {}", goes.table, goes.which);
+        Ok(db.conn.execute(&sql, args(partnership, permanent_id, goes))? as u64)
+    })
 }
 
 /// Notes a purge; also one that another store of the same library knows of.
@@ -161,11 +168,10 @@ pub(super) fn all(db: &Db<'_>) -> Result<Vec<Purge>, Fault> {
 fn read(row: &Row<'_>) -> Result<Purge, Fault> {
     let wrong = || damaged("a purge's counts that are none");
     let removed: String = row.get(5)?;
-    let kept: Vec<(String, u64)> =
-        serde_json::from_str(&row.get::<_, String>(6)?).map_err(|_| wrong())?;
-    let kept = kept.into_iter().map(|(word, count)| {
-        Ok(StateCount { state: LinkState::from_word(&word).ok_or_else(wrong)?, count })
-    });
+    let kept: Vec<(String, u64)> = serde_json::from_str(&row.get::<_, String>(6)?).map_err(|_| wrong())?;
+    let kept = kept
+        .into_iter()
+        .map(|(word, count)| Ok(StateCount { state: LinkState::from_word(&word).ok_or_else(wrong)?, count }));
     Ok(Purge {
         permanent_id: row.get(0)?,
         name: row.get(1)?,
@@ -205,6 +211,12 @@ pub(super) fn add_to_years(db: &Db<'_>, runs_to_add: &[i64]) -> Result<(), Fault
             add_run(entry, &run.result);
         }
     }
+    years.values().try_for_each(|year| add_year(db, year))
+}
+
+/// Adds to the counts of a year.
+pub(super) fn add_year(db: &Db<'_>, year: &Year) -> Result<(), Fault> {
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let mut statement = db.conn.prepare_cached(
         "insert into yearly (partnership, year, runs, writes, lookups, created, linked, updated, renewed, lapsed, restored)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
@@ -213,22 +225,19 @@ pub(super) fn add_to_years(db: &Db<'_>, runs_to_add: &[i64]) -> Result<(), Fault
             updated = updated + excluded.updated, renewed = renewed + excluded.renewed, lapsed = lapsed + excluded.lapsed,
             restored = restored + excluded.restored",
     )?;
-    for year in years.values() {
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        statement.execute(params![
-            year.partnership,
-            year.year,
-            number(year.runs),
-            number(year.writes),
-            number(year.lookups),
-            number(year.created),
-            number(year.linked),
-            number(year.updated),
-            number(year.renewed),
-            number(year.lapsed),
-            number(year.restored)
-        ])?;
-    }
+    statement.execute(params![
+        year.partnership,
+        year.year,
+        number(year.runs),
+        number(year.writes),
+        number(year.lookups),
+        number(year.created),
+        number(year.linked),
+        number(year.updated),
+        number(year.renewed),
+        number(year.lapsed),
+        number(year.restored)
+    ])?;
     Ok(())
 }
 

@@ -153,7 +153,8 @@ pub(super) fn write_decision(db: &Db<'_>, run: RunId, decision: &PlanDecision) -
         decision.what,
         to_json(&selection)?
     ])?;
-    let detail = [selection.school.map(|s| format!("school {s}")), selection.kind.map(|k| format!("kind {k}"))];
+    let detail =
+        [selection.school.map(|s| format!("school {s}")), selection.kind.map(|k| format!("kind {k}"))];
     let detail: Vec<String> = detail.into_iter().flatten().collect();
     let by = (decision.at, decision.who.as_str());
     super::audit::about(db, whose, by, &decision.what, Some(run), detail.join(", "))
