@@ -35,6 +35,8 @@ vocabulary! {
         EndpointChanged = "endpoint_changed",
         /// It is the first run after a pause: it starts small (S37).
         AfterPause = "after_pause",
+        /// It is the first run after a backup of the store was restored: what it does not know of may have been done (S27).
+        AfterRestore = "after_restore",
         /// The roster is empty, or has lost a large share of the people with cards (S02).
         RosterCollapsed = "roster_collapsed",
         /// A school has lost a large share of its people, or sent nobody (S02).
@@ -189,6 +191,8 @@ pub struct PlanFacts {
     pub endpoint_changed: Option<(String, String)>,
     /// Why the partnership was paused, where this is the first run since.
     pub after_pause: Option<String>,
+    /// What was restored, in words, where this is the first run since a backup took the store's place.
+    pub after_restore: Option<String>,
     /// School by school.
     pub schools: BTreeMap<String, SchoolFacts>,
 }
@@ -331,6 +335,17 @@ fn whole_roster(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
         );
         let what = doubt(GuardName::AfterPause, Some(small), changes, cause);
         raise(verdict, guards.after_pause.action, what, |v| {
+            v.whole = true;
+        });
+    }
+    // No setting turns this one off: what was done since the backup was made is known to the ILS alone.
+    if let Some(what) = &facts.after_restore
+        && changes > 0
+    {
+        let cause = format!(
+            "{what}: who got a card since then is new to the store; look at the plan against the ILS, then approve it"
+        );
+        raise(verdict, GuardAction::Wait, doubt(GuardName::AfterRestore, Some(0), changes, cause), |v| {
             v.whole = true;
         });
     }

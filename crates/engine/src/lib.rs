@@ -10,6 +10,7 @@
 mod apply;
 mod collect;
 mod engine;
+mod keep;
 mod pauses;
 mod people;
 mod pins;
@@ -20,6 +21,7 @@ mod tally;
 mod world;
 
 pub use engine::{Engine, EngineError, RunReport, SelectionError};
+pub use keep::Keep;
 pub use pins::person_key;
 pub use settings::{Grace, IlsLimits, PartnershipSettings, PinSettings};
 pub use world::{Clock, Entropy, Phase, Progress, Quiet, World};

@@ -18,6 +18,7 @@ fn facts(schools: impl IntoIterator<Item = (String, SchoolFacts)>) -> PlanFacts 
         rules_changed: false,
         endpoint_changed: None,
         after_pause: None,
+        after_restore: None,
         schools: schools.into_iter().collect(),
     }
 }
@@ -177,4 +178,21 @@ fn s37_the_first_run_after_a_pause_starts_small() {
         });
     });
     assert!(!evaluate(&few, &Guards::default()).whole);
+}
+
+#[test]
+fn s27_the_first_run_after_a_restore_waits_whole_and_says_why() {
+    let mut plan = with(facts([school("A", 800, 801, 0)]), "A", ChangeKind::Create, 1);
+    plan.after_restore = Some("a backup of 2026-11-20 was restored".into());
+    let off = Guards {
+        after_pause: Limit { action: GuardAction::Off, ..Limit::wait(0.0, 0) },
+        ..Guards::default()
+    };
+    let verdict = evaluate(&plan, &off);
+    assert_eq!(guards_of(&verdict), ["after_restore"]);
+    assert!(verdict.whole && !verdict.absence_counts("A") && verdict.waits(ChangeKind::Create, "A"));
+    assert!(verdict.waiting_for[0].likely_cause.starts_with("a backup of 2026-11-20 was restored: "));
+    // Where nothing would be written, there is nothing to look at.
+    plan.schools.get_mut("A").unwrap().changes.clear();
+    assert_eq!(evaluate(&plan, &Guards::default()), Verdict::default());
 }
