@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use common::{entropy, key, open};
 use jiff::Timestamp;
-use rostercard_core::plan::ChangeState;
+use rostercard_core::plan::{ChangeState, Counts, RunState};
 use rostercard_store::conformance::sample::{
     applied, create, head, intend, link, moment, number, partnership, person, range, ready_creates, run,
 };
 use rostercard_store::keep::AuditEntry;
-use rostercard_store::rows::{Missing, NumberDraw, PartnershipId};
+use rostercard_store::rows::{Missing, NumberDraw, PartnershipId, RunResult};
 use rostercard_store::{RestoreAsked, Restored, SqliteStore, Store, StoreError, StoreKey};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -175,6 +175,9 @@ async fn s27_nothing_of_yesterday_is_made_and_no_number_is_drawn_twice() {
     let of_yesterday = run(&store, id).await;
     store.write_plan(of_yesterday, head(1)).await.unwrap();
     ready_creates(&store, of_yesterday, 20..24).await;
+    let counts = Counts { students: 5, create: 4, unchanged: 1, ..Counts::default() };
+    let result = RunResult { counts, ..RunResult::default() };
+    store.write_run(of_yesterday, RunState::Planned, &result, Some(moment(1))).await.unwrap();
     let rows = store.index(id).await.unwrap();
     let missing = Missing { link: rows[0].link, since: Some(jiff::civil::date(2026, 1, 1)), feeds: 9 };
     store.write_missing(vec![missing]).await.unwrap();
@@ -199,6 +202,12 @@ async fn s27_nothing_of_yesterday_is_made_and_no_number_is_drawn_twice() {
     let store = open(&place.store()).unwrap();
     let counts = store.change_counts(of_yesterday).await.unwrap();
     assert!(counts.iter().all(|count| count.state == ChangeState::Dropped), "{counts:?}");
+    let told = store.run(of_yesterday).await.unwrap();
+    assert_eq!(
+        (told.state, told.result.counts.pending, told.result.counts.unchanged),
+        (RunState::Failed, 4, 1)
+    );
+    assert!(told.result.counts.add_up() && told.result.error.unwrap().contains("a backup was restored"));
     assert!(store.held(id, person(20)).await.unwrap().changes[0].spool.is_empty());
     assert!(
         store.index(id).await.unwrap().iter().all(|row| row.missing_since.is_none() && row.feeds_missed == 0)

@@ -82,10 +82,10 @@ impl SqliteStore {
         entropy: Arc<dyn Entropy>,
         before: BeforeCommit,
     ) -> Result<Self, StoreError> {
-        let secrets = Arc::new(Secrets::new(key, Arc::clone(&entropy)));
         let what: Arc<str> = path.display().to_string().into();
-        let (conn, lock) = file::open_writer(path, secrets.digests.id())?;
+        let (conn, lock) = file::open_writer(path, key.digest_key().id())?;
         backup::give_id(&conn, &*entropy).map_err(|fault| fault.at(&what))?;
+        let secrets = Arc::new(Secrets::new(key, entropy));
         let readers = readers(path, &secrets, &what)?;
         let writer = Writer::start_with(conn, Arc::clone(&secrets), Arc::clone(&what), before);
         let writer = started(&what, writer)?;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rostercard_core::plan::ChangeState;
+use rostercard_core::plan::{ChangeKind, ChangeState, Counts, RunState};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::codes::Coded;
@@ -19,8 +19,9 @@ use super::fault::Fault;
 use super::file::{self, BUSY};
 use super::migrations::{self, Found};
 use super::values::{count, nanoseconds};
-use super::{SqliteStore, audit, backup, partnerships, purge};
+use super::{SqliteStore, audit, backup, partnerships, purge, runs};
 use crate::keep::{AuditEntry, Purge, RestoreNote, Year};
+use crate::rows::RunId;
 use crate::seal::{Entropy, StoreKey};
 use crate::store::StoreError;
 
@@ -319,11 +320,37 @@ fn drop_plans(db: &Db<'_>) -> Result<u64, Fault> {
     let [ready, waiting, dropped] =
         [ChangeState::Ready, ChangeState::Waiting, ChangeState::Dropped].map(Coded::code);
     let open = "exists (select 1 from intent where change = change.id and ended is null)";
+    let mut of = db.conn.prepare(&format!(
+        "select distinct run from change where state in (?1, ?2) and not {open} order by run"
+    ))?;
+    let unfinished = of.query_map([ready, waiting], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
     let changed = db.conn.execute(
         &format!("update change set state = ?3, spool = null where state in (?1, ?2) and not {open}"),
         [ready, waiting, dropped],
     )?;
+    for id in unfinished {
+        let mut run = runs::one(db, RunId(id))?;
+        let planned = run.state == RunState::Planned;
+        not_done(&mut run.result.counts, planned);
+        run.result.by_school.values_mut().for_each(|counts| not_done(counts, planned));
+        run.result.waiting_for.clear();
+        run.result.error = Some("a backup was restored before its changes were made".to_owned());
+        run.result.hint = Some("the next run plans them anew".to_owned());
+        runs::write(db, run.id, RunState::Failed, &runs::to_json(&run.result)?, None)?;
+    }
     Ok(changed as u64)
+}
+
+/// What waited, or was only planned, was not done; counts go on adding up.
+fn not_done(counts: &mut Counts, planned: bool) {
+    counts.pending += std::mem::take(&mut counts.waiting);
+    if planned {
+        for kind in ChangeKind::ALL {
+            if *kind != ChangeKind::Note {
+                counts.pending += std::mem::take(counts.of(*kind));
+            }
+        }
+    }
 }
 
 fn purge_again(db: &Db<'_>, purged: &Purge, years: &[Year]) -> Result<Option<String>, Fault> {
