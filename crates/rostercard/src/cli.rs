@@ -283,6 +283,9 @@ pub(crate) struct Forget {
     pub(crate) partnership: String,
     /// The student id, as the roster writes it.
     pub(crate) student_id: String,
+    /// Keep, as a digest alone, that no card is wanted.
+    #[arg(long)]
+    pub(crate) opt_out: bool,
     /// Do it, and do not ask.
     #[arg(long)]
     pub(crate) yes: bool,

@@ -7,7 +7,7 @@ use rostercard_core::patron::PatronValues;
 use rostercard_core::plan::{ChangeKind, ChangeState};
 use zeroize::Zeroizing;
 
-use crate::rows::{IntentEnd, IntentKind, Link, PinBatchId, RunId, StateCount};
+use crate::rows::{Answer, IntentEnd, IntentKind, Link, PinBatchId, RunId, StateCount, Wish};
 
 /// Something that a person did. Kept for good, and never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct AuditEntry {
     /// Who: the login or token's name.
     pub who: String,
     /// What, in a word: `approve`, `discard`, `pause`, `resume`, `reveal`, `export_pins`, `confirm_pins`, `reissue`,
-    /// `backup`, `restore`, `purge`, `forget`.
+    /// `wish`, `end_wish`, `answer`, `backup`, `restore`, `purge`, `forget`.
     pub what: String,
     /// The permanent id of the partnership that it was about, where it was about one.
     pub partnership: Option<String>,
@@ -129,13 +129,22 @@ pub struct Held {
     pub writes: Vec<HeldWrite>,
     /// A PIN that waits to be handed out: since when, and in which batch it was written out. The PIN itself is not here.
     pub pin: Option<(Timestamp, Option<PinBatchId>)>,
+    /// The family's wish that holds.
+    pub wish: Option<Wish>,
+    /// Answers to reviews.
+    pub answers: Vec<Answer>,
 }
 
 impl Held {
     /// Whether nothing is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.link.is_none() && self.changes.is_empty() && self.writes.is_empty() && self.pin.is_none()
+        self.link.is_none()
+            && self.changes.is_empty()
+            && self.writes.is_empty()
+            && self.pin.is_none()
+            && self.wish.is_none()
+            && self.answers.is_empty()
     }
 }
 

@@ -13,7 +13,7 @@ use rostercard_core::threeway::FieldDigests;
 use rostercard_core::words::CardModel;
 use rostercard_engine::person_key;
 use rostercard_store::keep::{AuditEntry, Held, HeldWrite};
-use rostercard_store::rows::{IntentEnd, IntentKind, Link, Partnership as Known};
+use rostercard_store::rows::{IntentEnd, IntentKind, Link, Partnership as Known, Wish};
 use rostercard_store::{SqliteStore, Store};
 use serde_json::{Value, json};
 
@@ -172,6 +172,21 @@ fn items(held: &Held, undo_days: u16) -> Vec<Item> {
     for write in &held.writes {
         of_write(write, undo_days, &mut add);
     }
+    if let Some(wish) = &held.wish {
+        let words = if wish.wants { "the family wants a card" } else { "the family said no to a card" };
+        let value = format!("{words}, noted {:.0} by {} ({})", wish.at, wish.who, wish.origin);
+        let until = "until it is ended; a no stays when the student is forgotten";
+        add("the family's wish, under a key".to_owned(), Form::Digest, until.to_owned(), Some(value));
+    }
+    for answer in &held.answers {
+        let value = format!("{}: {}, {:.0} by {}", answer.question, answer.answer, answer.at, answer.who);
+        add(
+            "an answer to a review, under a key".to_owned(),
+            Form::Digest,
+            WITH_THE_LINK.to_owned(),
+            Some(value),
+        );
+    }
     items
 }
 
@@ -180,6 +195,8 @@ fn of_write(write: &HeldWrite, undo_days: u16, add: &mut impl FnMut(String, Form
         IntentKind::Create => "a new patron",
         IntentKind::SetPin => "a PIN",
         IntentKind::Update => "changed fields",
+        IntentKind::Block => "a block",
+        IntentKind::Unblock => "the end of a block",
     };
     let ended = match write.ended {
         None => "its end is not known yet".to_owned(),
@@ -277,6 +294,9 @@ fn shown(values: &PatronValues) -> String {
     all.join("; ")
 }
 
+const ROSTER_HAS_IT: &str = "While the roster has the student, the next run takes them for a newcomer, whose number is taken: --opt-out keeps a digest \
+     alone, so that no card is made and nothing is asked.";
+
 /// Removes everything that is stored about a student.
 pub(crate) async fn forget(
     global: &Global,
@@ -320,7 +340,14 @@ pub(crate) async fn forget(
     }
     let who = args.who.clone().unwrap_or_else(|| environment.login());
     let store = setup.store()?;
+    if args.opt_out {
+        // Noted first: a no that is there stays when the student is forgotten.
+        let (at, who, origin) = (machine::now(), who.clone(), "command".to_owned());
+        let no = Wish { person, identity: None, wants: false, at, who, origin };
+        store.write_wishes(known.id, vec![no]).await.map_err(error)?;
+    }
     let removed = store.forget(known.id, person, machine::now(), &who).await.map_err(error)?;
+    let no_card = store.held(known.id, person).await.map_err(error)?.wish.is_some_and(|wish| !wish.wants);
     drop(store);
     SqliteStore::scrub(&setup.store_path()?, &setup.store_key()?).map_err(error)?;
     let copies = crate::commands::backup::own_copies(&main.state.path).len() as u64;
@@ -328,7 +355,7 @@ pub(crate) async fn forget(
         let rows: serde_json::Map<String, Value> =
             removed.iter().map(|removed| (removed.table.clone(), json!(removed.rows))).collect();
         Out::stdout().json(&json!({
-            "partnership": known.name, "removed": rows, "card_in_ils": has_card, "copies_of_the_store": copies,
+            "partnership": known.name, "removed": rows, "card_in_ils": has_card, "opted_out": no_card, "copies_of_the_store": copies,
         }));
         return Ok(Exit::Done);
     }
@@ -338,13 +365,15 @@ pub(crate) async fn forget(
     if has_card {
         out.line("The card in the ILS stays, and is the library's: staff can end or delete it there.");
     }
-    out.line(
-        "While the roster has the student, the next run takes them for a newcomer: ask the district to leave them out, or the library to \
-         keep them out by [eligible].",
-    );
+    if no_card {
+        out.line("That no card is wanted is kept, as a digest alone: no card is made again.");
+    } else {
+        out.line(ROSTER_HAS_IT);
+    }
     if copies > 0 {
         out.line(&format!(
-            "{} of the store made before still has the student, and goes by itself: `[state] backups` says how many are kept.",
+            "The student is still in {} of the store made before: daily backups go by themselves (`[state] backups`), a store that a \
+             restore kept is yours to delete.",
             counted(copies, "copy", "copies")
         ));
     }

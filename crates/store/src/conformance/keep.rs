@@ -232,7 +232,18 @@ pub async fn everything_about_a_person_is_told_and_forgotten(store: &impl Store)
     let runs = store.runs(Some(id), 100).await.unwrap().len();
     let removed = store.forget(id, person(1), moment(300), "pat").await.unwrap();
     let rows: Vec<(&str, u64)> = removed.iter().map(|r| (r.table.as_str(), r.rows)).collect();
-    assert_eq!(rows, [("pin", 1), ("intent", 2), ("change", 2), ("link", 1), ("link_detail", 1)]);
+    assert_eq!(
+        rows,
+        [
+            ("pin", 1),
+            ("intent", 2),
+            ("change", 2),
+            ("link", 1),
+            ("link_detail", 1),
+            ("answer", 0),
+            ("wish", 0)
+        ]
+    );
     assert!(store.held(id, person(1)).await.unwrap().is_empty());
     assert_eq!(store.index(id).await.unwrap().len(), 2);
     assert!(!store.held(id, person(2)).await.unwrap().is_empty());

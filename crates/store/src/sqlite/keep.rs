@@ -9,10 +9,10 @@ use rusqlite::{Row, params};
 use super::codes::Coded;
 use super::db::Db;
 use super::fault::{Fault, not_found};
-use super::values::{count, moment, nanoseconds, optional_moment};
-use super::{audit, journal, ledger, plans, purge, runs};
+use super::values::{count, digest, moment, nanoseconds, optional_moment};
+use super::{audit, decisions, journal, ledger, plans, purge, runs};
 use crate::keep::{Held, HeldChange, HeldWrite, Removed, Retained, Retention};
-use crate::rows::{ChangeId, IntentEnd, IntentKind, PartnershipId, PinBatchId, RunId};
+use crate::rows::{ChangeId, IntentEnd, IntentKind, PartnershipId, PinBatchId, RunId, Wish};
 use crate::store::StoreError;
 
 // ---- how long things stay ----
@@ -99,8 +99,8 @@ pub(super) fn held(db: &Db<'_>, partnership: PartnershipId, person: Digest) -> R
     let key = params![partnership.0, person.0.as_slice()];
     let link = ledger::links(db, partnership, &[person])?.pop();
     let sql = format!(
-        "select {} from change c where c.person = ?2 and c.run in (select id from run where partnership = ?1)
-         order by c.id desc",
+        "select {} from change c where c.run in (select id from run where partnership = ?1)
+         and (c.person = ?2 or c.link = {OWN_LINK}) order by c.id desc",
         plans::COLUMNS
     );
     let mut statement = db.conn.prepare_cached(&sql)?;
@@ -112,14 +112,15 @@ pub(super) fn held(db: &Db<'_>, partnership: PartnershipId, person: Digest) -> R
         let (kind, state) = (change.kind, change.state);
         changes.push(HeldChange { run, kind, state, school: change.school.1, spool: change.spool });
     }
-    let mut statement = db.conn.prepare_cached(
-        "select run, kind, at, ended, ended_at, fields, sealed is not null, before_values, change from intent
-         where partnership = ?1 and person = ?2 order by id desc",
-    )?;
+    let sql = format!(
+        "select run, kind, at, ended, ended_at, fields, sealed is not null, before_values, change, person from intent
+         where {OWN_WRITES} order by id desc"
+    );
+    let mut statement = db.conn.prepare_cached(&sql)?;
     let mut rows = statement.query(key)?;
     let mut writes = Vec::new();
     while let Some(row) = rows.next()? {
-        writes.push(write(db, person, row)?);
+        writes.push(write(db, row)?);
     }
     let mut statement =
         db.conn.prepare_cached("select made_at, batch from pin where partnership = ?1 and person = ?2")?;
@@ -128,15 +129,28 @@ pub(super) fn held(db: &Db<'_>, partnership: PartnershipId, person: Digest) -> R
         Some(row) => Some((moment(row.get(0)?)?, row.get::<_, Option<i64>>(1)?.map(PinBatchId))),
         None => None,
     };
-    Ok(Held { link, changes, writes, pin })
+    let about = |wish: &Wish| wish.person == person;
+    let wish = decisions::wishes(db, partnership)?.into_iter().find(about);
+    let answers = decisions::answers(db, partnership)?;
+    let answers = answers.into_iter().filter(|answer| answer.person == person).collect();
+    Ok(Held { link, changes, writes, pin, wish, answers })
 }
 
-fn write(db: &Db<'_>, person: Digest, row: &Row<'_>) -> Result<HeldWrite, Fault> {
+/// The person's link. What was done to a card under an earlier student number hangs on it.
+const OWN_LINK: &str = "(select id from link where partnership = ?1 and person = ?2)";
+
+/// The writes of a person, also under an earlier student number.
+const OWN_WRITES: &str = "partnership = ?1 and (person = ?2 or change in (select id from change where link =
+    (select id from link where partnership = ?1 and person = ?2)))";
+
+fn write(db: &Db<'_>, row: &Row<'_>) -> Result<HeldWrite, Fault> {
     let kind = IntentKind::from_code(row.get(1)?)?;
     let end = row.get::<_, Option<i64>>(3)?.map(IntentEnd::from_code).transpose()?;
     let before: Option<Vec<u8>> = row.get(7)?;
     let before = match before {
-        Some(sealed) => Some(journal::open_before(db, ChangeId(row.get(8)?), person, kind, &sealed)?),
+        Some(sealed) => {
+            Some(journal::open_before(db, ChangeId(row.get(8)?), digest(row, 9)?, kind, &sealed)?)
+        }
         None => None,
     };
     Ok(HeldWrite {
@@ -153,11 +167,12 @@ fn write(db: &Db<'_>, person: Digest, row: &Row<'_>) -> Result<HeldWrite, Fault>
 /// Tables that name a person, in an order in which nothing is left that hangs on what is gone.
 const OF_A_PERSON: &[(&str, &str, &str)] = &[
     ("pin", "a PIN that waited to be handed out", "partnership = ?1 and person = ?2"),
-    ("intent", "writes in the journal", "partnership = ?1 and person = ?2"),
+    ("intent", "writes in the journal", OWN_WRITES),
     (
         "change",
         "planned changes, with what they wanted",
-        "person = ?2 and run in (select id from run where partnership = ?1)",
+        "run in (select id from run where partnership = ?1)
+         and (person = ?2 or link = (select id from link where partnership = ?1 and person = ?2))",
     ),
     ("link", "the link between student and patron", "partnership = ?1 and person = ?2"),
     ("link_detail", "what the link held: ids, numbers, codes, digests", "partnership = ?1 and person = ?2"),
@@ -173,9 +188,8 @@ pub(super) fn forget(
     who: &str,
 ) -> Result<Vec<Removed>, Fault> {
     let key = params![partnership.0, person.0.as_slice()];
-    let mut open = db.conn.prepare_cached(
-        "select count(*) from intent where partnership = ?1 and person = ?2 and ended is null",
-    )?;
+    let sql = format!("select count(*) from intent where {OWN_WRITES} and ended is null");
+    let mut open = db.conn.prepare_cached(&sql)?;
     let writes: u64 = count(open.query_row(key, |row| row.get(0))?)?;
     if writes > 0 {
         return Err(StoreError::Unsettled { writes }.into());
@@ -198,7 +212,8 @@ pub(super) fn forget(
 fn count_as_not_done(db: &Db<'_>, partnership: PartnershipId, person: Digest) -> Result<(), Fault> {
     let mut statement = db.conn.prepare_cached(
         "select run, kind, school_label from change
-         where person = ?2 and state in (?3, ?4) and run in (select id from run where partnership = ?1)",
+         where state in (?3, ?4) and run in (select id from run where partnership = ?1)
+         and (person = ?2 or link = (select id from link where partnership = ?1 and person = ?2))",
     )?;
     let (ready, waiting) = (ChangeState::Ready.code(), ChangeState::Waiting.code());
     let mut rows = statement.query(params![partnership.0, person.0.as_slice(), ready, waiting])?;

@@ -43,6 +43,8 @@ const REMOVED: &[Goes] = &[
         what: "decisions about plans",
         which: "run in (select id from run where partnership = ?1)",
     },
+    Goes { table: "wish", what: "wishes of families, by digests", which: "partnership = ?1" },
+    Goes { table: "answer", what: "answers to reviews, by digests", which: "partnership = ?1" },
     Goes { table: "run", what: "runs, with their counts by school and findings", which: "partnership = ?1" },
     Goes { table: "link", what: "links between students and patrons", which: "partnership = ?1" },
     Goes {

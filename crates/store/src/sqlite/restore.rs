@@ -285,6 +285,8 @@ fn prepare(
         "update link set missing_since = null, feeds_missed = 0 where missing_since is not null or feeds_missed <> 0",
         [],
     )?;
+    // A source that gives changes alone is read in full once: who went and came since is not in the changes to come.
+    transaction.execute("update partnership set cursor = null, full_at = null", [])?;
     for purged in &known.purges {
         restored.purged_again.extend(purge_again(&db, purged, &known.years)?);
     }
