@@ -102,7 +102,10 @@ fn s27_a_restored_store_waits_and_says_why() {
     ils.reset_counts();
     let waits = library.json(&["sync", "oak"], 3);
     let why = &waits["waiting_for"][0];
-    assert_eq!((&why["guard"], &why["found"], &waits["writes"]), (&json!("after_restore"), &json!(2), &json!(0)));
+    assert_eq!(
+        (&why["guard"], &why["found"], &waits["writes"]),
+        (&json!("after_restore"), &json!(2), &json!(0))
+    );
     assert!(why["likely_cause"].as_str().unwrap().contains("was restored on"), "{why}");
     assert!(why["likely_cause"].as_str().unwrap().contains("by kim"), "{why}");
     assert_eq!(ils.messages(), 0, "nothing was asked and nothing written");
@@ -131,7 +134,9 @@ fn s27_a_restore_refuses_a_wrong_key_and_what_is_no_backup() {
     library.run(&["restore", &copy]).expect(78).says(&["another key"]);
     fs::write(&key, right).unwrap();
     assert_eq!(states(&library), 2);
-    assert!(!below(&library.path("state")).iter().any(|file| file.to_string_lossy().contains("before-restore")));
+    assert!(
+        !below(&library.path("state")).iter().any(|file| file.to_string_lossy().contains("before-restore"))
+    );
 }
 
 /// Killed at a hundred moments, one whole store is there: the one before, or the backup's.
@@ -155,7 +160,9 @@ fn s27_a_restore_that_is_killed_leaves_one_whole_store() {
         }
         library.run(&["runs"]).expect(0);
     }
-    println!("{killed} of 30 killed at work; {of_before} times the store before, {of_backup} times the backup's");
+    println!(
+        "{killed} of 30 killed at work; {of_before} times the store before, {of_backup} times the backup's"
+    );
     assert!(killed > 0, "every kill came too late");
     library.run(&["restore", &copy]).expect(0);
     assert_eq!(states(&library), 30);
@@ -223,10 +230,8 @@ fn s20_a_purge_removes_every_byte_and_certifies_it() {
     assert_eq!(states(&library), 12);
 
     let certificate = library.path("certificate.txt");
-    let done = library.json(
-        &["purge", "oak", "--yes", "--as", "kim", "--out", &certificate.display().to_string()],
-        0,
-    );
+    let done = library
+        .json(&["purge", "oak", "--yes", "--as", "kim", "--out", &certificate.display().to_string()], 0);
     assert_eq!((&done["removed"]["link"], &done["kept_in_ils"]["made"]), (&json!(12), &json!(12)));
     assert_eq!(done["file_still_there"], true);
     assert_eq!(ils.patrons().len(), 12, "nothing is deleted in the ILS");
@@ -329,7 +334,11 @@ fn a_students_inventory_has_no_value_unless_it_is_asked_for() {
     let values = [GIVEN, FAMILY, "2013-02-28", "Elm School"];
     // Before there is a card, the plan alone knows the student.
     let plain = library.run(&["inventory", "oak", &id]).expect(0);
-    assert!(plain.stdout.contains("what that change wants: ") && plain.stdout.contains("surname"), "{}", plain.both());
+    assert!(
+        plain.stdout.contains("what that change wants: ") && plain.stdout.contains("surname"),
+        "{}",
+        plain.both()
+    );
     silent(&plain, &values);
     let shown = library.run(&["inventory", "oak", &id, "--reveal"]).expect(0);
     for value in values {
@@ -338,7 +347,13 @@ fn a_students_inventory_has_no_value_unless_it_is_asked_for() {
     let waiting = library.json(&["sync", "oak"], 3);
     library.run(&["approve", &waiting["run"].to_string()]).expect(0);
     let plain = library.run(&["inventory", "oak", &id]).expect(0);
-    for part in ["the card's number", "sealed", "the PIN of the new card", "digest", "how the student and the patron stand"] {
+    for part in [
+        "the card's number",
+        "sealed",
+        "the PIN of the new card",
+        "digest",
+        "how the student and the patron stand",
+    ] {
         assert!(plain.stdout.contains(part), "{part}: {}", plain.both());
     }
     silent(&plain, &[GIVEN, FAMILY, "2013-02-28", &number(&id), "Elm School"]);
@@ -350,7 +365,10 @@ fn a_students_inventory_has_no_value_unless_it_is_asked_for() {
     assert_eq!(value("the card's number, and its digest"), json!(number(&id)));
     assert_eq!(value("school"), "1001 Elm School");
     let pins: Vec<String> = ils.patrons().into_iter().filter_map(|patron| patron.pin).collect();
-    assert!(!pins.is_empty() && pins.iter().all(|pin| !all.to_string().contains(&format!("\"{pin}\""))), "{all}");
+    assert!(
+        !pins.is_empty() && pins.iter().all(|pin| !all.to_string().contains(&format!("\"{pin}\""))),
+        "{all}"
+    );
     let nobody = library.json(&["inventory", "oak", "1"], 0);
     assert_eq!((&nobody["held"], &nobody["items"]), (&json!(false), &json!([])));
     let log = log_of(&library);
@@ -366,7 +384,11 @@ fn a_student_is_forgotten_and_the_card_stays() {
     library.run(&["forget", "oak", first]).expect(64).says(&["nothing was removed", "--yes"]);
     assert_eq!(states(&library), 3);
     let gone = library.run(&["forget", "oak", first, "--yes", "--as", "pat"]).expect(0);
-    assert!(gone.stdout.contains("The card in the ILS stays") && gone.stdout.contains("--opt-out"), "{}", gone.both());
+    assert!(
+        gone.stdout.contains("The card in the ILS stays") && gone.stdout.contains("--opt-out"),
+        "{}",
+        gone.both()
+    );
     assert_eq!(library.json(&["inventory", "oak", first], 0)["held"], false);
     assert_eq!((states(&library), ils.patrons().len()), (2, 3));
     library.run(&["forget", "oak", first, "--yes"]).expect(1).says(&["nothing is stored"]);
@@ -379,7 +401,12 @@ fn a_student_is_forgotten_and_the_card_stays() {
     let kept = library.json(&["inventory", "oak", second, "--reveal"], 0);
     let items = kept["items"].as_array().unwrap();
     assert!(items.iter().any(|item| item["what"].as_str().unwrap().contains("wish")), "{kept}");
-    assert!(!items.iter().any(|item| item["kept_as"] == "sealed" && item["what"].as_str().unwrap().contains("number")), "{kept}");
+    assert!(
+        !items
+            .iter()
+            .any(|item| item["kept_as"] == "sealed" && item["what"].as_str().unwrap().contains("number")),
+        "{kept}"
+    );
     let log = log_of(&library);
     assert_eq!(log.iter().filter(|(what, _)| what == "forget").count(), 2, "{log:?}");
 }

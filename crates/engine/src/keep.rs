@@ -66,6 +66,11 @@ impl Engine {
         }
         let day = |at: Timestamp| self.settings.timezone.to_datetime(at).date();
         let of = last.backup_at.map(|at| format!(" of {}", day(at))).unwrap_or_default();
-        Ok(Some(format!("a backup{of} was restored on {} by {}", day(last.at), last.who)))
+        let unknown = if last.decisions_known {
+            ""
+        } else {
+            ", without what families and staff have decided since: note every no again before anything is made"
+        };
+        Ok(Some(format!("a backup{of} was restored on {} by {}{unknown}", day(last.at), last.who)))
     }
 }

@@ -116,7 +116,8 @@ async fn restored(mut town: Town, folder: &Path, roster: &[Kid]) -> Town {
     assert_eq!(town.sync(roster).await.run.result.counts.create, 3);
     town.clock.days(1);
     town.store = Arc::new(SqliteStore::open_in_memory(&key(), entropy()).unwrap());
-    let asked = RestoreAsked { at: town.clock.now(), who: "pat".into(), anyway: false };
+    let asked =
+        RestoreAsked { at: town.clock.now(), who: "pat".into(), decisions: Vec::new(), anyway: false };
     let done = SqliteStore::restore(&copy, &path, &key(), entropy(), &asked).unwrap();
     assert_eq!(done.cards, 5);
     town.clock.days(1);

@@ -2,6 +2,7 @@
 //! one child, and how long things stay.
 
 use jiff::Timestamp;
+use rostercard_core::digest::Digest;
 use rostercard_core::field::FieldSet;
 use rostercard_core::patron::PatronValues;
 use rostercard_core::plan::{ChangeKind, ChangeState};
@@ -36,6 +37,50 @@ pub struct RestoreNote {
     pub who: String,
     /// When the backup was made, where it says so.
     pub backup_at: Option<Timestamp>,
+    /// Whether it is known what people decided about people until then: wishes of families, answers to reviews.
+    pub decisions_known: bool,
+}
+
+/// Something that a person decided about a person, as it is mirrored beside a backup: no look-up could rebuild it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// The permanent id of the partnership.
+    pub partnership: String,
+    /// The permanent id of its ILS.
+    pub ils: String,
+    /// Its name when it last ran.
+    pub name: String,
+    /// About whom, by a keyed digest.
+    pub person: Digest,
+    /// When.
+    pub at: Timestamp,
+    /// Who decided, or noted it.
+    pub who: String,
+    /// What.
+    pub what: DecidedWhat,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DecidedWhat {
+    /// A family's wish ([`crate::rows::Wish`]), also one that has ended.
+    Wish {
+        /// Whose, by names and birth date, where that is known: a keyed digest.
+        identity: Option<Digest>,
+        /// Whether a card is wanted.
+        wants: bool,
+        /// How it came.
+        origin: String,
+        /// When and by whom it was ended.
+        ended: Option<(Timestamp, String)>,
+    },
+    /// An answer to a review ([`crate::rows::Answer`]).
+    Answer {
+        /// The question's code.
+        question: String,
+        /// The answer's word.
+        answer: String,
+    },
 }
 
 /// Until when things are kept. What is older goes.

@@ -6,7 +6,7 @@ use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 
-use crate::keep::{AuditEntry, Held, Purge, Removed, RestoreNote, Retained, Retention, Year};
+use crate::keep::{AuditEntry, Decided, Held, Purge, Removed, RestoreNote, Retained, Retention, Year};
 use crate::rows::{
     Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
     LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership,
@@ -83,6 +83,14 @@ pub enum StoreError {
         /// The file.
         what: String,
     },
+    /// What people decided about people since a backup was made is known from nowhere.
+    #[error(
+        "what families and staff decided stands beside a backup, and {what} is not there: nothing was done"
+    )]
+    NoDecisions {
+        /// The file.
+        what: String,
+    },
     /// Writes to the ILS have no known end, and what is known of them must not be lost.
     #[error("{writes} writes to the ILS have no known end yet: nothing was done")]
     Unsettled {
@@ -134,6 +142,10 @@ impl StoreError {
             }
             Self::PatronTaken => "two students have the same card: see `rostercard show` for the run",
             Self::InTheWay { .. } => "name another file, or move it away",
+            Self::NoDecisions { .. } => {
+                "copy the newest file of that kind beside the backup, under that name; without it a child whose family said no may \
+                 get a card"
+            }
             Self::Unsettled { .. } => {
                 "run `rostercard sync`: it looks them up first, once they are old enough; then start again"
             }
@@ -412,6 +424,13 @@ pub trait Store: Send + Sync {
     ///
     /// [`StoreError::Unsettled`] while a write of it has no known end.
     async fn purge(&self, partnership: PartnershipId, at: Timestamp, who: &str) -> Result<Purge, StoreError>;
+
+    /// What people decided about people: wishes and answers, also those that have ended, of every partnership.
+    async fn decisions_to_mirror(&self) -> Result<Vec<Decided>, StoreError>;
+
+    /// Takes decisions in that are not there yet; how many were new. Of two wishes of a person the later one holds; taken
+    /// twice is taken once. Those of a purged partnership are left out.
+    async fn take_mirrored(&self, decided: Vec<Decided>) -> Result<u64, StoreError>;
 
     /// The partnerships that were purged, in order of their permanent ids.
     async fn purges(&self) -> Result<Vec<Purge>, StoreError>;

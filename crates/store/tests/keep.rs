@@ -15,7 +15,7 @@ use rostercard_store::conformance::sample::{
     applied, create, head, intend, link, moment, number, partnership, person, range, ready_creates, run,
 };
 use rostercard_store::keep::AuditEntry;
-use rostercard_store::rows::{Missing, NumberDraw, PartnershipId, RunResult};
+use rostercard_store::rows::{Answer, Missing, NumberDraw, PartnershipId, RunResult, Wish};
 use rostercard_store::{RestoreAsked, Restored, SqliteStore, Store, StoreError, StoreKey};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -50,7 +50,7 @@ impl Place {
     }
 
     fn restore(&self, name: &str, anyway: bool) -> Result<Restored, StoreError> {
-        let asked = RestoreAsked { at: moment(1_000), who: "pat".into(), anyway };
+        let asked = RestoreAsked { at: moment(1_000), who: "pat".into(), decisions: Vec::new(), anyway };
         SqliteStore::restore(&self.path(name), &self.store(), &key(), entropy(), &asked)
     }
 
@@ -95,9 +95,19 @@ async fn s27_a_backup_is_made_while_others_write_and_read() {
     let file = place.path("backups/one.db");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::metadata(&file).unwrap().len(), facts.bytes);
-    assert_eq!(fs::read_dir(place.path("backups")).unwrap().count(), 1, "one file, and nothing beside it");
+    let beside = || {
+        let mut names: Vec<String> = fs::read_dir(place.path("backups"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(beside(), ["one.db", "one.db.decisions"]);
+    let decisions = place.path("backups/one.db.decisions");
+    assert_eq!(fs::metadata(&decisions).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(cards_of(&file).await as u64, facts.cards);
-    assert_eq!(fs::read_dir(place.path("backups")).unwrap().count(), 1, "looking at it leaves nothing");
+    assert_eq!(beside(), ["one.db", "one.db.decisions"], "looking at it leaves nothing");
 }
 
 #[tokio::test]
@@ -283,6 +293,95 @@ async fn s27_a_lost_or_broken_store_is_restored_too() {
     let restored = place.restore("b.db", false).unwrap();
     assert!(!restored.old_was_read);
     drop(SqliteStore::open_reader(&restored.kept.unwrap(), &StoreKey::new([9; 32])).unwrap());
+}
+
+fn no(n: u32, at: i64) -> Wish {
+    let (who, origin) = ("pat".to_owned(), "command".to_owned());
+    Wish { person: person(n), identity: None, wants: false, at: moment(at), who, origin }
+}
+
+#[tokio::test]
+async fn s27_what_families_decided_comes_back_from_the_second_file() {
+    let place = Place::new();
+    let id = place.with_cards(3).await;
+    let store = open(&place.store()).unwrap();
+    store.write_wishes(id, vec![no(1, 1)]).await.unwrap();
+    drop(store);
+    place.backup("old.db").unwrap();
+    let store = open(&place.store()).unwrap();
+    store.write_wishes(id, vec![no(2, 2)]).await.unwrap();
+    let answer = Answer {
+        person: person(5),
+        question: "two_patrons".into(),
+        answer: "skip".into(),
+        at: moment(3),
+        who: "kim".into(),
+    };
+    store.write_answers(id, vec![answer.clone()], Vec::new()).await.unwrap();
+    drop(store);
+    place.backup("new.db").unwrap();
+    let text = fs::read_to_string(place.path("new.db.decisions")).unwrap();
+    assert_eq!(text.lines().count(), 4, "{text}");
+
+    // The store is lost, and the newer file is there: it is the older backup's no longer.
+    fs::remove_file(place.store()).unwrap();
+    fs::rename(place.path("old.db.decisions"), place.path("aside")).unwrap();
+    let refused = place.restore("old.db", false).unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::NoDecisions { what } if what.ends_with("old.db.decisions")),
+        "{refused:?}"
+    );
+    assert!(!place.store().exists());
+    let asked = RestoreAsked {
+        at: moment(1_000),
+        who: "pat".into(),
+        decisions: vec![place.path("new.db.decisions")],
+        anyway: false,
+    };
+    let restored =
+        SqliteStore::restore(&place.path("old.db"), &place.store(), &key(), entropy(), &asked).unwrap();
+    assert_eq!((restored.decisions_taken, restored.decisions_known), (2, true));
+    let store = open(&place.store()).unwrap();
+    assert_eq!(store.wishes(id).await.unwrap(), [no(1, 1), no(2, 2)]);
+    assert_eq!(store.answers(id).await.unwrap(), [answer]);
+    drop(store);
+    // Without it, only by force, and the store knows.
+    fs::remove_file(place.store()).unwrap();
+    let restored = place.restore("old.db", true).unwrap();
+    assert!(!restored.decisions_known && restored.decisions_taken == 0);
+    assert!(!open(&place.store()).unwrap().restores().await.unwrap()[0].decisions_known);
+}
+
+#[tokio::test]
+async fn s27_a_spoilt_file_of_decisions_is_not_taken_for_half_of_one() {
+    let place = Place::new();
+    let id = place.with_cards(1).await;
+    let store = open(&place.store()).unwrap();
+    store.write_wishes(id, vec![no(1, 1), no(2, 2)]).await.unwrap();
+    drop(store);
+    place.backup("b.db").unwrap();
+    let file = place.path("b.db.decisions");
+    let whole = fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    for (spoilt, says) in [
+        (lines[..2].join("\n"), "cut short: 1 of 2"),
+        (whole[..whole.len() - 9].to_owned(), "b.db.decisions:3"),
+        (format!("{}\nnoise", lines[0]), "b.db.decisions:2"),
+        (whole.replacen("\"person\":\"", "\"person\":\"zz", 1), "b.db.decisions:2"),
+        (String::new(), "b.db.decisions:1"),
+    ] {
+        fs::write(&file, spoilt).unwrap();
+        let error = place.restore("b.db", false).unwrap_err();
+        assert!(
+            matches!(error, StoreError::Damaged(_)) && error.to_string().contains(says),
+            "{says}: {error}"
+        );
+    }
+    let head = lines[0].replace("\"key_id\":\"", "\"key_id\":\"00");
+    fs::write(&file, [&head, lines[1], lines[2]].join("\n")).unwrap();
+    assert!(matches!(place.restore("b.db", false), Err(StoreError::WrongKey { .. })));
+    fs::write(&file, whole).unwrap();
+    assert!(place.restore("b.db", false).unwrap().decisions_known);
 }
 
 #[tokio::test]

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
-use rostercard_store::keep::{AuditEntry, Held, Purge, Removed, RestoreNote, Retained, Retention, Year};
+use rostercard_store::keep::{
+    AuditEntry, Decided, Held, Purge, Removed, RestoreNote, Retained, Retention, Year,
+};
 use rostercard_store::rows::{
     Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
     LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership,
@@ -154,5 +156,7 @@ passed_on! {
     fn forget(&self, partnership: PartnershipId, person: Digest, at: Timestamp, who: &str) -> Result<Vec<Removed>, StoreError>;
     fn purge_preview(&self, partnership: PartnershipId) -> Result<Vec<Removed>, StoreError>;
     fn purge(&self, partnership: PartnershipId, at: Timestamp, who: &str) -> Result<Purge, StoreError>;
+    fn decisions_to_mirror(&self) -> Result<Vec<Decided>, StoreError>;
+    fn take_mirrored(&self, decided: Vec<Decided>) -> Result<u64, StoreError>;
     fn purges(&self) -> Result<Vec<Purge>, StoreError>;
 }

@@ -65,18 +65,24 @@ pub(crate) fn restore(
     let asked = RestoreAsked {
         at: machine::now(),
         who: args.who.clone().unwrap_or_else(|| environment.login()),
+        decisions: newest_decisions(&setup.main()?.state.path.join(FOLDER)).into_iter().collect(),
         anyway: args.anyway,
     };
     let restored = SqliteStore::restore(&args.file, &path, &key, Arc::new(machine::random), &asked);
-    let restored = restored.map_err(|error| match error {
+    let restored = restored.map_err(|error| match &error {
         StoreError::Unsettled { writes } => {
             let hint = "run `rostercard sync` first: it looks them up. --anyway restores all the same, and a card that was just \
                         being made may then be unknown to the store";
-            let are = counted(writes, "write to the ILS has", "writes to the ILS have");
+            let are = counted(*writes, "write to the ILS has", "writes to the ILS have");
             complain(global.json, &format!("{are} no known end yet: the store is as it was"), hint);
             Exit::Failed
         }
-        error => setup.store_error(&error),
+        StoreError::NoDecisions { .. } => {
+            let hint = format!("{}; --anyway restores without it", error.hint());
+            complain(global.json, &error.to_string(), &hint);
+            Exit::Failed
+        }
+        _ => setup.store_error(&error),
     })?;
     if global.json {
         Out::stdout().json(&json!({
@@ -84,7 +90,8 @@ pub(crate) fn restore(
             "backup_at": restored.backup_at.map(|at| at.to_string()), "kept": restored.kept,
             "dropped": restored.dropped, "purged_again": restored.purged_again,
             "forgotten_since": restored.forgotten_since, "unsettled": restored.unsettled,
-            "old_was_read": restored.old_was_read,
+            "old_was_read": restored.old_was_read, "decisions_taken": restored.decisions_taken,
+            "decisions_known": restored.decisions_known,
         }));
     } else {
         in_words(&restored);
@@ -115,6 +122,15 @@ fn in_words(restored: &Restored) {
             "{changes} that waited when the backup was made will not be made; the next run plans anew."
         ));
     }
+    if restored.decisions_taken > 0 {
+        let taken = counted(restored.decisions_taken, "wish or answer", "wishes and answers");
+        out.line(&format!("{taken} of the time since the backup came from the file of decisions, or from the store that was there."));
+    }
+    if !restored.decisions_known {
+        out.line(
+            "What families and staff have decided since is not known: note every no again (`rostercard optout`) before you approve anything.",
+        );
+    }
     for name in &restored.purged_again {
         out.line(&format!("Partnership {name} was purged since the backup, and is purged again."));
     }
@@ -144,8 +160,12 @@ pub(crate) fn daily(setup: &Setup) -> Result<(), Exit> {
     match SqliteStore::backup(&path, &key, &file, machine::now()) {
         Ok(facts) => {
             tracing::info!(file = %file.display(), cards = facts.cards, "Made the day's backup of the store.");
-            for old in dailies(&folder).iter().rev().skip(keep) {
-                if let Err(error) = std::fs::remove_file(old) {
+            let all = dailies(&folder);
+            for old in all.iter().rev().skip(keep).flat_map(|old| [old.clone(), decisions_of(old)]) {
+                if !old.exists() {
+                    continue;
+                }
+                if let Err(error) = std::fs::remove_file(&old) {
                     tracing::warn!(file = %old.display(), %error, "An old backup could not be removed.");
                 }
             }
@@ -163,6 +183,18 @@ pub(crate) fn daily(setup: &Setup) -> Result<(), Exit> {
         }
     }
     Ok(())
+}
+
+/// The file of decisions beside a backup.
+fn decisions_of(backup: &Path) -> PathBuf {
+    let mut name = backup.as_os_str().to_owned();
+    name.push(".decisions");
+    PathBuf::from(name)
+}
+
+/// The newest file of decisions beside the daily backups: it may know of more than that of an older backup.
+fn newest_decisions(folder: &Path) -> Option<PathBuf> {
+    dailies(folder).iter().rev().map(|backup| decisions_of(backup)).find(|file| file.is_file())
 }
 
 /// The daily backups, oldest first.

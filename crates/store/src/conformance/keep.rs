@@ -7,10 +7,10 @@ use super::sample::{
     applied, change, create, head, intend, link, moment, number, partnership, person, ready_creates, run,
     values,
 };
-use crate::keep::{AuditEntry, Retention};
+use crate::keep::{AuditEntry, Decided, DecidedWhat, Retention};
 use crate::rows::{
-    ChangeSelection, IntentEnd, IntentKind, NewPause, NewRun, NumberDraw, PartnershipId, PauseScope,
-    PlanDecision, RunId, RunResult, Settlement,
+    Answer, ChangeSelection, IntentEnd, IntentKind, NewPause, NewRun, NumberDraw, PartnershipId, PauseScope,
+    PlanDecision, RunId, RunResult, Settlement, Wish,
 };
 use crate::store::{Store, StoreError};
 
@@ -362,6 +362,71 @@ pub async fn s20_a_purge_leaves_nothing_of_a_partnership(store: &impl Store) {
     assert!(matches!(store.purge(id, moment(500), "kim").await, Err(StoreError::NotFound { .. })));
     let new = store.partnership("district-three", "ils-one", "one").await.unwrap().id;
     assert!(store.index(new).await.unwrap().is_empty() && store.runs(Some(new), 9).await.unwrap().is_empty());
+}
+
+/// A family's wish.
+fn wish(n: u32, wants: bool, at: i64) -> Wish {
+    let (identity, who, origin) = (Some(person(n + 700)), "pat".to_owned(), "command".to_owned());
+    Wish { person: person(n), identity, wants, at: moment(at), who, origin }
+}
+
+/// What people decided goes to a file and comes back from it; taken twice is taken once, and of two wishes of a person the
+/// later one holds.
+pub async fn s27_decisions_are_mirrored_and_taken_once(store: &impl Store) {
+    let id = partnership(store).await.id;
+    store.write_wishes(id, vec![wish(1, false, 100), wish(2, true, 100)]).await.unwrap();
+    store.write_wishes(id, vec![wish(1, true, 200)]).await.unwrap();
+    let answer = |n: u32, at| Answer {
+        person: person(n),
+        question: "two_patrons".into(),
+        answer: "skip".into(),
+        at: moment(at),
+        who: "kim".into(),
+    };
+    store.write_answers(id, vec![answer(3, 50)], Vec::new()).await.unwrap();
+    let mirrored = store.decisions_to_mirror().await.unwrap();
+    assert_eq!(mirrored.len(), 4, "those that have ended too");
+    assert!(mirrored.iter().all(|one| one.partnership == "district-one" && one.ils == "ils-one"));
+    assert_eq!(store.take_mirrored(mirrored.clone()).await.unwrap(), 0, "they are there");
+    assert_eq!(store.decisions_to_mirror().await.unwrap(), mirrored);
+
+    // Of a newer day: a no that the store does not have, an answer, and a partnership that it does not know.
+    let mut newer = mirrored.clone();
+    let no = |n, at, partnership: &str| Decided {
+        partnership: partnership.into(),
+        ils: "ils-one".into(),
+        name: "x".into(),
+        person: person(n),
+        at: moment(at),
+        who: "lee".into(),
+        what: DecidedWhat::Wish { identity: None, wants: false, origin: "file".into(), ended: None },
+    };
+    newer.push(no(2, 300, "district-one"));
+    newer.push(no(9, 300, "district-nine"));
+    // An older one than what holds is noted, and does not hold.
+    newer.push(no(1, 150, "district-one"));
+    assert_eq!(store.take_mirrored(newer.clone()).await.unwrap(), 3);
+    assert_eq!(store.take_mirrored(newer).await.unwrap(), 0, "twice is once");
+    let mut holds: Vec<(u32, bool)> = Vec::new();
+    for wish in store.wishes(id).await.unwrap() {
+        let n = (0..10).find(|n| person(*n) == wish.person).unwrap();
+        holds.push((n, wish.wants));
+    }
+    holds.sort_unstable();
+    assert_eq!(holds, [(1, true), (2, false)]);
+    let nine = store.partnership("district-nine", "ils-one", "x").await.unwrap().id;
+    assert_eq!(store.wishes(nine).await.unwrap().len(), 1);
+    assert_eq!(store.answers(id).await.unwrap(), [answer(3, 50)]);
+    // Of a partnership that was purged nothing comes back.
+    store.purge(nine, moment(400), "kim").await.unwrap();
+    assert_eq!(store.take_mirrored(vec![no(9, 300, "district-nine")]).await.unwrap(), 0);
+    // A family's no outlives that the student is forgotten; a yes does not.
+    assert!(matches!(store.forget(id, person(2), moment(500), "pat").await, Ok(_)));
+    assert!(store.held(id, person(2)).await.unwrap().wish.is_some_and(|wish| !wish.wants));
+    store.forget(id, person(1), moment(501), "pat").await.unwrap();
+    assert!(store.held(id, person(1)).await.unwrap().is_empty());
+    store.forget(id, person(3), moment(502), "pat").await.unwrap();
+    assert!(store.answers(id).await.unwrap().is_empty());
 }
 
 /// What is not known to be written or not must be found out first.

@@ -86,6 +86,7 @@ cases! { $
     keep::everything_about_a_person_is_told_and_forgotten,
     keep::a_person_who_waits_is_taken_from_the_plan,
     keep::s20_a_purge_leaves_nothing_of_a_partnership,
+    keep::s27_decisions_are_mirrored_and_taken_once,
     keep::s20_a_purge_waits_for_open_writes,
     plans::changes_come_in_pages,
     plans::changes_are_counted,

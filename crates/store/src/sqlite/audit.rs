@@ -79,9 +79,19 @@ pub(super) fn list(db: &Db<'_>, since: Option<Timestamp>, most: usize) -> Result
     Ok(entries)
 }
 
+/// Notes that a backup was restored.
+pub(super) fn note_restore(db: &Db<'_>, note: &RestoreNote) -> Result<(), Fault> {
+    db.conn.execute(
+        "insert into restored (at, who, backup_at, decisions_known) values (?1, ?2, ?3, ?4)",
+        params![nanoseconds(note.at), note.who, note.backup_at.map(nanoseconds), note.decisions_known],
+    )?;
+    Ok(())
+}
+
 /// The backups that were restored, oldest first.
 pub(super) fn restores(db: &Db<'_>) -> Result<Vec<RestoreNote>, Fault> {
-    let mut statement = db.conn.prepare_cached("select at, who, backup_at from restored order by id")?;
+    let mut statement =
+        db.conn.prepare_cached("select at, who, backup_at, decisions_known from restored order by id")?;
     let mut rows = statement.query([])?;
     let mut notes = Vec::new();
     while let Some(row) = rows.next()? {
@@ -89,6 +99,7 @@ pub(super) fn restores(db: &Db<'_>) -> Result<Vec<RestoreNote>, Fault> {
             at: moment(row.get(0)?)?,
             who: row.get(1)?,
             backup_at: optional_moment(row, 2)?,
+            decisions_known: row.get(3)?,
         });
     }
     Ok(notes)

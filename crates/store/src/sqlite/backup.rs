@@ -17,7 +17,7 @@ use super::fault::{Fault, damaged};
 use super::file::{self, BUSY};
 use super::migrations::{self, Found, KNOWN};
 use super::values::{count, moment, nanoseconds};
-use super::{SqliteStore, audit};
+use super::{SqliteStore, audit, mirror};
 use crate::keep::AuditEntry;
 use crate::seal::{Entropy, StoreKey};
 use crate::store::StoreError;
@@ -39,7 +39,8 @@ pub struct BackupFacts {
 
 impl SqliteStore {
     /// Copies the store at `path` to the file `to`, which must not be there, while others may read and write it. It has
-    /// its name only once it was checked and is durable; its owner alone may read it.
+    /// its name only once it was checked and is durable; its owner alone may read it. Beside it, in `to` with `.decisions`
+    /// after its name, stands what people decided about people, by digests.
     ///
     /// # Errors
     /// [`StoreError::NoStore`], [`StoreError::InTheWay`], [`StoreError::Busy`] where another one makes the same backup;
@@ -50,12 +51,18 @@ impl SqliteStore {
             return Err(StoreError::InTheWay { what });
         }
         let part = file::beside(to, ".part");
-        let (_locked, facts) = copy(path, &part, key.digest_key().id(), |conn| {
+        let (_locked, (facts, decided)) = copy(path, &part, key.digest_key().id(), |conn| {
             let moment = nanoseconds(at).to_string();
             let sql = "insert or replace into meta (name, value) values ('backup_at', ?1)";
             conn.execute(sql, params![moment.as_bytes()])?;
-            facts(conn, key.digest_key().id())
+            let none = |_: &mut [u8]| Err(std::io::Error::other("a backup seals nothing"));
+            let secrets = Secrets::new(key, Arc::new(none));
+            let db = Db { conn, secrets: &secrets };
+            let decided = if mirror::has_decisions(&db)? { mirror::all(&db)? } else { Vec::new() };
+            Ok((facts(conn, key.digest_key().id())?, decided))
         })?;
+        let beside = file::beside(to, mirror::ENDING);
+        mirror::write(&beside, &decided, (facts.store_id.clone(), &facts.key_id), at)?;
         let bytes = file::make_durable(&part).map_err(|e| file::unavailable(&part, &e))?;
         if to.exists() {
             return Err(StoreError::InTheWay { what });
@@ -241,7 +248,7 @@ pub(super) fn give_id(conn: &Connection, entropy: &dyn Entropy) -> Result<(), Fa
     Ok(())
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

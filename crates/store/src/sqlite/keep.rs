@@ -176,6 +176,13 @@ const OF_A_PERSON: &[(&str, &str, &str)] = &[
     ),
     ("link", "the link between student and patron", "partnership = ?1 and person = ?2"),
     ("link_detail", "what the link held: ids, numbers, codes, digests", "partnership = ?1 and person = ?2"),
+    ("answer", "answers to reviews", "partnership = ?1 and person = ?2"),
+    // A family's no is a digest, and is what keeps a card from being made again.
+    (
+        "wish",
+        "wishes of the family, but a no",
+        "partnership = ?1 and person = ?2 and (wants or ended_at is not null)",
+    ),
 ];
 
 /// Removes everything that is held about a person. The runs' counts stay, and say no more of whoever waited than that

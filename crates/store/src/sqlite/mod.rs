@@ -16,6 +16,7 @@ mod journal;
 mod keep;
 mod ledger;
 mod migrations;
+mod mirror;
 mod partnerships;
 mod pauses;
 mod pins;
@@ -44,7 +45,7 @@ use self::db::{Db, Secrets};
 use self::fault::{Fault, not_found};
 use self::read::Readers;
 use self::writer::{BeforeCommit, Writer};
-use crate::keep::{AuditEntry, Held, Purge, Removed, RestoreNote, Retained, Retention, Year};
+use crate::keep::{AuditEntry, Decided, Held, Purge, Removed, RestoreNote, Retained, Retention, Year};
 use crate::rows::{
     Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
     LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership,
@@ -509,6 +510,14 @@ impl Store for SqliteStore {
     async fn purge(&self, partnership: PartnershipId, at: Timestamp, who: &str) -> Result<Purge, StoreError> {
         let who = who.to_owned();
         self.write(move |db| purge::purge(db, partnership, at, &who)).await
+    }
+
+    async fn decisions_to_mirror(&self) -> Result<Vec<Decided>, StoreError> {
+        self.read(mirror::all).await
+    }
+
+    async fn take_mirrored(&self, decided: Vec<Decided>) -> Result<u64, StoreError> {
+        self.write(move |db| mirror::take(db, &decided)).await
     }
 
     async fn purges(&self) -> Result<Vec<Purge>, StoreError> {

@@ -18,9 +18,9 @@ use super::db::{Db, Secrets};
 use super::fault::Fault;
 use super::file::{self, BUSY};
 use super::migrations::{self, Found};
-use super::values::{count, nanoseconds};
-use super::{SqliteStore, audit, backup, partnerships, purge, runs};
-use crate::keep::{AuditEntry, Purge, RestoreNote, Year};
+use super::values::count;
+use super::{SqliteStore, audit, backup, mirror, partnerships, purge, runs};
+use crate::keep::{AuditEntry, Decided, Purge, RestoreNote, Year};
 use crate::rows::RunId;
 use crate::seal::{Entropy, StoreKey};
 use crate::store::StoreError;
@@ -32,7 +32,9 @@ pub struct RestoreAsked {
     pub at: Timestamp,
     /// By whom.
     pub who: String,
-    /// Also where writes of the present store have no known end.
+    /// Files of decisions that stand beside backups, besides the backup's own: newer ones know more.
+    pub decisions: Vec<PathBuf>,
+    /// Also where writes of the present store have no known end, or where nobody knows what was decided since.
     pub anyway: bool,
 }
 
@@ -55,6 +57,10 @@ pub struct Restored {
     pub forgotten_since: u64,
     /// How many writes of the store that was there had no known end.
     pub unsettled: u64,
+    /// Wishes and answers that the backup did not have.
+    pub decisions_taken: u64,
+    /// Whether it is known what people decided since: from the store that was there, or a file beside a backup.
+    pub decisions_known: bool,
     /// Whether the store that was there could be read, so that what was done since the backup is known.
     pub old_was_read: bool,
 }
@@ -106,14 +112,18 @@ pub(super) fn in_steps(
     file::make_directory(path).map_err(|e| file::unavailable(path, &e))?;
     let _lock = file::lock(path, &path.display().to_string())?;
     let mut old = Old::open(path, key_id)?;
-    let known = match &old {
+    let mut known = match &old {
         Old::Ours(conn) => {
             Known::read(conn, key, &entropy).map_err(|fault| fault.at(&path.display().to_string()))?
         }
         _ => Known::default(),
     };
+    known.read_mirrors(backup, asked, &backup::hexadecimal(&key_id))?;
     if known.unsettled > 0 && !asked.anyway {
         return Err(StoreError::Unsettled { writes: known.unsettled });
+    }
+    if !known.decisions_known && !asked.anyway {
+        return Err(StoreError::NoDecisions { what: mirror_of(backup).display().to_string() });
     }
     let fresh = file::beside(path, ".restoring");
     let secrets = Secrets::new(key, entropy);
@@ -227,6 +237,9 @@ struct Known {
     restores: Vec<RestoreNote>,
     purges: Vec<Purge>,
     years: Vec<Year>,
+    /// What people decided, from the old store and from files beside backups.
+    decided: Vec<Decided>,
+    decisions_known: bool,
     /// Where ranges of numbers have come to, by ILS and name.
     ranges: BTreeMap<(String, String), i64>,
     /// The last numbers of runs, intents and batches.
@@ -245,14 +258,18 @@ impl Known {
             .prepare("select name, seq from sqlite_sequence where name in ('run', 'intent', 'pin_batch')")?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         known.sequences = rows.collect::<Result<_, _>>()?;
+        let secrets = Secrets::new(key, Arc::clone(entropy));
+        let db = Db { conn, secrets: &secrets };
+        if mirror::has_decisions(&db)? {
+            known.decided = mirror::all(&db)?;
+        }
+        known.decisions_known = true;
         let has_log: Option<i64> = conn
             .query_row("select 1 from sqlite_schema where type = 'table' and name = 'audit'", [], |row| {
                 row.get(0)
             })
             .optional()?;
         if has_log.is_some() {
-            let secrets = Secrets::new(key, Arc::clone(entropy));
-            let db = Db { conn, secrets: &secrets };
             known.audit = audit::list(&db, None, usize::MAX)?;
             known.restores = audit::restores(&db)?;
             known.purges = purge::all(&db)?;
@@ -260,6 +277,24 @@ impl Known {
         }
         Ok(known)
     }
+}
+
+impl Known {
+    /// Reads what stands beside backups. A file that cannot be read is an error: what it has is not to be had elsewhere.
+    fn read_mirrors(&mut self, backup: &Path, asked: &RestoreAsked, key_id: &str) -> Result<(), StoreError> {
+        let own = mirror_of(backup);
+        let own = own.is_file().then_some(own);
+        for file in own.iter().chain(&asked.decisions) {
+            self.decided.extend(mirror::read(file, key_id)?);
+            self.decisions_known = true;
+        }
+        Ok(())
+    }
+}
+
+/// The file of decisions beside a backup.
+fn mirror_of(backup: &Path) -> PathBuf {
+    file::beside(backup, mirror::ENDING)
 }
 
 /// Makes the store of a backup's copy.
@@ -292,10 +327,10 @@ fn prepare(
     }
     restored.forgotten_since = carry_over(&db, known)?;
     transaction.execute("delete from meta where name = 'backup_at'", [])?;
-    transaction.execute(
-        "insert into restored (at, who, backup_at) values (?1, ?2, ?3)",
-        params![nanoseconds(asked.at), asked.who, backup_at.map(nanoseconds)],
-    )?;
+    restored.decisions_taken = mirror::take(&db, &known.decided)?;
+    restored.decisions_known = known.decisions_known;
+    let (at, who, decisions_known) = (asked.at, asked.who.clone(), known.decisions_known);
+    audit::note_restore(&db, &RestoreNote { at, who, backup_at, decisions_known })?;
     let of = backup_at.map(|at| format!("a backup of {at:.0}")).unwrap_or_else(|| "a backup".to_owned());
     audit::add(
         &db,
@@ -380,10 +415,7 @@ fn carry_over(db: &Db<'_>, known: &Known) -> Result<u64, Fault> {
     }
     let had = audit::restores(db)?;
     for note in known.restores.iter().filter(|note| !had.contains(note)) {
-        db.conn.execute(
-            "insert into restored (at, who, backup_at) values (?1, ?2, ?3)",
-            params![nanoseconds(note.at), note.who, note.backup_at.map(nanoseconds)],
-        )?;
+        audit::note_restore(db, note)?;
     }
     for ((ils, name), next) in &known.ranges {
         let here: Option<i64> = db
@@ -457,7 +489,7 @@ mod tests {
     #[test]
     fn s27_cut_short_anywhere_one_whole_store_is_there() {
         let at = Timestamp::from_second(1_790_000_000).unwrap();
-        let asked = RestoreAsked { at, who: "pat".into(), anyway: false };
+        let asked = RestoreAsked { at, who: "pat".into(), decisions: Vec::new(), anyway: false };
         for (last, expected) in
             [(Step::Prepared, 2), (Step::OldClosed, 2), (Step::Kept, 2), (Step::InPlace, 1)]
         {

@@ -24,7 +24,9 @@ create table restored (
     at              integer not null,
     who             text    not null,
     -- When the backup was made, where it says so.
-    backup_at       integer
+    backup_at       integer,
+    -- Whether the wishes and answers of the time since the backup are known.
+    decisions_known integer not null
 ) strict;
 
 -- Partnerships whose data was removed. Their permanent ids are never used again.
