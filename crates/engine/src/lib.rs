@@ -7,6 +7,7 @@
 //! lost one. How: nothing is sent to an ILS before its intent is durable (`apply.rs`), and what was sent without an
 //! answer is settled by a look-up, no sooner than the ILS could still be committing it (`settle.rs`).
 
+mod adopt;
 mod answered;
 mod apply;
 mod collect;
@@ -14,6 +15,7 @@ mod engine;
 mod keep;
 mod lapse;
 mod matching;
+mod moving;
 mod pauses;
 mod people;
 mod pins;
@@ -23,11 +25,13 @@ mod schools;
 mod settings;
 mod settle;
 mod tally;
+mod undo;
 mod wishes;
 mod world;
 
 pub use engine::{Engine, EngineError, RunReport, SelectionError};
 pub use keep::Keep;
+pub use moving::Moved;
 pub use pins::person_key;
 pub use review::{OpenReview, Whose, by_question};
 pub use settings::{Grace, IlsLimits, PartnershipSettings, PinSettings};
