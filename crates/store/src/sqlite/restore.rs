@@ -130,6 +130,7 @@ pub(super) fn in_steps(
     let (locked, mut restored) =
         backup::copy(backup, &fresh, key_id, |conn| prepare(conn, &secrets, key_id, &known, asked))?;
     restored.old_was_read = matches!(old, Old::Ours(_));
+    at_rest(&fresh)?;
     file::make_durable(&fresh).map_err(|e| file::unavailable(&fresh, &e))?;
     step(Step::Prepared)?;
     old.close(path, &asked.at)?;
@@ -149,6 +150,28 @@ pub(super) fn in_steps(
     step(Step::InPlace)?;
     drop(locked);
     Ok(restored)
+}
+
+/// Whoever closes a store as the last one takes its log away: where there still is one, somebody else has it open.
+fn nobody_else(path: &Path) -> Result<(), StoreError> {
+    if !file::beside(path, "-wal").exists() {
+        return Ok(());
+    }
+    let why = "another program has it open: stop it first".to_owned();
+    Err(StoreError::Unavailable { what: path.display().to_string(), why })
+}
+
+/// Gives the file that is to be the store the form in which a store is at rest, so that whoever opens it first, if only to
+/// read it, has nothing to change.
+fn at_rest(path: &Path) -> Result<(), StoreError> {
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .and_then(|conn| {
+            conn.pragma_update(None, "journal_mode", "wal")?;
+            Ok(conn)
+        })
+        .map_err(|fault| fault.at(&path.display().to_string()))?;
+    drop(conn);
+    nobody_else(path)
 }
 
 fn ending(at: &Timestamp) -> String {
@@ -203,17 +226,9 @@ impl Old {
                 drop(read);
                 let conn =
                     connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|fault| fault.at(&what))?;
-                let one_file = || -> Result<(), Fault> {
-                    backup::empty_log(&conn, &what)?;
-                    let mode: String =
-                        conn.pragma_update_and_check(None, "journal_mode", "delete", |row| row.get(0))?;
-                    if mode == "delete" {
-                        return Ok(());
-                    }
-                    let why = "another program is reading it: stop it first".to_owned();
-                    Err(StoreError::Unavailable { what: what.clone(), why }.into())
-                };
-                one_file().map_err(|fault| fault.at(&what))
+                backup::empty_log(&conn, &what).map_err(|fault| fault.at(&what))?;
+                drop(conn);
+                nobody_else(path)
             }
             Self::Broken => {
                 for log in ["-wal", "-shm", "-journal"] {
