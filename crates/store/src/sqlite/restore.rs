@@ -500,6 +500,31 @@ mod tests {
         }
     }
 
+    /// The day's backup is made before a run brings the store to a newer schema: it is of the old one, and can be restored.
+    #[test]
+    fn a_backup_of_the_first_schema_is_brought_to_the_newest_when_it_is_restored() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copy) = (folder.path().join("store"), folder.path().join("copy"));
+        let at = Timestamp::from_second(1_790_000_000).unwrap();
+        let conn = Connection::open(&path).unwrap();
+        migrations::make_first(&conn, key().digest_key().id());
+        conn.execute("insert into partnership (permanent_id, ils, name) values ('oak', 'main', 'oak')", [])
+            .unwrap();
+        drop(conn);
+        let facts = SqliteStore::backup(&path, &key(), &copy, at).unwrap();
+        assert_eq!((facts.partnerships, facts.cards, facts.store_id), (1, 0, None));
+        let schema = |path: &Path| -> i64 {
+            let conn = Connection::open(path).unwrap();
+            conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+        };
+        assert_eq!(schema(&copy), 1);
+        let asked = RestoreAsked { at, who: "pat".into(), decisions: Vec::new(), anyway: false };
+        let restored = SqliteStore::restore(&copy, &path, &key(), entropy(), &asked).unwrap();
+        assert!(restored.old_was_read);
+        assert_eq!((schema(&path), schema(&copy)), (i64::from(migrations::KNOWN), 1));
+        assert_eq!(partnerships_in(&path), 1);
+    }
+
     /// Cut short after any step, with nothing tidied up, one whole store is there; and restored again, it is the backup's.
     #[test]
     fn s27_cut_short_anywhere_one_whole_store_is_there() {
