@@ -236,6 +236,24 @@ impl Setup {
         })
     }
 
+    /// Notes what a person did about a partnership that no decision about a plan tells of.
+    pub(crate) fn note_done(
+        &self,
+        environment: &Environment,
+        who: Option<&String>,
+        partnership: &Partnership,
+        what: &str,
+    ) -> Result<(), Exit> {
+        self.note(&AuditEntry {
+            at: machine::now(),
+            who: who.cloned().unwrap_or_else(|| environment.login()),
+            what: what.to_owned(),
+            partnership: Some(partnership.id.as_str().to_owned()),
+            run: None,
+            detail: String::new(),
+        })
+    }
+
     /// Says what is wrong with the store.
     pub(crate) fn store_error(&self, error: &StoreError) -> Exit {
         complain(self.global.json, &error.to_string(), error.hint());

@@ -18,7 +18,7 @@ pub struct AuditEntry {
     /// Who: the login or token's name.
     pub who: String,
     /// What, in a word: `approve`, `discard`, `pause`, `resume`, `reveal`, `export_pins`, `confirm_pins`, `reissue`,
-    /// `wish`, `end_wish`, `answer`, `backup`, `restore`, `purge`, `forget`.
+    /// `wish`, `end_wish`, `answer`, `adopt`, `rebind`, `migrate`, `backup`, `restore`, `purge`, `forget`.
     pub what: String,
     /// The permanent id of the partnership that it was about, where it was about one.
     pub partnership: Option<String>,

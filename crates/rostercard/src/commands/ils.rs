@@ -19,7 +19,7 @@ pub(crate) async fn ils(
 ) -> Result<Exit, Exit> {
     match command {
         IlsCommand::Probe { ils } => probe(global, setup, ils).await,
-        IlsCommand::Migrate(args) => crate::commands::people::migrate(global, setup, args).await,
+        IlsCommand::Migrate(args) => crate::commands::people::migrate(global, setup, environment, args).await,
         IlsCommand::Find { ils, barcode, reveal } => {
             if *reveal {
                 setup.ils(ils)?;
