@@ -21,6 +21,7 @@ use rostercard_store::{Store, StoreError};
 
 use crate::apply::Applier;
 use crate::collect::{Collected, Collector, Mode};
+use crate::keep::Keep;
 use crate::pauses::Pauses;
 use crate::settings::PartnershipSettings;
 use crate::tally::{Fate, Tally};
@@ -188,6 +189,7 @@ pub struct Engine {
     pub(crate) directory: Arc<dyn PatronDirectory>,
     pub(crate) settings: PartnershipSettings,
     pub(crate) world: World,
+    pub(crate) keep: Keep,
 }
 
 impl std::fmt::Debug for Engine {
@@ -213,7 +215,7 @@ impl Engine {
         settings: PartnershipSettings,
         world: World,
     ) -> Self {
-        Self { store, directory, settings, world }
+        Self { store, directory, settings, world, keep: Keep::default() }
     }
 
     /// What a sync would do. Writes nothing to the ILS and asks it nothing; the plan waits in the store for `approve`.
@@ -273,6 +275,7 @@ impl Engine {
         if let Ok(long_ago) = here.now.checked_sub(keep) {
             self.store.forget_pins(here.partnership.id, long_ago).await?;
         }
+        self.let_go(here).await?;
         let (facts, mut collected) = self.collect(here, Mode::Sync, source, in_doubt).await?;
         if collected.nothing_new() {
             collected.result.lookups += before.lookups;

@@ -48,6 +48,7 @@ impl Engine {
             rules_changed: partnership.rules.is_some_and(|rules| rules != self.rules_digest()),
             endpoint_changed,
             after_pause,
+            after_restore: self.after_restore(here).await?,
             records: collected.result.roster,
             rejects: collected.result.counts.reject,
             consent: collected.consents,

@@ -14,6 +14,7 @@ mod apply;
 mod collect;
 mod engine;
 mod guarding;
+mod keep;
 mod lapse;
 mod leavers;
 mod matching;
@@ -32,6 +33,7 @@ mod wishes;
 mod world;
 
 pub use engine::{Engine, EngineError, RunReport, SelectionError, is_about_the_roster};
+pub use keep::Keep;
 pub use moving::Moved;
 pub use pins::person_key;
 pub use review::{OpenReview, Whose, by_question};
