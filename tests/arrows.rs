@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     (CONFIG, "crates/config", &[CORE]),
     (STORE, "crates/store", &[CORE]),
     (ENGINE, "crates/engine", &[CORE, STORE]),
+    ("rostercard-simulate", "crates/simulate", &[CORE, STORE, ENGINE]),
     ("rostercard-daemon", "crates/daemon", &[CORE, STORE, ENGINE]),
     ("rostercard-source-csvdrop", "crates/source/csvdrop", &[CORE, CONFIG, INTAKE]),
     ("rostercard-source-oneroster", "crates/source/oneroster", &[CORE, CONFIG, INTAKE, ONEROSTER, WEB]),

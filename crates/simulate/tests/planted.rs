@@ -1,0 +1,1 @@
+//! The six planted bugs: each is caught.
