@@ -7,11 +7,6 @@ pub(crate) struct Dice(u64);
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Dice {
-    /// Dice of a seed.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
     /// Dice of a year of a seed: years do not depend on each other, so that one can be replayed alone.
     pub(crate) fn of_year(seed: u64, year: u64) -> Self {
         let mut dice = Self(seed ^ year.wrapping_mul(0xA24B_AED4_963E_E407));

@@ -11,10 +11,10 @@ use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 use rostercard_store::rows::{
-    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell, LinkIndex,
-    LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId,
-    PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId,
-    RunResult, Settlement, StateCount, StoredSchool,
+    Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
+    LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, OptOut, Partnership,
+    PartnershipId, PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run,
+    RunId, RunResult, Settlement, StateCount, StoredSchool, Written,
 };
 use rostercard_store::{Entropy, SqliteStore, Store, StoreError, StoreKey};
 use tempfile::TempDir;
@@ -265,4 +265,13 @@ passed_on! {
     WRITE fn forget_pins(&self, partnership: PartnershipId, before: Timestamp) -> Result<u64, StoreError>;
     LOOK fn pin_batches(&self, partnership: PartnershipId) -> Result<Vec<PinBatch>, StoreError>;
     LOOK fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError>;
+    WRITE fn write_cursor(&self, partnership: PartnershipId, cursor: Option<&str>, full_at: Option<Timestamp>) -> Result<(), StoreError>;
+    WRITE fn opt_out(&self, partnership: PartnershipId, wishes: Vec<OptOut>) -> Result<u64, StoreError>;
+    WRITE fn opt_in(&self, partnership: PartnershipId, people: &[Digest], at: Timestamp, who: &str) -> Result<u64, StoreError>;
+    LOOK fn opt_outs(&self, partnership: PartnershipId) -> Result<Vec<OptOut>, StoreError>;
+    WRITE fn write_answers(&self, partnership: PartnershipId, answers: Vec<Answer>, links: Vec<LinkWrite>) -> Result<(), StoreError>;
+    LOOK fn answers(&self, partnership: PartnershipId) -> Result<Vec<Answer>, StoreError>;
+    WRITE fn rekey(&self, partnership: PartnershipId, people: Vec<(Digest, Digest)>) -> Result<(), StoreError>;
+    LOOK fn written(&self, run: RunId) -> Result<Vec<Written>, StoreError>;
+    WRITE fn move_ils(&self, partnership: PartnershipId, ils: &str, links: Vec<LinkWrite>) -> Result<(), StoreError>;
 }

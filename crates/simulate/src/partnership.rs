@@ -89,6 +89,7 @@ pub(crate) fn settings(dice: &mut Dice) -> Option<PartnershipSettings> {
         timezone: TimeZone::UTC,
         pins: PinSettings::default(),
         wait_days: 7,
+        full_every: 7,
         limits: IlsLimits {
             connections: 1 + dice.position(3),
             settle_after: SETTLE_AFTER,
