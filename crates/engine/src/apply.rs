@@ -779,6 +779,12 @@ impl<'a> Applier<'a> {
                 let intent = Some((intent, IntentEnd::Applied));
                 self.settle_one(Settlement { intent, change: done, pin: Some(pin), ..self.nothing() }).await
             }
+            // "Not now" is no refusal of the PIN: it waits for the next settling as well.
+            Outcome::Rejected(rejection) if rejection.error.retry == Retry::Later => {
+                self.failure(&rejection.error);
+                self.result().note("pin_not_yet", &rejection.error.message, &Place::default());
+                Ok(())
+            }
             Outcome::Rejected(rejection) => {
                 let what = if change.kind == ChangeKind::Pin {
                     "a card keeps its old PIN"
