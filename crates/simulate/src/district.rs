@@ -23,7 +23,9 @@ use crate::power::{Power, lock, yield_now};
 /// In every name and e-mail address.
 pub(crate) const MARK: &str = "Zq";
 /// In every student id, and so in every number made of one.
-pub(crate) const ID_MARK: &str = "9041";
+const ID_MARK: &str = "9041";
+/// What every student id of a year begins with: there are fewer than a hundred.
+pub(crate) const FIRST_IDS: &str = "904100";
 
 /// The schools; the last one has no home branch.
 pub(crate) const SCHOOLS: [(&str, Option<&str>); 4] =

@@ -488,7 +488,7 @@ impl SimIls {
 
     /// S34 is not built yet: a student whose number was changed or swapped is taken for another one. Remove this
     /// exception with it.
-    fn number_changed(&self, pupil: usize) -> bool {
+    pub(crate) fn number_changed(&self, pupil: usize) -> bool {
         lock(&self.truth).said.get(pupil).is_some_and(|said| said.number_changed)
     }
 

@@ -14,7 +14,7 @@ use rostercard_store::{Store, StoreError};
 use crate::check::{Ledger, Watch};
 use crate::dice::Dice;
 use crate::disk::{Disk, DiskFaults, HardStore};
-use crate::district::{Delivery, District, Feed, ID_MARK, MARK, Truth};
+use crate::district::{Delivery, District, Feed, FIRST_IDS, MARK, Truth};
 use crate::ils::{SimIls, WireFaults};
 use crate::laws::{Court, Invariant, Violation};
 use crate::partnership;
@@ -445,7 +445,7 @@ impl School {
                     self.court.say(|| format!("   waits for {}: {:?} of {:?}", waits.guard, waits.found, waits.limit));
                 }
                 self.watch.adds_up(report);
-                self.impersonal(&format!("{:?}", report.run));
+                self.impersonal(&format!("{:?}", report.run.result));
             }
             Came::Error(error) => {
                 self.court.say(|| format!("-> {error}"));
@@ -474,7 +474,7 @@ impl School {
                 });
             }
             if !went_back {
-                self.watch.sync(delivery, (before, after), (day, completed), self.approval_open, &sent.newly);
+                self.watch.sync(delivery, (before, after), (day, completed), self.approval_open, &self.ils);
             }
         }
         let well = match came {
@@ -485,8 +485,10 @@ impl School {
             // A plan that was let through is gone on with by the next run, until one came to its end.
             Job::Approve(..) => {
                 let begun = !matches!(came, Came::Error(EngineError::Paused { .. } | EngineError::Selection(_)));
-                self.let_through |= begun;
-                self.approval_open = begun && !well;
+                if begun {
+                    self.let_through = true;
+                    self.approval_open = !well;
+                }
             }
             Job::Sync if well => self.approval_open = false,
             _ => {}
@@ -499,7 +501,7 @@ impl School {
 
     /// Nothing personal is in what people and logs get to see.
     fn impersonal(&self, text: &str) {
-        let shown = [MARK, ID_MARK, "Zq"].iter().any(|mark| text.contains(mark)) || text.contains("ZQ");
+        let shown = [MARK, "ZQ", FIRST_IDS].iter().any(|mark| text.contains(mark));
         self.court.holds(Invariant::NothingPersonalInReports, !shown, || {
             "a personal value is in a report or an error".to_owned()
         });
