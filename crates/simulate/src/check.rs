@@ -27,19 +27,21 @@ use crate::power::{lock, wait_for};
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     rows: BTreeMap<Digest, LinkIndex>,
-    /// The numbers of rows that have a patron.
+    /// The numbers of rows that have a patron and of which it is not known yet whose they are: opening a seal takes time.
     numbers: BTreeMap<Digest, String>,
     open: usize,
 }
 
 impl Ledger {
-    pub(crate) fn read(store: &SqliteStore) -> Result<Self, StoreError> {
+    fn read(store: &SqliteStore, known: &BTreeMap<Digest, usize>) -> Result<Self, StoreError> {
         let Some(partnership) = wait_for(store.partnerships())?.pop() else {
             return Ok(Self::default());
         };
         let rows = wait_for(store.index(partnership.id))?;
-        let people: Vec<Digest> = rows.iter().filter(|row| row.state.has_patron()).map(|r| r.person).collect();
-        let links = wait_for(store.links(partnership.id, &people))?;
+        let unknown = |row: &&LinkIndex| row.state.has_patron() && !known.contains_key(&row.person);
+        let people: Vec<Digest> = rows.iter().filter(unknown).map(|row| row.person).collect();
+        let links =
+            if people.is_empty() { Vec::new() } else { wait_for(store.links(partnership.id, &people))? };
         Ok(Self {
             rows: rows.into_iter().map(|row| (row.person, row)).collect(),
             numbers: links
@@ -52,7 +54,7 @@ impl Ledger {
 
     /// Whether nothing was learned since.
     pub(crate) fn same_as(&self, later: &Self) -> bool {
-        self.rows == later.rows && self.numbers == later.numbers && self.open == later.open
+        self.rows == later.rows && self.open == later.open
     }
 
     fn live(&self) -> u64 {
@@ -82,12 +84,15 @@ impl Watch {
         Self { court, pupils: BTreeMap::new(), missing: BTreeMap::new(), counted: None }
     }
 
+    /// The ledger as it is.
+    pub(crate) fn ledger(&self, store: &SqliteStore) -> Result<Ledger, StoreError> {
+        Ledger::read(store, &self.pupils)
+    }
+
     /// Learns whose the rows are.
     pub(crate) fn meet(&mut self, ledger: &Ledger, ils: &SimIls) {
         for (person, number) in &ledger.numbers {
-            if !self.pupils.contains_key(person)
-                && let Some(pupil) = ils.made_for(number)
-            {
+            if let Some(pupil) = ils.made_for(number) {
                 self.pupils.insert(*person, pupil);
             }
         }
@@ -95,7 +100,8 @@ impl Watch {
 
     /// Students whose card the ledger knows.
     pub(crate) fn known(&self, ledger: &Ledger) -> BTreeSet<usize> {
-        ledger.numbers.keys().filter_map(|person| self.pupils.get(person).copied()).collect()
+        let has = ledger.rows.values().filter(|row| row.state.has_patron());
+        has.filter_map(|row| self.pupils.get(&row.person).copied()).collect()
     }
 
     /// The ledger knows only what the ILS made.

@@ -357,7 +357,7 @@ impl School {
     // ---- a run ----
 
     fn ledger(&mut self) -> Result<Ledger, StoreError> {
-        Ledger::read(&*self.disk.open()?)
+        self.watch.ledger(&*self.disk.open()?)
     }
 
     /// One run of the true engine, with its faults; then everything is held against the laws.
