@@ -71,6 +71,9 @@ pub(crate) struct Applier<'a> {
     found: AtomicU64,
     /// When the next message may be sent, where the ILS has a rate.
     next: Mutex<Option<Timestamp>>,
+    /// When this work began, and when it last sent a write.
+    pub(crate) began: Timestamp,
+    last_sent: Mutex<Option<Timestamp>>,
 }
 
 /// A create that is about to be sent.
@@ -138,6 +141,8 @@ impl<'a> Applier<'a> {
             taken: AtomicU64::new(0),
             found: AtomicU64::new(0),
             next: Mutex::default(),
+            began: world.clock.now(),
+            last_sent: Mutex::default(),
         }
     }
 
@@ -264,6 +269,17 @@ impl<'a> Applier<'a> {
             }
         }
         Ok(permit)
+    }
+
+    /// A write leaves.
+    fn sends(&self) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        *self.last_sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.world.clock.now());
+    }
+
+    /// When the last write left.
+    pub(crate) fn last_sent(&self) -> Option<Timestamp> {
+        *self.last_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn success(&self) {
@@ -536,7 +552,7 @@ impl<'a> Applier<'a> {
         if let Some(error) = self.halted_by() {
             return Ok(Outcome::NotSent(error));
         }
-        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.sends();
         Ok(self.directory.create(&Creation { values, pin }).await)
     }
 
@@ -769,7 +785,7 @@ impl<'a> Applier<'a> {
     ) -> Result<(), EngineError> {
         let outcome = {
             let _permit = self.permit().await?;
-            self.writes.fetch_add(1, Ordering::Relaxed);
+            self.sends();
             self.directory.set_pin(patron, &pin).await
         };
         let done = Some((change.id, ChangeState::Done));
@@ -883,7 +899,7 @@ impl<'a> Applier<'a> {
             match self.halted_by() {
                 Some(error) => Outcome::NotSent(error),
                 None => {
-                    self.writes.fetch_add(1, Ordering::Relaxed);
+                    self.sends();
                     self.directory.update(&patron, &result.write).await
                 }
             }

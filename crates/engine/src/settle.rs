@@ -30,7 +30,10 @@ impl Applier<'_> {
             return Ok(HashSet::new());
         }
         let now = self.world.clock.now();
-        let wait = open.iter().map(|intent| self.ripens_in(intent, now)).max().unwrap_or_default();
+        let mut wait = Duration::ZERO;
+        for intent in &open {
+            wait = wait.max(self.ripens_in(intent, now).await?);
+        }
         if !wait.is_zero() {
             self.world.progress.say(&format!(
                 "{} writes had no answer; the ILS may still be committing them: looking again in {} s",
@@ -60,9 +63,20 @@ impl Applier<'_> {
         Ok(left.into_iter().map(|intent| intent.person).collect())
     }
 
-    fn ripens_in(&self, intent: &OpenIntent, now: Timestamp) -> Duration {
-        let since = Duration::try_from(now.duration_since(intent.at)).unwrap_or_default();
-        self.settings.limits.settle_after.saturating_sub(since)
+    /// How long an intent has to wait yet: until the ILS can no longer be committing what was sent of it. That counts from
+    /// when it can have been sent last, not from the intent, which may have waited for the wire for minutes.
+    async fn ripens_in(&self, intent: &OpenIntent, now: Timestamp) -> Result<Duration, EngineError> {
+        let mine = intent.at >= self.began;
+        let sent = match self.last_sent().filter(|_| mine) {
+            Some(sent) => sent,
+            // A run that came to its end sent nothing afterwards; one that was killed, nothing since this one began.
+            None => match self.store.run(intent.run).await?.finished_at {
+                Some(finished) if finished >= intent.at => finished,
+                _ => self.began,
+            },
+        };
+        let since = Duration::try_from(now.duration_since(sent)).unwrap_or_default();
+        Ok(self.settings.limits.settle_after.saturating_sub(since))
     }
 
     async fn settle_person(&self, mut intents: Vec<OpenIntent>) -> Result<(), EngineError> {
