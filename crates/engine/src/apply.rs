@@ -16,8 +16,8 @@ use rostercard_core::finding::Place;
 use rostercard_core::patron::{Number, Patron, PatronValues, PinWish, WantedPatron};
 use rostercard_core::plan::{ChangeKind, ChangeState};
 use rostercard_core::ports::{
-    ConnectorError, Creation, Fault, FindKey, Lookup, Outcome, PatronDirectory, Rejection, RejectionKind,
-    Retry,
+    ConnectorError, Creation, Fault, FieldChanges, FindKey, Lookup, Outcome, PatronDirectory, Rejection,
+    RejectionKind, Retry,
 };
 use rostercard_core::privacy::{Personal, Secret};
 use rostercard_core::reason::{Reason, Reject, Review};
@@ -34,6 +34,7 @@ use tokio::sync::Semaphore;
 
 use crate::collect::without_card;
 use crate::engine::EngineError;
+use crate::lapse::restored;
 use crate::settings::PartnershipSettings;
 use crate::tally::{Fate, Tally};
 use crate::world::World;
@@ -92,6 +93,7 @@ pub(crate) struct Attempt {
 pub(crate) struct Step {
     kind: IntentKind,
     number: NumberDraw,
+    fields: Option<FieldSet>,
     values: PatronValues,
     before: Option<PatronValues>,
     pin: Option<Secret>,
@@ -102,8 +104,18 @@ impl Step {
         Self { pin: Some(pin.clone()), ..Self::new(IntentKind::SetPin, number) }
     }
 
-    fn new(kind: IntentKind, number: NumberDraw) -> Self {
-        Self { kind, number, values: PatronValues::default(), before: None, pin: None }
+    /// Changed fields, and what was there before.
+    pub(crate) fn fields(number: NumberDraw, write: &FieldChanges, before: PatronValues) -> Self {
+        Self {
+            fields: Some(write.fields),
+            values: write.values.clone(),
+            before: Some(before),
+            ..Self::new(IntentKind::Update, number)
+        }
+    }
+
+    pub(crate) fn new(kind: IntentKind, number: NumberDraw) -> Self {
+        Self { kind, number, fields: None, values: PatronValues::default(), before: None, pin: None }
     }
 }
 
@@ -205,7 +217,7 @@ impl<'a> Applier<'a> {
     }
 
     /// Why no further message is to be sent, where that is so.
-    fn halted_by(&self) -> Option<ConnectorError> {
+    pub(crate) fn halted_by(&self) -> Option<ConnectorError> {
         if let Some(error) = &*self.halt.lock().unwrap_or_else(PoisonError::into_inner) {
             return Some(error.clone());
         }
@@ -253,7 +265,7 @@ impl<'a> Applier<'a> {
     }
 
     /// A place on the wire, and in the ILS's rate where it has one.
-    async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, EngineError> {
+    pub(crate) async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, EngineError> {
         let permit = self.wire.acquire().await.map_err(|_| EngineError::Internal("the wire was closed"))?;
         if let Some(rate) = self.settings.limits.rate.filter(|rate| *rate > 0) {
             let apart = Duration::from_secs(1) / u32::from(rate);
@@ -271,8 +283,8 @@ impl<'a> Applier<'a> {
         Ok(permit)
     }
 
-    /// A write leaves.
-    fn sends(&self) {
+    /// Counts a write that is about to be sent, and keeps when.
+    pub(crate) fn count_write(&self) {
         self.writes.fetch_add(1, Ordering::Relaxed);
         *self.last_sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.world.clock.now());
     }
@@ -282,12 +294,12 @@ impl<'a> Applier<'a> {
         *self.last_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn success(&self) {
+    pub(crate) fn success(&self) {
         self.failures.store(0, Ordering::Relaxed);
     }
 
     /// Notes that the ILS could not be asked; after many in a row, or where asking again cannot help, it is left alone.
-    fn failure(&self, error: &ConnectorError) {
+    pub(crate) fn failure(&self, error: &ConnectorError) {
         let in_a_row = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         if error.retry == Retry::NotThisTarget {
             self.halt(error.clone());
@@ -514,7 +526,7 @@ impl<'a> Applier<'a> {
         change: &Change,
         step: Step,
     ) -> Result<(IntentId, Personal), EngineError> {
-        let fields = if step.kind == IntentKind::Update { step.values.present() } else { change.fields };
+        let fields = step.fields.unwrap_or(change.fields);
         let intent = NewIntent {
             run,
             change: change.id,
@@ -552,7 +564,7 @@ impl<'a> Applier<'a> {
         if let Some(error) = self.halted_by() {
             return Ok(Outcome::NotSent(error));
         }
-        self.sends();
+        self.count_write();
         Ok(self.directory.create(&Creation { values, pin }).await)
     }
 
@@ -785,7 +797,7 @@ impl<'a> Applier<'a> {
     ) -> Result<(), EngineError> {
         let outcome = {
             let _permit = self.permit().await?;
-            self.sends();
+            self.count_write();
             self.directory.set_pin(patron, &pin).await
         };
         let done = Some((change.id, ChangeState::Done));
@@ -831,31 +843,15 @@ impl<'a> Applier<'a> {
 
     async fn update(&self, change: Change, link: Option<Link>) -> Result<(), EngineError> {
         let wanted = spool::decode(&change.spool)?;
-        let target = link.and_then(|link| Some((link.data.barcode.clone()?, link)));
-        let Some((barcode, link)) = target.filter(|(_, link)| link.data.state.has_patron()) else {
+        let target = link.filter(|link| link.data.barcode.is_some() && link.data.state.has_patron());
+        let Some(link) = target else {
             self.result().shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
             let change = Some((change.id, ChangeState::Dropped));
             return self.settle_one(Settlement { change, ..self.nothing() }).await;
         };
-        let patron = match self.find(FindKey::Barcode(barcode.clone())).await? {
-            Lookup::Found(patron) => patron,
-            Lookup::NotFound => {
-                self.gone.lock().unwrap_or_else(PoisonError::into_inner).push((change, link));
-                return Ok(());
-            }
-            Lookup::Unknown(error) => return self.failed(&change, None, &error).await,
-            Lookup::Many | Lookup::NotVisible => {
-                let error = ConnectorError::new(
-                    Fault::Ils,
-                    Retry::NotThisRecord,
-                    "a patron of ours is there several times, or is not shown to Rostercard's login",
-                    "look at the patron in the ILS's staff client, and at the login's permissions",
-                );
-                return self.failed(&change, None, &error).await;
-            }
-        };
+        let Some((change, link, patron)) = self.patron_of(change, link).await? else { return Ok(()) };
         self.found.fetch_add(1, Ordering::Relaxed);
-        if self.halted() {
+        if self.halted() || !self.unblock(&change, &link, &patron).await? {
             return Ok(());
         }
         let key = self.store.digest_key();
@@ -878,31 +874,8 @@ impl<'a> Applier<'a> {
                 })
                 .await;
         }
-        let mut before = PatronValues::default();
-        for field in result.write.fields.iter() {
-            before.take(field, &patron.values);
-        }
-        let number = NumberDraw::Given(barcode);
-        let (intent, _) = self
-            .intend(
-                self.run,
-                &change,
-                Step {
-                    values: result.write.values.clone(),
-                    before: Some(before),
-                    ..Step::new(IntentKind::Update, number)
-                },
-            )
-            .await?;
-        let outcome = {
-            let _permit = self.permit().await?;
-            match self.halted_by() {
-                Some(error) => Outcome::NotSent(error),
-                None => {
-                    self.sends();
-                    self.directory.update(&patron, &result.write).await
-                }
-            }
+        let Some((intent, outcome)) = self.write_fields(&change, &patron, &result.write).await? else {
+            return Ok(());
         };
         let fresh: FieldSet = result.write.fields.iter().chain(result.already.iter()).collect();
         match outcome {
@@ -999,7 +972,7 @@ impl<'a> Applier<'a> {
         .await
     }
 
-    fn note_staff(&self, staff_won: FieldSet) {
+    pub(crate) fn note_staff(&self, staff_won: FieldSet) {
         let mut result = self.result();
         for field in staff_won.iter() {
             result.staff_won += 1;
@@ -1009,24 +982,11 @@ impl<'a> Applier<'a> {
         }
     }
 
-    // ---- leaving ----
+    // ---- gone ----
 
-    /// The card is no longer renewed: nothing is written to the ILS.
-    async fn lapse(&self, change: Change, link: Option<Link>) -> Result<(), EngineError> {
-        let live = link.filter(|link| link.data.state.is_live());
-        let Some(link) = live else {
-            self.result().shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
-            let change = Some((change.id, ChangeState::Dropped));
-            return self.settle_one(Settlement { change, ..self.nothing() }).await;
-        };
-        let data =
-            LinkData { state: LinkState::Lapsed, reason: Some("left_the_roster".to_owned()), ..link.data };
-        self.settle_one(Settlement {
-            change: Some((change.id, ChangeState::Done)),
-            link: Some(LinkWrite { person: change.person, data }),
-            ..self.nothing()
-        })
-        .await
+    /// Notes that a patron of ours was not found.
+    pub(crate) fn is_gone(&self, change: Change, link: Link) {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).push((change, link));
     }
 
     /// Patrons of ours that were not found: each a question for a person; many at once, and it is the server that is
@@ -1082,7 +1042,7 @@ fn updated(
     expiry: Option<jiff::civil::Date>,
 ) -> LinkData {
     LinkData {
-        state: if link.data.state == LinkState::Lapsed { LinkState::Made } else { link.data.state },
+        state: restored(&link.data),
         decided: change.decided,
         reason: None,
         school: (wanted.school.key().to_owned(), wanted.school.label()),

@@ -7,9 +7,11 @@
 //! lost one. How: nothing is sent to an ILS before its intent is durable (`apply.rs`), and what was sent without an
 //! answer is settled by a look-up, no sooner than the ILS could still be committing it (`settle.rs`).
 
+mod answered;
 mod apply;
 mod collect;
 mod engine;
+mod lapse;
 mod pauses;
 mod people;
 mod pins;
@@ -17,6 +19,7 @@ mod schools;
 mod settings;
 mod settle;
 mod tally;
+mod wishes;
 mod world;
 
 pub use engine::{Engine, EngineError, RunReport, SelectionError};

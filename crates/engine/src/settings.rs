@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use rostercard_core::guard::Guards;
-use rostercard_core::rules::CardRules;
 use rostercard_core::rules::number::NumberRange;
+use rostercard_core::rules::{CardRules, OnLeaving};
 use rostercard_core::words::Code;
 
 /// How long a person may be missing before the card is no longer looked after. Both must have passed.
@@ -78,6 +78,8 @@ pub struct PartnershipSettings {
     pub grace: Grace,
     /// The library's time zone: what day it is.
     pub timezone: TimeZone,
+    /// What becomes of the card of somebody who left.
+    pub on_leaving: OnLeaving,
     /// What becomes of PINs.
     pub pins: PinSettings,
     /// How many days a plan may wait for approval.
