@@ -120,7 +120,7 @@ impl Step {
 }
 
 /// What is left to try after a create was refused.
-enum Again {
+pub(crate) enum Again {
     No,
     WithRandomPin(u8),
     WithFallbackAddress,
@@ -256,7 +256,7 @@ impl<'a> Applier<'a> {
             return Ok(Lookup::Unknown(error));
         }
         self.lookups.fetch_add(1, Ordering::Relaxed);
-        let lookup = self.directory.find(&key).await;
+        let lookup = crate::planted::lookup(self.directory.find(&key).await);
         match &lookup {
             Lookup::Unknown(error) => self.failure(error),
             _ => self.success(),
@@ -551,6 +551,7 @@ impl<'a> Applier<'a> {
         wanted: &WantedPatron,
         attempt: Attempt,
     ) -> Result<Again, EngineError> {
+        self.planted_ledger(change, wanted, &attempt).await?;
         let outcome = self.wire_create(&attempt).await?;
         self.created(change, wanted, attempt, outcome).await
     }
@@ -600,6 +601,7 @@ impl<'a> Applier<'a> {
                 // The intent stays open; it is settled by look-up at the end of the run, or by the next run.
                 self.failure(&error);
                 self.result().note("answer_lost", &error.message, &Place::default());
+                return self.planted_again(attempt.intent).await;
             }
         }
         Ok(Again::No)
@@ -729,7 +731,7 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
-    fn made_data(
+    pub(crate) fn made_data(
         &self,
         change: &Change,
         wanted: &WantedPatron,

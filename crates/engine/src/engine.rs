@@ -680,7 +680,7 @@ impl Engine {
             .clone()
             .filter(|before| *before != facts.endpoint)
             .map(|before| (before, facts.endpoint.clone()));
-        Ok(guard::evaluate(
+        Ok(crate::planted::verdict(guard::evaluate(
             &PlanFacts {
                 completeness: collected.completeness,
                 source_state: facts.state,
@@ -694,7 +694,7 @@ impl Engine {
                 schools: collected.schools.clone(),
             },
             &self.settings.guards,
-        ))
+        )))
     }
 
     /// Puts what waits aside; how much of what.

@@ -211,6 +211,7 @@ impl Applier<'_> {
                 Some(error) => Outcome::NotSent(error),
                 None => {
                     self.count_write();
+                    self.planted_pin(patron).await;
                     self.directory.update(patron, write).await
                 }
             }

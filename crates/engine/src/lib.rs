@@ -15,6 +15,7 @@ mod lapse;
 mod pauses;
 mod people;
 mod pins;
+mod planted;
 mod schools;
 mod settings;
 mod settle;
@@ -24,5 +25,7 @@ mod world;
 
 pub use engine::{Engine, EngineError, RunReport, SelectionError};
 pub use pins::person_key;
+#[cfg(feature = "planted-bugs")]
+pub use planted::{Bug, plant};
 pub use settings::{Grace, IlsLimits, PartnershipSettings, PinSettings};
 pub use world::{Clock, Entropy, Phase, Progress, Quiet, World};

@@ -69,6 +69,14 @@ struct Missing {
     feeds: u32,
 }
 
+/// Whether somebody was missing as long as the grace says.
+fn long(missing: Option<&Missing>, day: Date) -> bool {
+    missing.is_some_and(|missing| {
+        let days = missing.since.until(day).map_or(0, |span| span.get_days());
+        days >= i32::from(GRACE.0) && missing.feeds >= GRACE.1
+    })
+}
+
 /// The watcher.
 pub(crate) struct Watch {
     court: Arc<Court>,
@@ -179,14 +187,21 @@ impl Watch {
                 format!("{} lapses by a {:?} roster", name(), delivery.kind)
             });
             let missing = self.pupils.get(person).and_then(|p| self.missing.get(p));
-            let long = missing.is_some_and(|missing| {
-                let days = missing.since.until(day).map_or(0, |span| span.get_days());
-                days >= i32::from(GRACE.0) && missing.feeds >= GRACE.1
-            });
             // A student whose number was changed is taken for another one, who left (S34 is not built yet).
             let changed = self.pupils.get(person).is_some_and(|p| ils.number_changed(*p));
-            self.court.holds(Invariant::GraceFirst, long || approval_open || changed, || {
+            self.court.holds(Invariant::GraceFirst, long(missing, day) || approval_open || changed, || {
                 format!("{} lapses; missing: {missing:?}", name())
+            });
+        }
+        for pupil in ils.sent().ended {
+            let missing = self.missing.get(&pupil);
+            let changed = ils.number_changed(pupil);
+            self.court.holds(Invariant::EndedOnlyOnLeaving, long(missing, day) || approval_open || changed, || {
+                format!("the card of p{pupil} is blocked or ended; missing: {missing:?}")
+            });
+            let doubt = doubtful && !approval_open;
+            self.court.holds(Invariant::DoubtWithdrawsNobody, !doubt, || {
+                format!("the card of p{pupil} is blocked or ended by a {:?} roster", delivery.kind)
             });
         }
         if completed && !doubtful {

@@ -49,7 +49,7 @@ pub(crate) struct Personality {
 }
 
 /// A patron's record.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Held {
     pub(crate) values: PatronValues,
     pub(crate) pin: Option<String>,
@@ -61,6 +61,10 @@ pub(crate) struct Held {
     pub(crate) ours: BTreeMap<Field, Option<String>>,
     /// Fields that staff ever touched.
     pub(crate) touched: BTreeSet<Field>,
+    /// Whether it is blocked, and by Rostercard.
+    pub(crate) blocked: Option<bool>,
+    /// Staff made it a family's card.
+    pub(crate) upgraded: bool,
 }
 
 /// What goes wrong on the wire in one run.
@@ -115,6 +119,8 @@ pub(crate) struct Sent {
     pub(crate) writes: u64,
     /// Students for whom a create was sent that had none sent before.
     pub(crate) newly: BTreeSet<usize>,
+    /// Students whose card was blocked, or was given an end that is today or in the past.
+    pub(crate) ended: BTreeSet<usize>,
 }
 
 struct State {
@@ -294,6 +300,7 @@ impl SimIls {
             Merge,
             Renumber,
             Pin,
+            Block,
             Add,
         }
         self.commit_late();
@@ -310,6 +317,7 @@ impl SimIls {
             (2, Act::Merge),
             (4, Act::Renumber),
             (8, Act::Pin),
+            (3, Act::Block),
             (3, Act::Add),
         ])?;
         if matches!(act, Act::Add) {
@@ -323,9 +331,7 @@ impl SimIls {
                 surname: Some(Personal::new("Zqforeign")),
                 ..PatronValues::default()
             };
-            let (ours, touched) = (BTreeMap::new(), BTreeSet::new());
-            let held = Held { values, pin: None, own_pin: true, pupil: None, ours, touched };
-            state.held.insert(id, held);
+            state.held.insert(id, Held { values, own_pin: true, ..Held::default() });
             state.by_staff.insert(pupil);
             return Some(format!("staff make a card with the number that p{pupil} would get"));
         }
@@ -385,6 +391,7 @@ impl SimIls {
                 held.values.expiry = held.values.expiry.map(|day| day.saturating_add(Span::new().years(2)));
                 touch(held, Field::Category);
                 touch(held, Field::Expiry);
+                held.upgraded = true;
                 format!("staff upgrade the card of {who}")
             }
             Act::Branch => {
@@ -392,6 +399,10 @@ impl SimIls {
                 held.values.home_branch = Some(branch.into());
                 touch(held, Field::HomeBranch);
                 format!("staff set the home branch of {who} to {branch}")
+            }
+            Act::Block => {
+                held.blocked = Some(false);
+                format!("staff block the card of {who}")
             }
             Act::Extend => {
                 held.values.expiry = held.values.expiry.map(|day| day.saturating_add(Span::new().days(45)));
@@ -457,8 +468,7 @@ impl SimIls {
         }
         let ours = OURS.iter().map(|field| (*field, text(&values, *field))).collect();
         let pin = creation.pin.as_ref().map(|pin| pin.reveal().to_owned());
-        let touched = BTreeSet::new();
-        state.held.insert(id, Held { values, pin, own_pin: false, pupil: Some(pupil), ours, touched });
+        state.held.insert(id, Held { values, pin, pupil: Some(pupil), ours, ..Held::default() });
         let cards = state.landed.entry(pupil).or_default();
         cards.insert(number);
         let cards = cards.len();
@@ -511,7 +521,7 @@ impl SimIls {
         for field in self.returns().iter() {
             values.take(field, &held.values);
         }
-        Box::new(Patron { id: Personal::new(format!("P{id}")), values, blocked: Some(false) })
+        Box::new(Patron { id: Personal::new(format!("P{id}")), values, blocked: Some(held.blocked.is_some()) })
     }
 
     /// A message begins: time passes, others may go first, and it is drawn what becomes of it.
@@ -571,7 +581,7 @@ impl SimIls {
     }
 
     /// What a create has to answer to before anything comes of it.
-    fn judge_create(&self, state: &mut State, creation: &Creation) -> Option<usize> {
+    fn judge_create(&self, state: &mut State, creation: &Creation, left: Timestamp) -> Option<usize> {
         let pupil = self.whose(creation);
         self.court.holds(Invariant::NeverCrossed, pupil.is_some(), || {
             "a create for a student id that nobody has".to_owned()
@@ -604,13 +614,12 @@ impl SimIls {
         if state.asked.insert(pupil) {
             state.sent.newly.insert(pupil);
         }
-        let at = self.clock.truth();
-        state.doubts.insert(pupil, Doubt { number, pin, at, ripe: false });
+        state.doubts.insert(pupil, Doubt { number, pin, at: left, ripe: false });
         Some(pupil)
     }
 
     /// What an update has to answer to.
-    fn judge_update(&self, held: &Held, changes: &FieldChanges) {
+    fn judge_update(&self, sent: &mut Sent, held: &Held, changes: &FieldChanges) {
         let Some(pupil) = held.pupil else {
             self.court.broken(Invariant::ForeignPatrons, || "an update of a patron that staff made".to_owned());
             return;
@@ -644,10 +653,18 @@ impl SimIls {
                 });
             }
         }
-        if changes.fields.contains(Field::Expiry) {
-            let past = changes.values.expiry.is_some_and(|day| day < self.day());
-            self.court.holds(Invariant::NeverBlocked, !past, || format!("the card of p{pupil} is ended"));
+        if changes.fields.contains(Field::Expiry) && changes.values.expiry.is_some_and(|day| day <= self.day()) {
+            self.ends(sent, held, pupil);
         }
+    }
+
+    /// A card is blocked or ended.
+    fn ends(&self, sent: &mut Sent, held: &Held, pupil: usize) {
+        sent.ended.insert(pupil);
+        self.court.count("cards blocked or ended", 1);
+        self.court.holds(Invariant::FamilysOwn, !held.upgraded, || {
+            format!("the card of p{pupil}, which staff upgraded, is blocked or ended")
+        });
     }
 }
 
@@ -747,12 +764,13 @@ impl PatronWriter for SimIls {
     }
 
     async fn create(&self, creation: &Creation) -> Outcome {
+        let left = self.clock.truth();
         let mishap = self.message("create").await;
         let outcome = {
             let mut state = lock(&self.state);
             let state = &mut *state;
             state.sent.writes += 1;
-            let pupil = self.judge_create(state, creation);
+            let pupil = self.judge_create(state, creation, left);
             let number = creation.values.barcode.as_ref().map_or("", Personal::reveal);
             self.court.say(|| format!("create for p{} with number {number}", pupil.unwrap_or(usize::MAX)));
             let faults = state.faults;
@@ -778,7 +796,7 @@ impl PatronWriter for SimIls {
                     Outcome::Unknown(self.give_up())
                 }
                 Mishap::Late(delay) => {
-                    let at = self.clock.truth().checked_add(delay).unwrap_or(Timestamp::MAX);
+                    let at = left.checked_add(delay).unwrap_or(Timestamp::MAX);
                     state.late.push((at, Later::Create(creation.clone())));
                     Outcome::Unknown(self.give_up())
                 }
@@ -827,6 +845,7 @@ impl PatronWriter for SimIls {
     }
 
     async fn update(&self, patron: &Patron, changes: &FieldChanges) -> Outcome {
+        let left = self.clock.truth();
         let mishap = self.message("update").await;
         let outcome = {
             let mut state = lock(&self.state);
@@ -835,7 +854,7 @@ impl PatronWriter for SimIls {
             let id = state.held.keys().copied().find(|id| patron.id.reveal() == format!("P{id}"));
             let held = id.and_then(|id| state.held.get(&id));
             if let Some(held) = held {
-                self.judge_update(held, changes);
+                self.judge_update(&mut state.sent, held, changes);
                 let fields: Vec<&str> = changes.fields.iter().map(Field::word).collect();
                 self.court.say(|| format!("update of p{}: {}", held.pupil.unwrap_or(usize::MAX), fields.join(", ")));
             }
@@ -852,7 +871,7 @@ impl PatronWriter for SimIls {
                     refusal(RejectionKind::Field, Retry::NotThisRecord, None)
                 }
                 (Mishap::Late(delay), Some(id)) => {
-                    let at = self.clock.truth().checked_add(delay).unwrap_or(Timestamp::MAX);
+                    let at = left.checked_add(delay).unwrap_or(Timestamp::MAX);
                     state.late.push((at, Later::Update(id, changes.clone())));
                     Outcome::Unknown(self.give_up())
                 }
@@ -870,8 +889,36 @@ impl PatronWriter for SimIls {
         outcome
     }
 
-    async fn set_blocked(&self, _: &Patron, blocked: bool) -> Outcome {
-        self.court.holds(Invariant::NeverBlocked, !blocked, || "a card is blocked".to_owned());
-        refusal(RejectionKind::Target, Retry::NotThisTarget, None)
+    async fn set_blocked(&self, patron: &Patron, blocked: bool) -> Outcome {
+        let mishap = self.message("block").await;
+        let outcome = {
+            let mut state = lock(&self.state);
+            let state = &mut *state;
+            state.sent.writes += 1;
+            let found = state.held.iter_mut().find(|(id, _)| patron.id.reveal() == format!("P{id}"));
+            match (mishap, found) {
+                (Mishap::NotSent, _) => Outcome::NotSent(no_answer()),
+                (Mishap::LostBefore, _) => Outcome::Unknown(self.give_up()),
+                (Mishap::NotNow, _) => refusal(RejectionKind::Record, Retry::Later, None),
+                (_, None) => refusal(RejectionKind::Missing, Retry::NotThisRecord, None),
+                (mishap, Some((id, held))) => {
+                    let who = held.pupil.unwrap_or(usize::MAX);
+                    self.court.say(|| format!("block of p{who}: {blocked}"));
+                    if blocked {
+                        self.ends(&mut state.sent, held, who);
+                    }
+                    self.court.holds(Invariant::StaffsBlockStays, blocked || held.blocked != Some(false), || {
+                        format!("the block that staff set on the card of p{who} is taken away")
+                    });
+                    held.blocked = blocked.then_some(held.blocked.unwrap_or(true));
+                    match mishap {
+                        Mishap::None => Outcome::Applied(Some(self.patron(*id, held))),
+                        _ => Outcome::Unknown(self.give_up()),
+                    }
+                }
+            }
+        };
+        self.power.step().await;
+        outcome
     }
 }

@@ -60,7 +60,9 @@ invariants! {
     PinOnce = "pin_once", 4, "A PIN is set with the card at most, and never by an update.";
     ForeignPatrons = "foreign_patrons", 4, "A patron that Rostercard did not make is never written to.";
     NothingBlanked = "nothing_blanked", 4, "What a roster no longer says is never emptied in the ILS.";
-    NeverBlocked = "never_blocked", 5, "Where the library chose not to renew, no card is blocked, and none is given an end in the past.";
+    EndedOnlyOnLeaving = "ended_only_on_leaving", 5, "A card is blocked or ended only where the library chose so, and only where its student left and the grace is over.";
+    FamilysOwn = "familys_own", 5, "A card that staff upgraded is neither blocked nor ended.";
+    StaffsBlockStays = "staffs_block_stays", 5, "A block that staff set is never taken away.";
     GraceFirst = "grace_first", 5, "Nobody lapses who was not missing for the days and the complete rosters in a row that the grace says.";
     NeverCrossed = "never_crossed", 6, "A patron never gets another student's names or birth date.";
     NoQuestionForNothing = "no_question_for_nothing", 6, "Nobody is put to a person as a question without a cause.";

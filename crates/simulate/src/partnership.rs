@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
+use rostercard_core::consent::Programme;
 use rostercard_core::field::{Field, FieldRules, Ownership};
 use rostercard_core::guard::{Guards, Limit};
 use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
 use rostercard_core::rules::number::{CheckDigit, NumberRange, NumberRule, NumberTemplate};
 use rostercard_core::rules::pin::PinRule;
-use rostercard_core::rules::{AddressRules, CardRule, CardRules, Eligible, Existing, Homes, NameChoice};
+use rostercard_core::rules::{
+    AddressRules, CardRule, CardRules, Eligible, Existing, Homes, NameChoice, OnLeaving,
+};
 use rostercard_core::words::{CardModel, Code};
 use rostercard_engine::{Grace, IlsLimits, PartnershipSettings, PinSettings};
 
@@ -71,6 +74,7 @@ pub(crate) fn settings(dice: &mut Dice) -> Option<PartnershipSettings> {
         address: AddressRules::default(),
         existing: Existing::Separate,
         number_max: 14,
+        programme: Programme::OptOut,
     };
     let guards = Guards {
         create: limit(CREATES),
@@ -85,6 +89,7 @@ pub(crate) fn settings(dice: &mut Dice) -> Option<PartnershipSettings> {
         rules,
         ranges: [("main".into(), range)].into(),
         guards,
+        on_leaving: dice.pick(&[OnLeaving::NotRenewed, OnLeaving::NotRenewed, OnLeaving::Expire, OnLeaving::Block])?,
         grace: Grace { days: GRACE.0, feeds: GRACE.1 },
         timezone: TimeZone::UTC,
         pins: PinSettings::default(),

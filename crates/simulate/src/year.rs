@@ -129,13 +129,14 @@ impl School {
         let entropy = Arc::new(SimEntropy(Mutex::new(dice.fork())));
         court.say(|| {
             format!(
-                "numbers {}, store in {}, {:?}",
+                "numbers {}, store in {}, on leaving {}, {:?}",
                 if matches!(settings.rules.card.number, rostercard_core::rules::number::NumberRule::Range(_)) {
                     "from a range"
                 } else {
                     "by template"
                 },
                 if disk.in_file() { "a file" } else { "memory" },
+                settings.on_leaving,
                 ils.personality
             )
         });
