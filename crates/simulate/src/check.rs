@@ -179,10 +179,14 @@ impl Watch {
                 format!("{} counts as missing by a {:?} roster", name(), delivery.kind)
             });
             let lapses = row.state == LinkState::Lapsed && old.is_none_or(|old| old.state != row.state);
+            if row.state == LinkState::Made && old.is_some_and(|old| old.state == LinkState::Lapsed) {
+                self.court.count("restores", 1);
+            }
             if !lapses {
                 continue;
             }
             lapsed += 1;
+            self.court.count("lapses", 1);
             self.court.holds(Invariant::DoubtWithdrawsNobody, !doubtful || approval_open, || {
                 format!("{} lapses by a {:?} roster", name(), delivery.kind)
             });
