@@ -57,6 +57,11 @@ impl Ledger {
         self.rows == later.rows && self.open == later.open
     }
 
+    /// Whether no write's fate is unknown.
+    pub(crate) fn settled(&self) -> bool {
+        self.open == 0
+    }
+
     fn live(&self) -> u64 {
         self.rows.values().filter(|row| row.state.is_live()).count() as u64
     }

@@ -55,6 +55,8 @@ pub(crate) struct Held {
     pub(crate) pin: Option<String>,
     /// Whether somebody else than Rostercard set the PIN last.
     pub(crate) own_pin: bool,
+    /// Whether the PIN that came with the card is known to have been set, where that is a step of its own.
+    pub(crate) pin_settled: bool,
     /// For whom Rostercard made it; `None` where staff did.
     pub(crate) pupil: Option<usize>,
     /// What was there after Rostercard's last write, field by field.
@@ -95,6 +97,22 @@ enum Mishap {
     Late(Duration),
     /// The ILS says "not now".
     NotNow,
+}
+
+/// What staff do.
+#[derive(Clone, Copy)]
+enum Act {
+    Name,
+    Contact,
+    Upgrade,
+    Branch,
+    Extend,
+    Delete,
+    Merge,
+    Renumber,
+    Pin,
+    Block,
+    Add,
 }
 
 enum Later {
@@ -218,6 +236,13 @@ impl SimIls {
         state.sent = Sent::default();
     }
 
+    /// Every intent has ended: no PIN is in doubt.
+    pub(crate) fn settled(&self) {
+        for held in lock(&self.state).held.values_mut() {
+            held.pin_settled = true;
+        }
+    }
+
     /// What was sent since the run began.
     pub(crate) fn sent(&self) -> Sent {
         lock(&self.state).sent.clone()
@@ -268,6 +293,7 @@ impl SimIls {
             let now: BTreeMap<Field, Option<String>> =
                 held.ours.keys().map(|field| (*field, text(&held.values, *field))).collect();
             held.ours = now;
+            held.pin_settled = false;
         }
     }
 
@@ -289,20 +315,6 @@ impl SimIls {
     /// Staff do something to some patron; as a sentence. `known` are the students whose cards the ledger knows,
     /// `next_id` is the id of a student to come.
     pub(crate) fn staff(&self, dice: &mut Dice, next_id: &str) -> Option<String> {
-        #[derive(Clone, Copy)]
-        enum Act {
-            Name,
-            Contact,
-            Upgrade,
-            Branch,
-            Extend,
-            Delete,
-            Merge,
-            Renumber,
-            Pin,
-            Block,
-            Add,
-        }
         self.commit_late();
         let mut state = lock(&self.state);
         let ids: Vec<u64> = state.held.keys().copied().collect();
@@ -369,6 +381,15 @@ impl SimIls {
         }
         let word = dice.below(1_000);
         let held = state.held.get_mut(&id)?;
+        let done = self.act_on(act, held, known, word);
+        if done.is_some() && !known {
+            // Nobody can tell what staff did to a card before it was read for the first time from what the ILS did to it.
+            held.ours = held.ours.keys().map(|field| (*field, text(&held.values, *field))).collect();
+        }
+        done
+    }
+
+    fn act_on(&self, act: Act, held: &mut Held, known: bool, word: u64) -> Option<String> {
         let who = held.pupil.map_or_else(|| "a foreign patron".to_owned(), |p| format!("p{p}"));
         let touch = |held: &mut Held, field: Field| {
             held.touched.insert(field);
@@ -410,8 +431,9 @@ impl SimIls {
                 format!("staff extend the card of {who}")
             }
             _ => {
-                // Before the ledger knows the card, its PIN may still be under way.
-                if !known {
+                // Whether a PIN in doubt was set cannot be read back, so it is set once more; that it takes the place of one
+                // that a family chose meanwhile is a gap that nobody can close.
+                if !known || !held.pin_settled {
                     return None;
                 }
                 held.pin = Some(format!("{word:04}"));

@@ -421,6 +421,9 @@ impl School {
             self.watch.meet(&after, &self.ils);
             self.ils.ledger_forgot(&self.watch.known(&after));
         }
+        if after.settled() {
+            self.ils.settled();
+        }
         self.judge(job, delivery, &came, (&before, &after), (now, went_back));
         lock(&self.truth).known = self.watch.known(&after);
         Ok(came)
