@@ -11,7 +11,7 @@ use futures::{TryStreamExt, stream};
 use hashbrown::HashMap;
 use jiff::Timestamp;
 use rostercard_core::digest::Digest;
-use rostercard_core::field::{Field, FieldSet};
+use rostercard_core::field::{Field, FieldSet, Ownership};
 use rostercard_core::finding::Place;
 use rostercard_core::patron::{Number, Patron, PatronValues, PinWish, WantedPatron};
 use rostercard_core::plan::{ChangeKind, ChangeState};
@@ -32,6 +32,7 @@ use rostercard_store::rows::{
 };
 use tokio::sync::Semaphore;
 
+use crate::answered;
 use crate::collect::without_card;
 use crate::engine::EngineError;
 use crate::lapse::restored;
@@ -241,6 +242,7 @@ impl<'a> Applier<'a> {
             ChangeKind::Update | ChangeKind::Renew | ChangeKind::Restore => self.update(change, link).await,
             ChangeKind::Lapse => self.lapse(change, link).await,
             ChangeKind::Pin => self.new_pin(change, link).await,
+            ChangeKind::Undo => self.take_back(change, link).await,
             ChangeKind::Link | ChangeKind::Note => {
                 Err(EngineError::Internal("a plan holds a kind of change that is never planned"))
             }
@@ -353,11 +355,15 @@ impl<'a> Applier<'a> {
 
     async fn create(&self, change: Change, link: Option<Link>) -> Result<(), EngineError> {
         let wanted = spool::decode(&change.spool)?;
+        let separate = link.as_ref().and_then(|l| l.data.reason.as_deref()) == Some(answered::SEPARATE);
         if link.is_some_and(|link| link.data.state.has_patron()) {
             // Made since the plan, by another one.
             self.result().shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
             let change = Some((change.id, ChangeState::Dropped));
             return self.settle_one(Settlement { change, ..self.nothing() }).await;
+        }
+        if !separate && !self.no_card_yet(&change, &wanted).await? {
+            return Ok(());
         }
         self.creates.fetch_add(1, Ordering::Relaxed);
         let mut values = wanted.values.clone();
@@ -857,9 +863,23 @@ impl<'a> Applier<'a> {
             return Ok(());
         }
         let key = self.store.digest_key();
-        let fields = &self.settings.rules.fields;
+        let upgraded = self.is_upgraded(&link, &wanted, &patron);
+        if upgraded {
+            let message =
+                "the library's staff gave the card another category: it is the family's own from now on";
+            self.result().note("upgraded_by_staff", message, &Place::default());
+        }
+        let own = (upgraded || restored(&link.data) == LinkState::Linked)
+            .then(|| self.settings.rules.fields.for_own_card(self.settings.rules.agreed));
+        let fields = own.as_ref().unwrap_or(&self.settings.rules.fields);
         let result = compare(&wanted.values, &patron.values, &link.data.digests, fields, self.directory, key);
         self.note_staff(result.staff_won);
+        // What this update, and every one after it, finds in the ledger.
+        let link = if upgraded {
+            Link { data: LinkData { state: LinkState::Linked, ..link.data }, ..link }
+        } else {
+            link
+        };
         if result.write.fields.is_empty() {
             let digests =
                 digests_after(&link.data.digests, &wanted.values, Some(&patron.values), result.already, key);
@@ -982,6 +1002,23 @@ impl<'a> Applier<'a> {
                 format!("the library's staff changed the {field} since our last write: it was left alone");
             result.note(&format!("staff_changed_{field}"), &message, &Place::default());
         }
+    }
+
+    /// Whether staff gave a card of ours another category since our last write (S05).
+    fn is_upgraded(&self, link: &Link, wanted: &WantedPatron, patron: &Patron) -> bool {
+        let there = patron.values.category.as_ref();
+        let ours = matches!(link.data.state, LinkState::Made | LinkState::Adopted);
+        if !ours || there.is_none() || there == wanted.values.category.as_ref() {
+            return false;
+        }
+        let seen = link.data.digests.get(Field::Category).seen;
+        let held = self
+            .store
+            .digest_key()
+            .value(Field::Category, patron.values.canonical(Field::Category).as_deref());
+        self.directory.returns().contains(Field::Category)
+            && self.settings.rules.fields.owner(Field::Category) != Ownership::School
+            && held != seen
     }
 
     // ---- gone ----

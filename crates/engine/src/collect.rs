@@ -32,11 +32,14 @@ use zeroize::Zeroizing;
 
 use crate::answered;
 use crate::engine::EngineError;
+use crate::lapse::restored;
 use crate::pauses::Pauses;
 use crate::people::People;
+use crate::renumbered::{self, Newcomer, Newcomers, is_another, who_is, who_was};
 use crate::schools::Schools;
 use crate::settings::{Grace, PartnershipSettings};
 use crate::tally::{Fate, NO_SCHOOL, Tally};
+use crate::undo::UNDONE;
 use crate::wishes::Wishes;
 use crate::world::Progress;
 
@@ -152,6 +155,8 @@ struct Work {
     /// The source's ids of people of whom it said so without a number.
     gone_ids: HashSet<Digest>,
     wishes: Wishes,
+    /// People for whom a card is planned, by who they are; gathered only where somebody could have had one before.
+    newcomers: Newcomers,
     /// How many people the source was asked for one by one.
     asked: usize,
     /// People for whom the source could not say this time whether they have left.
@@ -207,6 +212,7 @@ impl Collector<'_> {
             tombstones: HashSet::new(),
             gone_ids: HashSet::new(),
             wishes: Wishes::new(self.store.wishes(self.partnership.id).await?),
+            newcomers: Newcomers::default(),
             asked: 0,
             unsure: HashSet::new(),
         };
@@ -460,6 +466,12 @@ impl Collector<'_> {
             let claim = Claim { person, first, school: school.clone(), place: place.clone() };
             work.claims.insert(number, claim);
         }
+        if !work.people.rows().is_empty()
+            && let Some(who) = who_is(&wanted.values, key)
+        {
+            let (school, place) = (school.clone(), place.clone());
+            work.newcomers.add(who, Newcomer { person, school, decided: print, place, change: None });
+        }
         self.push(
             work,
             person,
@@ -607,6 +619,34 @@ impl Collector<'_> {
                 return Ok(());
             }
         };
+        if link.data.reason.as_deref() == Some(UNDONE) && link.data.decided == print {
+            // What was taken back stays so until something about the student or the rules changes.
+            work.result.count(&label, Fate::Unchanged);
+            return Ok(());
+        }
+        let another = is_another(&wanted.values, &link.data.digests, key);
+        let asks = Reason::Review(Review::AnotherPerson);
+        let asked = link.data.state == LinkState::Review && link.data.reason.as_deref() == Some(asks.code());
+        if another && (asked || link.data.state.is_live() || link.data.state == LinkState::Lapsed) {
+            work.result.note(asks.code(), &asks.to_string(), &place);
+            work.result.count(&label, Fate::Review);
+            if !asked {
+                let mut data = link.data.clone();
+                (data.state, data.decided) = (LinkState::Review, print);
+                data.reason = Some(asks.code().to_owned());
+                work.notes.push(LinkWrite { person, data });
+            }
+            return Ok(());
+        }
+        let mut corrected = None;
+        if asked {
+            // The district has corrected it: the card goes on as it was.
+            let mut link = link.clone();
+            (link.data.state, link.data.reason) = (LinkState::Made, None);
+            work.notes.push(LinkWrite { person, data: link.data.clone() });
+            corrected = Some(link);
+        }
+        let link = corrected.as_ref().unwrap_or(link);
         match link.data.state {
             LinkState::Pending
             | LinkState::Review
@@ -633,7 +673,10 @@ impl Collector<'_> {
             }
             LinkState::Made | LinkState::Linked | LinkState::Adopted | LinkState::Lapsed => {}
         }
-        let fields = changed_wishes(&wanted.values, &link.data.digests, &self.settings.rules.fields, key);
+        let own = (restored(&link.data) == LinkState::Linked)
+            .then(|| self.settings.rules.fields.for_own_card(self.settings.rules.agreed));
+        let rules = own.as_ref().unwrap_or(&self.settings.rules.fields);
+        let fields = changed_wishes(&wanted.values, &link.data.digests, rules, key);
         let kind = match (link.data.state, kind_of(fields)) {
             (LinkState::Lapsed, _) => ChangeKind::Restore,
             (_, kind) => kind,
@@ -714,6 +757,7 @@ impl Collector<'_> {
             planned.iter().map(|p| (p.change.person, p.number)).collect();
         let ids = self.store.add_changes(self.run, planned.into_iter().map(|p| p.change).collect()).await?;
         for ((person, number), id) in keys.into_iter().zip(ids) {
+            work.newcomers.stored(person, id);
             if let Some(claim) = number.and_then(|n| work.claims.get_mut(&n))
                 && claim.person == person
             {
@@ -851,6 +895,7 @@ impl Collector<'_> {
         let absent: Vec<LinkIndex> =
             work.people.unseen().filter(|row| row.state.is_live()).copied().collect();
         let grace = self.settings.grace;
+        self.perhaps_renumbered(completeness, &absent, work).await?;
         for row in absent {
             let school = stored.get(&row.school).cloned().unwrap_or_else(no_school);
             let left = completeness == Completeness::Delta && work.tombstones.contains(&row.person);
@@ -889,6 +934,37 @@ impl Collector<'_> {
             );
         }
         self.flush_planned(work).await
+    }
+
+    /// Newcomers who have the names and the birth date of somebody who is missing: questions, no second cards (S34).
+    async fn perhaps_renumbered(
+        &self,
+        completeness: Completeness,
+        absent: &[LinkIndex],
+        work: &mut Work,
+    ) -> Result<(), EngineError> {
+        if work.newcomers.is_empty() || completeness == Completeness::Incomplete {
+            return Ok(());
+        }
+        let missing: Vec<Digest> = absent
+            .iter()
+            .filter(|row| completeness == Completeness::Snapshot || work.tombstones.contains(&row.person))
+            .map(|row| row.person)
+            .collect();
+        for some in missing.chunks(PEOPLE) {
+            for link in self.store.links(self.partnership.id, some).await? {
+                let Some(who) = who_was(&link.data.digests) else { continue };
+                for newcomer in work.newcomers.take(&who) {
+                    let reason = Reason::Review(Review::PerhapsRenumbered);
+                    uncount(work, &newcomer.school, ChangeKind::Create, Fate::Review);
+                    work.result.note(reason.code(), &reason.to_string(), &newcomer.place);
+                    work.planned.retain(|planned| planned.change.person != newcomer.person);
+                    work.drops.extend(newcomer.change);
+                    work.notes.push(renumbered::review(&newcomer, &who));
+                }
+            }
+        }
+        self.flush_notes(work).await
     }
 
     /// Whether somebody who is missing today as well has been missing long enough. Paused days do not count.

@@ -92,6 +92,12 @@ pub enum SelectionError {
         /// Until when.
         until: Timestamp,
     },
+    /// A review cannot be answered so.
+    #[error("{why}")]
+    Review {
+        /// Why.
+        why: String,
+    },
     /// No card can get a new PIN.
     #[error("no card can get a new PIN: {why}")]
     NoNewPins {
@@ -126,8 +132,8 @@ impl EngineError {
             Self::Source(error) => error.hint.clone(),
             Self::Store(error) => error.hint().to_owned(),
             Self::OtherIls { stored, .. } => format!(
-                "an ILS's `id` is permanent: write id = \"{stored}\" again if it is the same ILS; moving cards to another \
-                 ILS is not possible with this version"
+                "an ILS's `id` is permanent: write id = \"{stored}\" again if it is the same ILS; if the library has moved to \
+                 another one, `rostercard ils migrate` carries the cards over"
             ),
             Self::Paused { .. } => {
                 "nothing was read and nothing written; `rostercard resume` ends a pause before its time"
@@ -135,6 +141,9 @@ impl EngineError {
             }
             Self::Selection(SelectionError::NothingWaits { .. }) => {
                 "`rostercard runs` lists what waits".to_owned()
+            }
+            Self::Selection(SelectionError::Review { .. }) => {
+                "`rostercard review list` shows the open reviews and what each takes".to_owned()
             }
             Self::Selection(SelectionError::NoNewPins { .. }) => {
                 "PINs can be changed in the ILS itself, by staff".to_owned()
@@ -547,7 +556,7 @@ impl Engine {
         }
     }
 
-    fn applier<'a>(&'a self, here: &Here, result: RunResult) -> Applier<'a> {
+    pub(crate) fn applier<'a>(&'a self, here: &Here, result: RunResult) -> Applier<'a> {
         Applier::new(
             &*self.store,
             &*self.directory,
@@ -598,7 +607,7 @@ impl Engine {
         Ok((used, in_doubt))
     }
 
-    async fn collect(
+    pub(crate) async fn collect(
         &self,
         here: &Here,
         mode: Mode,

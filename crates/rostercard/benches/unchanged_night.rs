@@ -146,6 +146,7 @@ fn engine(folder: &Path, spec: &Spec) -> (Engine, PartnershipSettings) {
             names: NameChoice::Legal,
             address: AddressRules::default(),
             existing: Existing::Separate,
+            agreed: FieldSet::of(&[Field::StudentId, Field::Statistics]),
             programme: Programme::OptOut,
             number_max: 14,
         },
@@ -157,6 +158,7 @@ fn engine(folder: &Path, spec: &Spec) -> (Engine, PartnershipSettings) {
         wait_days: 7,
         full_every: 7,
         on_leaving: OnLeaving::NotRenewed,
+        extract: None,
         limits: IlsLimits { connections: 64, settle_after: Duration::from_secs(60), rate: None },
     };
     let machine = Arc::new(Machine(Mutex::new(1)));

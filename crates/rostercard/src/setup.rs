@@ -253,6 +253,7 @@ impl Setup {
             wait_days: WAIT_DAYS,
             full_every: partnership.full_every,
             on_leaving: partnership.lapse.then,
+            extract: None,
             limits: IlsLimits {
                 connections: ils.limits.connections.into(),
                 settle_after: ils.limits.settle_after,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use rostercard_core::consent::Programme;
-use rostercard_core::field::{Field, FieldRules, Ownership};
+use rostercard_core::field::{Field, FieldRules, FieldSet, Ownership};
 use rostercard_core::guard::{Guards, Limit};
 use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
 use rostercard_core::rules::number::{CheckDigit, NumberRange, NumberRule, NumberTemplate};
@@ -75,6 +75,7 @@ pub(crate) fn settings(dice: &mut Dice) -> Option<PartnershipSettings> {
         existing: Existing::Separate,
         number_max: 14,
         programme: Programme::OptOut,
+        agreed: FieldSet::of(&[Field::StudentId]),
     };
     let guards = Guards {
         create: limit(CREATES),
@@ -95,6 +96,7 @@ pub(crate) fn settings(dice: &mut Dice) -> Option<PartnershipSettings> {
         pins: PinSettings::default(),
         wait_days: 7,
         full_every: 7,
+        extract: None,
         limits: IlsLimits {
             connections: 1 + dice.position(3),
             settle_after: SETTLE_AFTER,

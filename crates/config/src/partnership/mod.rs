@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rostercard_core::consent::Programme;
+use rostercard_core::field::{Field, FieldSet};
 use rostercard_core::guard::Guards;
 use rostercard_core::rules::{CardRules, Existing, OnLeaving};
 
-use crate::kind::{AName, Integer, Parsed, Span, Text, Word, Wrong, words};
+use crate::kind::{AName, Integer, List, Parsed, Span, Text, Word, Wrong, words};
 use crate::main_file::{MainRead, read_id};
 use crate::names::Name;
 use crate::place::{Place, Placed};
@@ -22,6 +23,11 @@ use crate::suggest::listed;
 
 /// Counts below this are held back in reports.
 const SMALL_CELLS: u16 = 10;
+/// The fields that a library may agree to have added to families' own cards. Never what the family or staff look after.
+const AGREED: &[Field] =
+    &[Field::StudentId, Field::Statistics, Field::Note, Field::Email, Field::Phone, Field::Address];
+/// Those that are, unless said otherwise.
+const AGREED_UNLESS_SAID: &[Field] = &[Field::StudentId, Field::Statistics];
 /// Days after which an extract of the ILS's patrons is too old, unless said otherwise.
 const EXTRACT_DAYS: u16 = 14;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -78,6 +84,8 @@ pub struct Matching {
     pub existing: Existing,
     /// Where it was said.
     pub place: Place,
+    /// Which fields may be added to a card that is the family's own.
+    pub adds: FieldSet,
     /// A dated extract of the ILS's patrons, as CSV, for an ILS that can be searched by number only.
     pub extract: Option<PathBuf>,
     /// After so many days an extract is too old to say that somebody is new.
@@ -198,6 +206,7 @@ pub(crate) fn read(
         names: card.names,
         address: card.address,
         existing: matching.as_ref()?.existing,
+        agreed: matching.as_ref()?.adds,
         programme,
         number_max: ils_found?.number_max,
     };
@@ -266,6 +275,7 @@ fn matching(mut table: TableReader<'_>) -> Option<Matching> {
         );
     }
     let existing = table.optional("existing", &Word(&words(Existing::ALL, Existing::word)));
+    let adds = table.optional("adds", &List { of: Word(&words(AGREED, Field::word)), empty: true });
     let extract = table.optional("extract", &Text).map(|path| PathBuf::from(path.value));
     let extract_days = table.optional("extract_days", &Integer(1..=366));
     table.finish();
@@ -273,6 +283,7 @@ fn matching(mut table: TableReader<'_>) -> Option<Matching> {
     Some(Matching {
         existing: existing.value,
         place: existing.place,
+        adds: adds.map_or_else(|| FieldSet::of(AGREED_UNLESS_SAID), |adds| adds.value.into_iter().collect()),
         extract,
         extract_days: extract_days.and_then(|days| u16::try_from(days.value).ok()).unwrap_or(EXTRACT_DAYS),
     })

@@ -65,6 +65,7 @@ fn rules() -> CardRules {
         names: NameChoice::Legal,
         address: AddressRules::default(),
         existing: Existing::Separate,
+        agreed: FieldSet::EMPTY,
         programme: Programme::OptOut,
         number_max: 14,
     }

@@ -13,7 +13,7 @@ use number::NumberRule;
 use pin::PinRule;
 
 use crate::consent::Programme;
-use crate::field::FieldRules;
+use crate::field::{FieldRules, FieldSet};
 use crate::grade::GradeSet;
 use crate::privacy::Personal;
 use crate::student::{Address, School};
@@ -295,6 +295,8 @@ pub struct CardRules {
     pub address: AddressRules,
     /// `[match] existing`.
     pub existing: Existing,
+    /// `[match] adds`: the fields that may be added to a card that is the family's own, or that staff upgraded.
+    pub agreed: FieldSet,
     /// `[optout] programme`.
     pub programme: Programme,
     /// The longest number that the ILS holds, in characters.

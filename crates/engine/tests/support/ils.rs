@@ -73,6 +73,8 @@ pub(crate) struct FakeIls {
     clock: Arc<FakeClock>,
     /// Whether PINs travel with the create.
     pub(crate) pin_with_create: std::sync::atomic::AtomicBool,
+    /// Whether it can be searched by more than the number.
+    searchable: std::sync::atomic::AtomicBool,
     /// Cuts the power when told.
     pub(crate) power: Arc<Power>,
 }
@@ -104,6 +106,7 @@ impl FakeIls {
             }),
             clock,
             pin_with_create: true.into(),
+            searchable: true.into(),
             power: Arc::default(),
         }
     }
@@ -174,6 +177,11 @@ impl FakeIls {
         };
         let held = Held { values, pin: None, pins_set: 0, writes: 0, blocked: false };
         self.state.lock().unwrap().patrons.insert(barcode.to_owned(), held);
+    }
+
+    /// Whether it can be searched by more than the number.
+    pub(crate) fn searchable(&self, searchable: bool) {
+        self.searchable.store(searchable, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Staff block a card.
@@ -272,7 +280,11 @@ impl PatronFinder for FakeIls {
     }
 
     fn finds_by(&self) -> &'static [FindBy] {
-        FindBy::ALL
+        if self.searchable.load(std::sync::atomic::Ordering::Relaxed) {
+            FindBy::ALL
+        } else {
+            &[FindBy::Barcode]
+        }
     }
 
     fn returns(&self) -> FieldSet {

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 use rostercard_core::consent::Programme;
-use rostercard_core::field::FieldRules;
+use rostercard_core::field::{Field, FieldRules, FieldSet};
 use rostercard_core::finding::{Finding, Place};
 use rostercard_core::grade::Grade;
 use rostercard_core::guard::Guards;
@@ -281,6 +281,7 @@ pub(crate) fn rules() -> CardRules {
         names: NameChoice::Legal,
         address: AddressRules::default(),
         existing: Existing::Separate,
+        agreed: FieldSet::of(&[Field::StudentId, Field::Statistics]),
         programme: Programme::OptOut,
         number_max: 14,
     }
@@ -330,6 +331,7 @@ impl Town {
             wait_days: 7,
             full_every: 7,
             on_leaving: OnLeaving::NotRenewed,
+            extract: None,
             limits: IlsLimits { connections: 2, settle_after: SETTLE_AFTER, rate: None },
         };
         Self {

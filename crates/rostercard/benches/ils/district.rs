@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rostercard_core::consent::Programme;
-use rostercard_core::field::FieldRules;
+use rostercard_core::field::{Field, FieldRules, FieldSet};
 use rostercard_core::guard::{GuardAction, Guards};
 use rostercard_core::patron::PatronValues;
 use rostercard_core::privacy::Personal;
@@ -186,6 +186,7 @@ fn settings(spec: &Spec, connections: usize) -> PartnershipSettings {
             names: NameChoice::Legal,
             address: AddressRules::default(),
             existing: Existing::Separate,
+            agreed: FieldSet::of(&[Field::StudentId, Field::Statistics]),
             programme: Programme::OptOut,
             number_max: 14,
         },
@@ -197,6 +198,7 @@ fn settings(spec: &Spec, connections: usize) -> PartnershipSettings {
         wait_days: 7,
         full_every: 7,
         on_leaving: OnLeaving::NotRenewed,
+        extract: None,
         limits: IlsLimits { connections, settle_after: Duration::from_secs(60), rate: None },
     }
 }
