@@ -24,7 +24,7 @@ use rostercard_core::reason::{Reason, Reject, Review};
 use rostercard_core::rules::pin;
 use rostercard_core::spool;
 use rostercard_core::threeway::{FieldDigests, compare, digests_after};
-use rostercard_core::words::LinkState;
+use rostercard_core::words::{Code, LinkState};
 use rostercard_store::Store;
 use rostercard_store::rows::{
     Change, IntentEnd, IntentId, IntentKind, Link, LinkData, LinkWrite, NewIntent, NumberDraw, PartnershipId,
@@ -863,7 +863,7 @@ impl<'a> Applier<'a> {
             return Ok(());
         }
         let key = self.store.digest_key();
-        let upgraded = self.is_upgraded(&link, &wanted, &patron);
+        let upgraded = self.is_upgraded(&link, wanted.values.category.as_ref(), &patron);
         if upgraded {
             let message =
                 "the library's staff gave the card another category: it is the family's own from now on";
@@ -1005,10 +1005,10 @@ impl<'a> Applier<'a> {
     }
 
     /// Whether staff gave a card of ours another category since our last write (S05).
-    fn is_upgraded(&self, link: &Link, wanted: &WantedPatron, patron: &Patron) -> bool {
+    pub(crate) fn is_upgraded(&self, link: &Link, asked: Option<&Code>, patron: &Patron) -> bool {
         let there = patron.values.category.as_ref();
         let ours = matches!(link.data.state, LinkState::Made | LinkState::Adopted);
-        if !ours || there.is_none() || there == wanted.values.category.as_ref() {
+        if !ours || there.is_none() || there == asked {
             return false;
         }
         let seen = link.data.digests.get(Field::Category).seen;

@@ -274,8 +274,8 @@ impl Engine {
         for count in &waits {
             result.shift(&count.school.1, Fate::Change(count.kind), Fate::Waiting, count.count);
         }
-        result.waiting_for = verdict.waiting_for;
-        result.warnings = verdict.warnings;
+        result.waiting_for = verdict.waiting_for.clone();
+        result.warnings = verdict.warnings.clone();
         result.lookups += before.lookups;
         result.writes += before.writes;
         if !verdict.whole {

@@ -277,7 +277,9 @@ impl Watch {
             };
             let fields =
                 [Field::Surname, Field::GivenName, Field::BirthDate, Field::HomeBranch, Field::Category];
-            for field in fields.into_iter().filter(|field| !card.touched.contains(field)) {
+            // A card that staff upgraded is the family's own, and not kept up.
+            let kept_up = |field: &Field| !card.upgraded && !card.touched.contains(field);
+            for field in fields.into_iter().filter(kept_up) {
                 let (want, is) = (ils.canonical(field, &should), card.values.canonical(field));
                 self.court.holds(Invariant::NobodyLost, want.as_deref() == is.as_deref(), || {
                     format!("the card of p{pupil} has another {field} than the roster")
