@@ -82,13 +82,14 @@ impl Applier<'_> {
     async fn settle_person(&self, mut intents: Vec<OpenIntent>) -> Result<(), EngineError> {
         intents.sort_by_key(|intent| intent.id);
         let pin_follows = intents.iter().any(|intent| intent.kind == IntentKind::SetPin);
+        let with_create = intents.iter().any(|intent| intent.kind == IntentKind::Create);
         for intent in intents {
             if self.halted() {
                 return Ok(());
             }
             match intent.kind {
                 IntentKind::Create => self.settle_create(intent, pin_follows).await?,
-                IntentKind::SetPin => self.settle_pin(intent).await?,
+                IntentKind::SetPin => self.settle_pin(intent, with_create).await?,
                 IntentKind::Update => self.settle_update(intent).await?,
                 IntentKind::Block | IntentKind::Unblock => self.settle_block(intent).await?,
             }
@@ -171,8 +172,8 @@ impl Applier<'_> {
         }
     }
 
-    async fn settle_pin(&self, open: OpenIntent) -> Result<(), EngineError> {
-        let Some(pin) = open.pin else {
+    async fn settle_pin(&self, open: OpenIntent, with_create: bool) -> Result<(), EngineError> {
+        let Some(pin) = open.pin.clone() else {
             return Err(EngineError::Internal("the journal holds a PIN's intent without a PIN"));
         };
         match self.find(FindKey::Barcode(open.barcode.clone())).await? {
@@ -180,17 +181,21 @@ impl Applier<'_> {
                 self.store.intend_again(&[open.id], self.world.clock.now()).await?;
                 self.set_pin(&open.planned, &patron, open.id, pin).await
             }
+            // Staff took the patron away: there is no card that the PIN could belong to. Not so while its create is in doubt.
+            Lookup::NotFound if !with_create => self.plan_anew(&open).await,
             _ => Ok(()),
         }
     }
 
-    /// An update either landed, or the next run plans it anew from what the ledger knows.
+    /// An update either landed, or the next run plans it anew from what the ledger knows; and finds it gone where it is.
     async fn settle_update(&self, open: OpenIntent) -> Result<(), EngineError> {
         if open.planned.kind == ChangeKind::Undo {
             return self.settle_undo(&open).await;
         }
-        let Lookup::Found(patron) = self.find(FindKey::Barcode(open.barcode.clone())).await? else {
-            return Ok(());
+        let patron = match self.find(FindKey::Barcode(open.barcode.clone())).await? {
+            Lookup::Found(patron) => patron,
+            Lookup::NotFound => return self.plan_anew(&open).await,
+            Lookup::Unknown(_) | Lookup::Many | Lookup::NotVisible => return Ok(()),
         };
         if open.planned.kind == ChangeKind::Lapse {
             return self.settle_expiry(&open, &patron).await;
