@@ -255,10 +255,16 @@ impl Watch {
             .filter(|row| row.state.is_live())
             .filter_map(|row| self.pupils.get(&row.person).copied())
             .collect();
+        // What a person would name as the reason why somebody has no card, or why they are asked about them.
+        let has_cause = |pupil: usize| {
+            let truth = lock(&district.truth);
+            let said = &truth.said[pupil];
+            ils.excuse(pupil).is_some() || said.number_changed || said.namesake
+        };
         for pupil in present {
             let is = &district.pupils[*pupil];
             let Some(branch) = SCHOOLS[is.school].1 else { continue };
-            if ils.excuse(*pupil).is_some() || lock(&district.truth).said[*pupil].number_changed {
+            if has_cause(*pupil) {
                 continue;
             }
             let card = held.iter().find(|held| held.pupil == Some(*pupil));
@@ -289,9 +295,7 @@ impl Watch {
             self.court.holds(Invariant::NobodyLost, pin, || format!("the card of p{pupil} has no PIN"));
         }
         let questions = ledger.rows.values().filter(|row| row.state == LinkState::Review).count();
-        let causes = (0..district.pupils.len())
-            .filter(|p| ils.excuse(*p).is_some() || lock(&district.truth).said[*p].number_changed)
-            .count();
+        let causes = (0..district.pupils.len()).filter(|pupil| has_cause(*pupil)).count();
         self.court.holds(Invariant::NoQuestionForNothing, questions <= causes, || {
             format!("{questions} questions, {causes} causes")
         });

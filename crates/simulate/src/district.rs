@@ -57,6 +57,8 @@ pub(crate) struct Said {
     pub(crate) branches: BTreeSet<&'static str>,
     /// The student id was changed, swapped or used again (S34).
     pub(crate) number_changed: bool,
+    /// Somebody else has the very same names and birth date: where that one left, a person is asked whether they are one.
+    pub(crate) namesake: bool,
 }
 
 /// What everybody would agree on: whose a student id is, what was ever said of whom.
@@ -169,6 +171,9 @@ impl District {
         if namesake {
             pupil.given = other.given;
             pupil.middle = other.middle;
+            let mut truth = lock(&self.truth);
+            truth.said[new].namesake = true;
+            truth.said[of].namesake = true;
         }
         Some(new)
     }

@@ -104,7 +104,8 @@ struct School {
     let_through: bool,
     /// An approval may have been cut short: the next run goes on with it.
     approval_open: bool,
-    paused_until: Option<Timestamp>,
+    /// Since when and until when, by the machine's clock.
+    paused: Option<(Timestamp, Timestamp)>,
 }
 
 impl School {
@@ -154,7 +155,7 @@ impl School {
             disk,
             let_through: false,
             approval_open: false,
-            paused_until: None,
+            paused: None,
         })
     }
 
@@ -243,7 +244,7 @@ impl School {
             who: "administrator".to_owned(),
         };
         wait_for(store.pause(pause))?;
-        self.paused_until = Some(until);
+        self.paused = Some((now, until));
         self.court.count("pauses", 1);
         self.court.say(|| format!("somebody pauses the partnership until {until}"));
         Ok(())
@@ -463,9 +464,8 @@ impl School {
                 format!("{} look-ups and {} writes of a {}", sent.lookups, sent.writes, job.word())
             });
         }
-        if matches!(job, Job::Sync | Job::Approve(..)) && self.paused_until.is_some_and(|until| now < until) {
-            let since_known = quiet || matches!(came, Came::Crash);
-            self.court.holds(Invariant::PausedIsQuiet, since_known && quiet, || {
+        if matches!(job, Job::Sync | Job::Approve(..)) && self.paused.is_some_and(|(since, until)| since <= now && now < until) {
+            self.court.holds(Invariant::PausedIsQuiet, quiet, || {
                 format!("{} look-ups and {} writes", sent.lookups, sent.writes)
             });
         }
