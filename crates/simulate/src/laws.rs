@@ -33,15 +33,6 @@ macro_rules! invariants {
                 match self { $(Self::$name => $law),+ }
             }
 
-            /// Why it may still be broken: something of the design that is not built yet. It is counted then, and the
-            /// year goes on. This is where an exception is taken away once the thing is built.
-            #[must_use]
-            pub const fn not_yet(self) -> Option<&'static str> {
-                // Nothing at present: every invariant holds.
-                let _ = self;
-                None
-            }
-
             /// What it says.
             #[must_use]
             pub const fn says(self) -> &'static str {
@@ -174,11 +165,6 @@ impl Court {
 
     /// An invariant is broken. The first one is kept: the rest follows from it.
     pub(crate) fn broken(&self, invariant: Invariant, detail: impl FnOnce() -> String) {
-        if invariant.not_yet().is_some() {
-            self.count(invariant.word(), 1);
-            self.say(|| format!("not yet: {invariant}: {}", detail()));
-            return;
-        }
         let mut broken = lock(&self.broken);
         if broken.is_none() {
             let lines = lock(&self.lines).iter().cloned().collect();

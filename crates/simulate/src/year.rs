@@ -538,6 +538,16 @@ impl School {
                 _ => None,
             };
         }
+        // Not built yet: where more people left for good than `[guards] roster_collapse` lets through, nobody can say yes to
+        // that alone, and every roster waits until the limit is changed. Such a year ends here.
+        let stuck = |report: &RunReport| {
+            let all = &report.run.result.waiting_for;
+            !all.is_empty() && all.iter().all(|what| what.guard == "roster_collapsed")
+        };
+        if last.as_deref().is_some_and(stuck) {
+            self.court.count("years that end with a roster that nobody can let through", 1);
+            return Ok(());
+        }
         let rests = last.as_ref().is_some_and(|report| {
             let done = matches!(report.run.state, RunState::Done | RunState::DoneWithRejects);
             done && report.run.result.writes == 0 && report.run.result.unsettled == 0
