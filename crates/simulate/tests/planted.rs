@@ -56,7 +56,13 @@ fn a_pin_on_update_is_caught() {
 
 #[test]
 fn the_sourced_id_as_the_persons_key_is_caught() {
-    let by = [Invariant::OneCardEach, Invariant::GoneIsNotMadeAgain, Invariant::NoQuestionForNothing];
+    let by = [
+        Invariant::OneCardEach,
+        Invariant::GoneIsNotMadeAgain,
+        Invariant::NoQuestionForNothing,
+        Invariant::EndedOnlyOnLeaving,
+        Invariant::GraceFirst,
+    ];
     caught(|| plant(Some(Bug::SourcedIdIsTheKey)), &by);
 }
 
