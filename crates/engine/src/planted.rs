@@ -14,7 +14,10 @@ use crate::engine::EngineError;
 
 /// A fault that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(not(feature = "planted-bugs"), expect(unreachable_pub, reason = "exported with the feature alone"))]
+#[cfg_attr(
+    not(feature = "planted-bugs"),
+    expect(unreachable_pub, reason = "exported with the feature alone")
+)]
 pub enum Bug {
     /// A look-up error is taken for "not found".
     ErrorIsNotFound,
@@ -96,8 +99,7 @@ impl Applier<'_> {
         if !is(Bug::LedgerFirst) {
             return Ok(());
         }
-        let data =
-            self.made_data(change, wanted, &attempt.values, &attempt.barcode, None, LinkState::Made);
+        let data = self.made_data(change, wanted, &attempt.values, &attempt.barcode, None, LinkState::Made);
         let link = LinkWrite { person: change.person, data };
         Ok(self.store.write_links(self.partnership, vec![link]).await?)
     }

@@ -207,13 +207,16 @@ impl Watch {
                 format!("{} lapses; missing: {missing:?}", name())
             });
         }
-        let settling: BTreeSet<usize> = before.open.iter().filter_map(|p| self.pupils.get(p).copied()).collect();
+        let settling: BTreeSet<usize> =
+            before.open.iter().filter_map(|p| self.pupils.get(p).copied()).collect();
         for pupil in ils.sent().ended.difference(&settling).copied() {
             let missing = self.missing.get(&pupil);
             let changed = ils.number_changed(pupil);
-            self.court.holds(Invariant::EndedOnlyOnLeaving, long(missing, day) || approval_open || changed, || {
-                format!("the card of p{pupil} is blocked or ended; missing: {missing:?}")
-            });
+            self.court.holds(
+                Invariant::EndedOnlyOnLeaving,
+                long(missing, day) || approval_open || changed,
+                || format!("the card of p{pupil} is blocked or ended; missing: {missing:?}"),
+            );
             let doubt = doubtful && !approval_open;
             self.court.holds(Invariant::DoubtWithdrawsNobody, !doubt, || {
                 format!("the card of p{pupil} is blocked or ended by a {:?} roster", delivery.kind)

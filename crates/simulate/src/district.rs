@@ -84,8 +84,7 @@ pub(crate) struct District {
     past: VecDeque<(Timestamp, Vec<Pupil>)>,
 }
 
-const SYLLABLES: [&str; 12] =
-    ["ma", "lo", "ri", "ne", "ta", "sho", "bel", "gu", "kin", "da", "wes", "yu"];
+const SYLLABLES: [&str; 12] = ["ma", "lo", "ri", "ne", "ta", "sho", "bel", "gu", "kin", "da", "wes", "yu"];
 
 impl District {
     pub(crate) fn new(mut dice: Dice, students: usize, truth: Arc<Mutex<Truth>>) -> Self {
@@ -466,9 +465,8 @@ pub(crate) struct Delivery {
 impl Delivery {
     /// Students who are in it and can be read.
     pub(crate) fn present(&self) -> BTreeSet<usize> {
-        let readable = |(at, (index, _)): (usize, &(usize, Pupil))| {
-            (!self.damaged.contains(&at)).then_some(*index)
-        };
+        let readable =
+            |(at, (index, _)): (usize, &(usize, Pupil))| (!self.damaged.contains(&at)).then_some(*index);
         self.people.iter().enumerate().filter_map(readable).collect()
     }
 
@@ -525,8 +523,11 @@ fn damaged(student_id: Option<Personal>) -> Record {
 fn student(pupil: &Pupil, unshared: bool) -> Student {
     let shared = |value: &Option<String>| value.as_deref().filter(|_| !unshared).map(Personal::new);
     let name = SCHOOLS[pupil.school].0;
-    let school =
-        School { source_id: format!("org-{name}"), code: Some(name.to_owned()), name: format!("School {name}") };
+    let school = School {
+        source_id: format!("org-{name}"),
+        code: Some(name.to_owned()),
+        name: format!("School {name}"),
+    };
     Student {
         student_id: Personal::new(&pupil.id),
         source_ids: vec![Personal::new(&pupil.sourced)],

@@ -13,8 +13,8 @@ use rostercard_core::field::{Field, FieldSet};
 use rostercard_core::finding::Finding;
 use rostercard_core::patron::{Patron, PatronValues};
 use rostercard_core::ports::{
-    Capabilities, Capability, CapabilityState, ConnectorError, Creation, Fault, FieldChanges, FindBy, FindKey,
-    Lookup, Outcome, PatronFinder, PatronWriter, Rejection, RejectionKind, Retry,
+    Capabilities, Capability, CapabilityState, ConnectorError, Creation, Fault, FieldChanges, FindBy,
+    FindKey, Lookup, Outcome, PatronFinder, PatronWriter, Rejection, RejectionKind, Retry,
 };
 use rostercard_core::privacy::{Personal, Secret};
 use rostercard_engine::{Clock, World};
@@ -416,7 +416,7 @@ impl SimIls {
                 format!("staff upgrade the card of {who}")
             }
             Act::Branch => {
-                let branch = if word % 3 == 0 { "WEST" } else { "BOOKMOBILE" };
+                let branch = if word.is_multiple_of(3) { "WEST" } else { "BOOKMOBILE" };
                 held.values.home_branch = Some(branch.into());
                 touch(held, Field::HomeBranch);
                 format!("staff set the home branch of {who} to {branch}")
@@ -543,7 +543,11 @@ impl SimIls {
         for field in self.returns().iter() {
             values.take(field, &held.values);
         }
-        Box::new(Patron { id: Personal::new(format!("P{id}")), values, blocked: Some(held.blocked.is_some()) })
+        Box::new(Patron {
+            id: Personal::new(format!("P{id}")),
+            values,
+            blocked: Some(held.blocked.is_some()),
+        })
     }
 
     /// A message begins: time passes, others may go first, and it is drawn what becomes of it.
@@ -643,7 +647,8 @@ impl SimIls {
     /// What an update has to answer to.
     fn judge_update(&self, sent: &mut Sent, held: &Held, changes: &FieldChanges) {
         let Some(pupil) = held.pupil else {
-            self.court.broken(Invariant::ForeignPatrons, || "an update of a patron that staff made".to_owned());
+            self.court
+                .broken(Invariant::ForeignPatrons, || "an update of a patron that staff made".to_owned());
             return;
         };
         let changed = self.number_changed(pupil);
@@ -675,7 +680,9 @@ impl SimIls {
                 });
             }
         }
-        if changes.fields.contains(Field::Expiry) && changes.values.expiry.is_some_and(|day| day <= self.day()) {
+        if changes.fields.contains(Field::Expiry)
+            && changes.values.expiry.is_some_and(|day| day <= self.day())
+        {
             self.ends(sent, held, pupil);
         }
     }
@@ -742,15 +749,18 @@ impl PatronFinder for SimIls {
             };
             match (mishap, found) {
                 (Mishap::NotSent | Mishap::NotNow, _) => Lookup::Unknown(no_answer()),
-                (Mishap::LostBefore | Mishap::LostAfter | Mishap::Late(_), _) => Lookup::Unknown(self.give_up()),
+                (Mishap::LostBefore | Mishap::LostAfter | Mishap::Late(_), _) => {
+                    Lookup::Unknown(self.give_up())
+                }
                 (Mishap::None, Some((id, held))) => {
                     // What staff set to what is wanted as well is agreed upon from then on.
                     if let Some(pupil) = held.pupil {
                         let branch = text(&held.values, Field::HomeBranch);
                         let truth = lock(&self.truth);
-                        let wanted = truth.said.get(pupil).is_some_and(|said| {
-                            branch.as_deref().is_some_and(|b| said.branches.contains(b))
-                        });
+                        let wanted = truth
+                            .said
+                            .get(pupil)
+                            .is_some_and(|said| branch.as_deref().is_some_and(|b| said.branches.contains(b)));
                         if wanted {
                             held.ours.insert(Field::HomeBranch, branch);
                         }
@@ -798,21 +808,20 @@ impl PatronWriter for SimIls {
             let faults = state.faults;
             let refuses = pupil.is_some_and(|p| state.refuses.contains(&p));
             let reaches = !matches!(mishap, Mishap::NotSent | Mishap::LostBefore);
-            if refuses && reaches && let Some(pupil) = pupil {
+            if refuses
+                && reaches
+                && let Some(pupil) = pupil
+            {
                 state.refused.insert(pupil);
             }
             let answer = match mishap {
                 Mishap::NotSent => Outcome::NotSent(no_answer()),
                 Mishap::LostBefore => Outcome::Unknown(self.give_up()),
-                _ if faults.login => {
-                    refusal(RejectionKind::Target, Retry::NotThisTarget, None)
-                }
+                _ if faults.login => refusal(RejectionKind::Target, Retry::NotThisTarget, None),
                 Mishap::NotNow => refusal(RejectionKind::Record, Retry::Later, None),
                 _ if faults.not_now => refusal(RejectionKind::Record, Retry::Later, None),
                 Mishap::LostAfter | Mishap::Late(_) if refuses => Outcome::Unknown(self.give_up()),
-                _ if refuses => {
-                    refusal(RejectionKind::Field, Retry::NotThisRecord, Some(Field::Surname))
-                }
+                _ if refuses => refusal(RejectionKind::Field, Retry::NotThisRecord, Some(Field::Surname)),
                 Mishap::LostAfter => {
                     self.make(state, creation);
                     Outcome::Unknown(self.give_up())
@@ -858,7 +867,11 @@ impl PatronWriter for SimIls {
                         format!("the PIN of p{} is set over another one", held.pupil.unwrap_or(usize::MAX))
                     });
                     held.pin = Some(pin.reveal().to_owned());
-                    if mishap == Mishap::None { Outcome::Applied(None) } else { Outcome::Unknown(self.give_up()) }
+                    if mishap == Mishap::None {
+                        Outcome::Applied(None)
+                    } else {
+                        Outcome::Unknown(self.give_up())
+                    }
                 }
             }
         };
@@ -878,7 +891,9 @@ impl PatronWriter for SimIls {
             if let Some(held) = held {
                 self.judge_update(&mut state.sent, held, changes);
                 let fields: Vec<&str> = changes.fields.iter().map(Field::word).collect();
-                self.court.say(|| format!("update of p{}: {}", held.pupil.unwrap_or(usize::MAX), fields.join(", ")));
+                self.court.say(|| {
+                    format!("update of p{}: {}", held.pupil.unwrap_or(usize::MAX), fields.join(", "))
+                });
             }
             let pupil = held.and_then(|held| held.pupil);
             let refuses = pupil.is_some_and(|p| state.refuses.contains(&p));
@@ -929,9 +944,11 @@ impl PatronWriter for SimIls {
                     if blocked {
                         self.ends(&mut state.sent, held, who);
                     }
-                    self.court.holds(Invariant::StaffsBlockStays, blocked || held.blocked != Some(false), || {
-                        format!("the block that staff set on the card of p{who} is taken away")
-                    });
+                    self.court.holds(
+                        Invariant::StaffsBlockStays,
+                        blocked || held.blocked != Some(false),
+                        || format!("the block that staff set on the card of p{who} is taken away"),
+                    );
                     held.blocked = blocked.then_some(held.blocked.unwrap_or(true));
                     match mishap {
                         Mishap::None => Outcome::Applied(Some(self.patron(*id, held))),

@@ -128,7 +128,7 @@ const LAST: usize = 60;
 /// Where broken laws are told, with what happened before; and where it is counted what the year had to bear.
 #[derive(Debug, Default)]
 pub(crate) struct Court {
-    broken: Mutex<Option<(u32, Invariant, String, Vec<String>)>>,
+    broken: Mutex<Option<Violation>>,
     lines: Mutex<VecDeque<String>>,
     all: Mutex<Option<Vec<String>>>,
     step: Mutex<u32>,
@@ -167,8 +167,9 @@ impl Court {
     pub(crate) fn broken(&self, invariant: Invariant, detail: impl FnOnce() -> String) {
         let mut broken = lock(&self.broken);
         if broken.is_none() {
-            let lines = lock(&self.lines).iter().cloned().collect();
-            *broken = Some((*lock(&self.step), invariant, detail(), lines));
+            let (step, detail) = (*lock(&self.step), detail());
+            let trace = lock(&self.lines).iter().cloned().collect();
+            *broken = Some(Violation { seed: 0, year: 0, step, invariant, detail, trace });
         }
     }
 
@@ -189,14 +190,7 @@ impl Court {
         seed: u64,
         year: u64,
     ) -> (Option<Violation>, BTreeMap<&'static str, u64>, Vec<String>) {
-        let violation = lock(&self.broken).take().map(|(step, invariant, detail, trace)| Violation {
-            seed,
-            year,
-            step,
-            invariant,
-            detail,
-            trace,
-        });
+        let violation = lock(&self.broken).take().map(|violation| Violation { seed, year, ..violation });
         let all = lock(&self.all).take().unwrap_or_default();
         (violation, std::mem::take(&mut *lock(&self.counts)), all)
     }

@@ -90,7 +90,12 @@ pub(crate) fn settings(dice: &mut Dice) -> Option<PartnershipSettings> {
         rules,
         ranges: [("main".into(), range)].into(),
         guards,
-        on_leaving: dice.pick(&[OnLeaving::NotRenewed, OnLeaving::NotRenewed, OnLeaving::Expire, OnLeaving::Block])?,
+        on_leaving: dice.pick(&[
+            OnLeaving::NotRenewed,
+            OnLeaving::NotRenewed,
+            OnLeaving::Expire,
+            OnLeaving::Block,
+        ])?,
         grace: Grace { days: GRACE.0, feeds: GRACE.1 },
         timezone: TimeZone::UTC,
         pins: PinSettings::default(),

@@ -14,7 +14,7 @@ use rostercard_store::{Store, StoreError};
 use crate::check::{Ledger, Watch};
 use crate::dice::Dice;
 use crate::disk::{Disk, DiskFaults, HardStore};
-use crate::district::{Delivery, District, Feed, FIRST_IDS, MARK, Truth};
+use crate::district::{Delivery, District, FIRST_IDS, Feed, MARK, Truth};
 use crate::ils::{SimIls, WireFaults};
 use crate::laws::{Court, Invariant, Violation};
 use crate::partnership;
@@ -131,7 +131,8 @@ impl School {
         court.say(|| {
             format!(
                 "numbers {}, store in {}, on leaving {}, {:?}",
-                if matches!(settings.rules.card.number, rostercard_core::rules::number::NumberRule::Range(_)) {
+                if matches!(settings.rules.card.number, rostercard_core::rules::number::NumberRule::Range(_))
+                {
                     "from a range"
                 } else {
                     "by template"
@@ -366,8 +367,7 @@ impl School {
     fn one(&mut self, job: &Job, delivery: &Delivery, faults: Faults) -> Result<Came, StoreError> {
         let before = self.ledger()?;
         let now = self.clock.machine();
-        let world =
-            World::new(Arc::clone(&self.clock) as _, Arc::clone(&self.entropy) as _, Arc::new(Quiet));
+        let world = World::new(Arc::clone(&self.clock) as _, Arc::clone(&self.entropy) as _, Arc::new(Quiet));
         self.ils.begin(faults.wire, world.clone());
         self.court.say(|| format!("{} with {faults:?}", job.word()));
         let store = Arc::new(HardStore::new(&mut self.disk, Arc::clone(&self.power), faults.disk)?);
@@ -415,7 +415,8 @@ impl School {
                 self.court.count("disks that lied", 1);
                 went_back = true;
             }
-            self.court.say(|| format!("the power fails{}", if lied { ", and the disk had lied" } else { "" }));
+            self.court
+                .say(|| format!("the power fails{}", if lied { ", and the disk had lied" } else { "" }));
         }
         let after = self.ledger()?;
         if went_back {
@@ -447,7 +448,9 @@ impl School {
                 let counts = report.run.result.counts;
                 self.court.say(|| format!("-> {} {counts:?}", report.run.state));
                 for waits in &report.run.result.waiting_for {
-                    self.court.say(|| format!("   waits for {}: {:?} of {:?}", waits.guard, waits.found, waits.limit));
+                    self.court.say(|| {
+                        format!("   waits for {}: {:?} of {:?}", waits.guard, waits.found, waits.limit)
+                    });
                 }
                 self.watch.adds_up(report);
                 self.impersonal(&format!("{:?}", report.run.result));
@@ -464,7 +467,9 @@ impl School {
                 format!("{} look-ups and {} writes of a {}", sent.lookups, sent.writes, job.word())
             });
         }
-        if matches!(job, Job::Sync | Job::Approve(..)) && self.paused.is_some_and(|(since, until)| since <= now && now < until) {
+        if matches!(job, Job::Sync | Job::Approve(..))
+            && self.paused.is_some_and(|(since, until)| since <= now && now < until)
+        {
             self.court.holds(Invariant::PausedIsQuiet, quiet, || {
                 format!("{} look-ups and {} writes", sent.lookups, sent.writes)
             });
@@ -488,7 +493,8 @@ impl School {
         match job {
             // A plan that was let through is gone on with by the next run, until one came to its end.
             Job::Approve(..) => {
-                let begun = !matches!(came, Came::Error(EngineError::Paused { .. } | EngineError::Selection(_)));
+                let begun =
+                    !matches!(came, Came::Error(EngineError::Paused { .. } | EngineError::Selection(_)));
                 if begun {
                     self.let_through = true;
                     self.approval_open = !well;
