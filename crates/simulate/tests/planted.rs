@@ -10,6 +10,7 @@ use support::{many, wanted};
 /// A few hundred years are the budget.
 const YEARS: u64 = 300;
 
+#[expect(clippy::print_stdout, reason = "how soon each is caught is a figure for docs/simulation.md")]
 fn caught(prepare: fn(), by: &[Invariant]) {
     let (seed, _) = wanted(YEARS);
     let lived = many(seed, 0..YEARS, Some(prepare));

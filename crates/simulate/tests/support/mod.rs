@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rostercard_simulate::live;
 
@@ -49,7 +49,7 @@ pub(crate) fn many(seed: u64, years: Range<u64>, until: Option<fn()>) -> Lived {
                         return;
                     }
                     let came = live(seed, year, false);
-                    let mut lived = lived.lock().unwrap();
+                    let mut lived = lived.lock().unwrap_or_else(PoisonError::into_inner);
                     lived.0.years += 1;
                     for (what, times) in came.figures {
                         *lived.0.figures.entry(what).or_default() += times;
@@ -62,7 +62,7 @@ pub(crate) fn many(seed: u64, years: Range<u64>, until: Option<fn()>) -> Lived {
             });
         }
     });
-    let (mut lived, violations) = lived.into_inner().unwrap();
+    let (mut lived, violations) = lived.into_inner().unwrap_or_else(PoisonError::into_inner);
     lived.violations = violations.into_values().collect();
     lived
 }
