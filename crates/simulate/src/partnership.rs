@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
+use rostercard_core::calendar::Dates;
 use rostercard_core::consent::Programme;
 use rostercard_core::field::{Field, FieldRules, FieldSet, Ownership};
 use rostercard_core::guard::{Guards, Limit};
@@ -102,6 +103,7 @@ pub(crate) fn settings(dice: &mut Dice) -> Option<PartnershipSettings> {
         wait_days: 7,
         full_every: 7,
         extract: None,
+        dates: Dates::default(),
         limits: IlsLimits {
             connections: 1 + dice.position(3),
             settle_after: SETTLE_AFTER,
