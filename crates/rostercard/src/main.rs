@@ -9,6 +9,7 @@ mod commands;
 mod connectors;
 mod dates;
 mod exit;
+mod extract;
 mod machine;
 mod output;
 mod progress;
