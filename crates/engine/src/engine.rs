@@ -289,15 +289,14 @@ impl Engine {
         let head = self.head(here, &facts, &collected);
         self.store.write_plan(here.run, head.clone()).await?;
         let waits = self.make_wait(here, &verdict).await?;
-        self.keep_absence(here, &facts, &collected, &verdict).await?;
 
-        let mut result = collected.result;
+        let mut result = std::mem::take(&mut collected.result);
         for count in &waits {
             result.shift(&count.school.1, Fate::Change(count.kind), Fate::Waiting, count.count);
         }
-        result.waiting_for = verdict.waiting_for;
-        result.warnings = verdict.warnings;
-        result.memory = verdict.memory;
+        result.waiting_for = verdict.waiting_for.clone();
+        result.warnings = verdict.warnings.clone();
+        result.memory = verdict.memory.clone();
         result.lookups += before.lookups;
         result.writes += before.writes;
         if !verdict.whole {
@@ -305,6 +304,8 @@ impl Engine {
                 here.partnership.let_through || self.settings.guards.first_connection != GuardAction::Wait;
             self.store.write_taken(here.partnership.id, &head, through).await?;
         }
+        // After the roster was taken: killed in between, it counts once too few for those who are missing, never twice.
+        self.keep_absence(here, &facts, &collected, &verdict).await?;
         let (result, halted) = self.apply(here, result).await?;
         Ok(conclude(result, halted, self.world.asked_to_stop()))
     }

@@ -57,7 +57,7 @@ impl Engine {
             memory: self.memory(here).await?,
             ..PlanFacts::new(here.now, here.day)
         };
-        let mut verdict = guard::evaluate(&facts, &self.settings.guards);
+        let mut verdict = crate::planted::verdict(guard::evaluate(&facts, &self.settings.guards));
         if let AgreementState::EndsSoon(ends, left) = self.settings.dates.agreement.on(here.day) {
             verdict.warnings.push(WaitingFor {
                 guard: GuardName::AgreementEnds.word().to_owned(),

@@ -22,6 +22,7 @@ mod moving;
 mod pauses;
 mod people;
 mod pins;
+mod planted;
 mod renumbered;
 mod review;
 mod schools;
@@ -36,6 +37,8 @@ pub use engine::{Engine, EngineError, RunReport, SelectionError, is_about_the_ro
 pub use keep::Keep;
 pub use moving::Moved;
 pub use pins::person_key;
+#[cfg(feature = "planted-bugs")]
+pub use planted::{Bug, plant};
 pub use review::{OpenReview, Whose, by_question};
 pub use settings::{Grace, IlsLimits, PartnershipSettings, PinSettings};
 pub use world::{Clock, Entropy, Phase, Progress, Quiet, World};
