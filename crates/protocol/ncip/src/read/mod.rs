@@ -4,16 +4,19 @@
 //! Namespaces are not compared and the schema is not enforced: no responder in use would pass.
 
 mod decode;
+mod problem;
 mod tree;
 mod user;
+mod versions;
 
 use thiserror::Error;
 
 #[cfg(test)]
-pub(crate) use self::user::fields;
+pub(crate) use self::user::{Notes, fields};
 pub(crate) use tree::{Element, parse};
+pub use versions::Versions;
 
-use crate::{Problem, Problems, Service, UserRecord};
+use crate::{DateOrder, Problems, Service, UserRecord};
 
 /// How much is read before giving up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +128,8 @@ pub enum ReadError {
 pub struct Reader {
     /// How much is read before giving up.
     pub limits: Limits,
+    /// In which order the responder writes a date's parts.
+    pub dates: DateOrder,
 }
 
 impl Reader {
@@ -133,54 +138,51 @@ impl Reader {
     /// # Errors
     /// [`ReadError`] for everything that is not one whole, expected response or a problem.
     pub fn read(&self, service: Service, body: &[u8], charset: Option<&str>) -> Result<Answer, ReadError> {
+        let root = self.document(body, charset)?;
+        self.answer(service, &root)
+    }
+
+    /// Reads the answer to a `LookupVersion`, in either root.
+    ///
+    /// # Errors
+    /// [`ReadError`] for everything that is not one whole list of versions; a problem is [`ReadError::NoResponse`] too,
+    /// because it says no more than that there is no such list.
+    pub fn read_versions(&self, body: &[u8], charset: Option<&str>) -> Result<Versions, ReadError> {
+        versions::versions(&self.document(body, charset)?)
+    }
+
+    fn document(&self, body: &[u8], charset: Option<&str>) -> Result<Element, ReadError> {
         if body.len() > self.limits.bytes {
             return Err(ReadError::TooLong { limit: self.limits.bytes });
         }
         let text = decode::decode(body, charset)?;
-        let root = parse(&text, self.limits)?;
-        answer(service, &root)
+        parse(&text, self.limits)
     }
-}
 
-fn answer(service: Service, root: &Element) -> Result<Answer, ReadError> {
-    if root.name != "NCIPMessage" {
-        return Err(if root.name.eq_ignore_ascii_case("html") {
-            ReadError::Html
-        } else {
-            ReadError::NotNcip
-        });
-    }
-    if let Some(problems) = problems(root) {
-        return Ok(Answer::Problems(problems));
-    }
-    let expected = service.response_name();
-    let mut responses = root.children.iter().filter(|child| child.name != "Ext");
-    let response = responses.next().ok_or(ReadError::NoResponse { expected })?;
-    if response.name != expected {
-        return Err(ReadError::WrongResponse { expected });
-    }
-    if responses.next().is_some() {
-        return Err(ReadError::SeveralResponses);
-    }
-    // A refusal beside a user is a refusal.
-    if let Some(problems) = problems(response) {
-        return Ok(Answer::Problems(problems));
-    }
-    user::record(response, expected).map(|record| Answer::User(Box::new(record)))
-}
-
-/// The problems right below an element, or `None` where there are none.
-fn problems(parent: &Element) -> Option<Problems> {
-    let mut all = parent.children_named("Problem").map(problem);
-    let first = all.next()?;
-    Some(Problems { first, rest: all.collect() })
-}
-
-fn problem(element: &Element) -> Problem {
-    Problem {
-        kind: element.text_of("ProblemType").unwrap_or_default(),
-        detail: element.text_of("ProblemDetail"),
-        element: element.text_of("ProblemElement"),
-        value: element.text_of("ProblemValue"),
+    fn answer(&self, service: Service, root: &Element) -> Result<Answer, ReadError> {
+        if root.name != "NCIPMessage" {
+            return Err(if root.name.eq_ignore_ascii_case("html") {
+                ReadError::Html
+            } else {
+                ReadError::NotNcip
+            });
+        }
+        if let Some(problems) = problem::problems(root) {
+            return Ok(Answer::Problems(problems));
+        }
+        let expected = service.response_name();
+        let mut responses = root.children.iter().filter(|child| child.name != "Ext");
+        let response = responses.next().ok_or(ReadError::NoResponse { expected })?;
+        if response.name != expected {
+            return Err(ReadError::WrongResponse { expected });
+        }
+        if responses.next().is_some() {
+            return Err(ReadError::SeveralResponses);
+        }
+        // A refusal beside a user is a refusal.
+        if let Some(problems) = problem::problems(response) {
+            return Ok(Answer::Problems(problems));
+        }
+        user::record(response, expected, self.dates).map(|record| Answer::User(Box::new(record)))
     }
 }
