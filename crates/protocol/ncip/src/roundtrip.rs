@@ -93,8 +93,8 @@ fn read_request(body: &Body) -> Request {
     let text = std::str::from_utf8(body.reveal()).unwrap();
     let root = parse(text, Limits::default()).unwrap();
     let [message] = &root.children[..] else { panic!("one message") };
-    let inputs = |parent: &Element| -> Vec<AuthenticationInput> {
-        let input = |e: &Element| AuthenticationInput {
+    let inputs = |parent: &Element<'_>| -> Vec<AuthenticationInput> {
+        let input = |e: &Element<'_>| AuthenticationInput {
             kind: e.code_of("AuthenticationInputType").unwrap().to_owned(),
             format: e.code_of("AuthenticationDataFormatType").unwrap().to_owned(),
             data: e.text_of("AuthenticationInputData").unwrap(),
@@ -102,7 +102,8 @@ fn read_request(body: &Body) -> Request {
         parent.children_named("AuthenticationInput").map(input).collect()
     };
     let mut notes = Notes::default();
-    let mut all = |parent: &Element| Fields { authentication: inputs(parent), ..fields(parent, &mut notes) };
+    let mut all =
+        |parent: &Element<'_>| Fields { authentication: inputs(parent), ..fields(parent, &mut notes) };
     let whole = all(message);
     // NCIP 1 has the number in one element, and its kind, if anywhere, in another.
     let unique = message.child("UniqueUserId").map(|e| UserId {
@@ -113,7 +114,7 @@ fn read_request(body: &Body) -> Request {
     let id = |whole: &Fields| unique.clone().or_else(|| whole.user_ids.first().cloned()).map(Who::Id);
     let who = id(&whole)
         .or_else(|| Some(whole.authentication.clone()).filter(|i| !i.is_empty()).map(Who::Authentication));
-    let request = match message.name.as_str() {
+    let request = match message.name {
         "LookupUser" => Request::LookupUser(LookupUser {
             who: who.unwrap(),
             elements: message

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rostercard_ncip::{Answer, ProblemTable, Reader, Service};
+use rostercard_ncip::{Answer, DateOrder, ProblemTable, Reader, Service};
 
 fuzz_target!(|body: &[u8]| {
     for service in [Service::LookupUser, Service::CreateUser, Service::UpdateUser] {
@@ -16,5 +16,11 @@ fuzz_target!(|body: &[u8]| {
                 Err(error) => assert!(!error.to_string().is_empty()),
             }
         }
+    }
+    let swapped = Reader { dates: DateOrder::YearDayMonth, ..Reader::default() };
+    let _read = swapped.read(Service::LookupUser, body, None);
+    if let Ok(versions) = swapped.read_versions(body, None) {
+        assert!(!versions.versions.is_empty());
+        let _listed = versions.lists(Service::CreateUser);
     }
 });

@@ -9,6 +9,8 @@ mod tree;
 mod user;
 mod versions;
 
+use std::borrow::Cow;
+
 use thiserror::Error;
 
 #[cfg(test)]
@@ -138,8 +140,8 @@ impl Reader {
     /// # Errors
     /// [`ReadError`] for everything that is not one whole, expected response or a problem.
     pub fn read(&self, service: Service, body: &[u8], charset: Option<&str>) -> Result<Answer, ReadError> {
-        let root = self.document(body, charset)?;
-        self.answer(service, &root)
+        let text = self.text(body, charset)?;
+        self.answer(service, &parse(&text, self.limits)?)
     }
 
     /// Reads the answer to a `LookupVersion`, in either root.
@@ -148,18 +150,18 @@ impl Reader {
     /// [`ReadError`] for everything that is not one whole list of versions; a problem is [`ReadError::NoResponse`] too,
     /// because it says no more than that there is no such list.
     pub fn read_versions(&self, body: &[u8], charset: Option<&str>) -> Result<Versions, ReadError> {
-        versions::versions(&self.document(body, charset)?)
+        let text = self.text(body, charset)?;
+        versions::versions(&parse(&text, self.limits)?)
     }
 
-    fn document(&self, body: &[u8], charset: Option<&str>) -> Result<Element, ReadError> {
+    fn text<'b>(&self, body: &'b [u8], charset: Option<&str>) -> Result<Cow<'b, str>, ReadError> {
         if body.len() > self.limits.bytes {
             return Err(ReadError::TooLong { limit: self.limits.bytes });
         }
-        let text = decode::decode(body, charset)?;
-        parse(&text, self.limits)
+        decode::decode(body, charset)
     }
 
-    fn answer(&self, service: Service, root: &Element) -> Result<Answer, ReadError> {
+    fn answer(&self, service: Service, root: &Element<'_>) -> Result<Answer, ReadError> {
         if root.name != "NCIPMessage" {
             return Err(if root.name.eq_ignore_ascii_case("html") {
                 ReadError::Html

@@ -11,10 +11,10 @@ const ERRORS: [(&str, &str, &str, &str); 2] = [
 ];
 
 /// The problems right below an element, or `None` where there are none.
-pub(super) fn problems(parent: &Element) -> Option<Problems> {
+pub(super) fn problems(parent: &Element<'_>) -> Option<Problems> {
     let mut all = Vec::new();
     for child in &parent.children {
-        match child.name.as_str() {
+        match child.name {
             "Problem" => {
                 let before = all.len();
                 all.extend(child.children.iter().filter_map(error));
@@ -31,7 +31,7 @@ pub(super) fn problems(parent: &Element) -> Option<Problems> {
     Some(Problems { first, rest: all.collect() })
 }
 
-fn problem(element: &Element) -> Problem {
+fn problem(element: &Element<'_>) -> Problem {
     Problem {
         kind: element.text_of("ProblemType").unwrap_or_default(),
         detail: element.text_of("ProblemDetail"),
@@ -41,7 +41,7 @@ fn problem(element: &Element) -> Problem {
 }
 
 /// An error of NCIP 1. Its element is named by nesting, which becomes a path.
-fn error(element: &Element) -> Option<Problem> {
+fn error(element: &Element<'_>) -> Option<Problem> {
     let &(_, kind, place, value) = ERRORS.iter().find(|(name, ..)| *name == element.name)?;
     let mut path = Vec::new();
     let mut at = element.child(place);

@@ -17,7 +17,7 @@ pub(crate) struct Notes {
 
 /// The user of a response.
 pub(super) fn record(
-    response: &Element,
+    response: &Element<'_>,
     name: &'static str,
     dates: DateOrder,
 ) -> Result<UserRecord, ReadError> {
@@ -37,7 +37,7 @@ pub(super) fn record(
 }
 
 /// What is optional in a response; a request's fields have the same form.
-pub(crate) fn fields(parent: &Element, notes: &mut Notes) -> Fields {
+pub(crate) fn fields(parent: &Element<'_>, notes: &mut Notes) -> Fields {
     Fields {
         authentication: Vec::new(),
         name: parent.child("NameInformation").and_then(name),
@@ -58,12 +58,12 @@ pub(crate) fn fields(parent: &Element, notes: &mut Notes) -> Fields {
 }
 
 /// The agency right below an element, in either version's form.
-fn agency(element: &Element) -> Option<String> {
+fn agency(element: &Element<'_>) -> Option<String> {
     let unique = || element.child("UniqueAgencyId").map(Element::value).filter(|value| !value.is_empty());
     element.code_of("AgencyId").or_else(unique).map(str::to_owned)
 }
 
-fn visible_user_id(element: &Element) -> Option<UserId> {
+fn visible_user_id(element: &Element<'_>) -> Option<UserId> {
     Some(UserId {
         agency: agency(element),
         kind: element.code_of("VisibleUserIdentifierType").map(str::to_owned),
@@ -71,7 +71,7 @@ fn visible_user_id(element: &Element) -> Option<UserId> {
     })
 }
 
-fn user_id(element: &Element) -> Option<UserId> {
+fn user_id(element: &Element<'_>) -> Option<UserId> {
     Some(UserId {
         agency: agency(element),
         kind: element.code_of("UserIdentifierType").map(str::to_owned),
@@ -79,7 +79,7 @@ fn user_id(element: &Element) -> Option<UserId> {
     })
 }
 
-fn name(element: &Element) -> Option<UserName> {
+fn name(element: &Element<'_>) -> Option<UserName> {
     let personal = element.child("PersonalNameInformation")?;
     let structured = personal.child("StructuredPersonalUserName").map(|parts| StructuredName {
         prefix: parts.text_of("Prefix"),
@@ -93,7 +93,7 @@ fn name(element: &Element) -> Option<UserName> {
         .or_else(|| personal.text_of("UnstructuredPersonalUserName").map(UserName::Unstructured))
 }
 
-fn address(element: &Element, notes: &mut Notes) -> Option<Address> {
+fn address(element: &Element<'_>, notes: &mut Notes) -> Option<Address> {
     let role = element.code_of("UserAddressRoleType").unwrap_or_default().to_owned();
     let place = if let Some(electronic) = element.child("ElectronicAddress") {
         let kind = electronic.code_of("ElectronicAddressType").unwrap_or_default().to_owned();
@@ -116,7 +116,7 @@ fn address(element: &Element, notes: &mut Notes) -> Option<Address> {
     place.map(|place| Address { role, place })
 }
 
-fn postal(parts: &Element) -> PostalAddress {
+fn postal(parts: &Element<'_>) -> PostalAddress {
     PostalAddress {
         line1: parts.text_of("Line1").or_else(|| parts.text_of("Street")),
         line2: parts
@@ -131,7 +131,7 @@ fn postal(parts: &Element) -> PostalAddress {
     }
 }
 
-fn privilege(element: &Element, notes: &mut Notes) -> Privilege {
+fn privilege(element: &Element<'_>, notes: &mut Notes) -> Privilege {
     let status = element.child("UserPrivilegeStatus").and_then(|s| s.code_of("UserPrivilegeStatusType"));
     Privilege {
         agency: agency(element).unwrap_or_default(),
@@ -143,7 +143,7 @@ fn privilege(element: &Element, notes: &mut Notes) -> Privilege {
     }
 }
 
-fn block(element: &Element) -> Block {
+fn block(element: &Element<'_>) -> Block {
     Block {
         agency: agency(element).unwrap_or_default(),
         kind: element.code_of("BlockOrTrapType").unwrap_or_default().to_owned(),
@@ -151,7 +151,7 @@ fn block(element: &Element) -> Block {
 }
 
 /// A date, or a note that there was something that is none.
-fn date(parent: &Element, name: &'static str, notes: &mut Notes) -> Option<Date> {
+fn date(parent: &Element<'_>, name: &'static str, notes: &mut Notes) -> Option<Date> {
     let text: Text = parent.text_of(name)?;
     let date = Date::read_in(text.reveal(), notes.dates);
     if date.is_none() && !notes.unreadable.contains(&name) {

@@ -26,8 +26,8 @@ impl Versions {
     }
 }
 
-pub(super) fn versions(root: &Element) -> Result<Versions, ReadError> {
-    let response = match root.name.as_str() {
+pub(super) fn versions(root: &Element<'_>) -> Result<Versions, ReadError> {
+    let response = match root.name {
         "NCIPVersionMessage" | "NCIPMessage" => root.child(EXPECTED),
         name if name.eq_ignore_ascii_case("html") => return Err(ReadError::Html),
         _ => return Err(ReadError::NotNcip),
