@@ -15,7 +15,7 @@ pub(super) fn address(out: &mut Xml, address: &Address, dialect: &Dialect) -> Wr
             match dialect.address {
                 AddressForm::Lines | AddressForm::Street => postal(out, address, dialect.address)?,
                 AddressForm::Text => {
-                    unstructured(out, UNSTRUCTURED_LINES, &one_text(address))?;
+                    unstructured(out, PostalAddress::IN_LINES, address.in_one_piece().reveal())?;
                 }
             }
             out.code("PhysicalAddressType", Some(schemes::PHYSICAL_ADDRESS_TYPE), kind)?;
@@ -47,22 +47,6 @@ fn unstructured(out: &mut Xml, format: &str, data: &str) -> Written {
     out.lines("UnstructuredAddressData", data)?;
     out.close("UnstructuredAddress");
     Ok(())
-}
-
-/// How lines end in an address that is written in one piece.
-const UNSTRUCTURED_LINES: &str = "Newline-Delimited Text";
-
-/// An address in one piece: a line each for street, second line, and town with state and ZIP.
-fn one_text(address: &PostalAddress) -> String {
-    let part = |text: &Option<Text>| text.as_ref().map_or("", Text::reveal).trim().to_owned();
-    let town = match (part(&address.locality), part(&address.region)) {
-        (town, state) if town.is_empty() || state.is_empty() => town + &state,
-        (town, state) => format!("{town}, {state}"),
-    };
-    let town = [town, part(&address.postal_code)].join(" ").trim().to_owned();
-    let lines =
-        [part(&address.care_of), part(&address.line1), part(&address.line2), town, part(&address.country)];
-    lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 fn postal(out: &mut Xml, address: &PostalAddress, form: AddressForm) -> Written {
