@@ -258,6 +258,19 @@ fn a_response_must_be_the_only_one_and_must_say_something() {
 }
 
 #[test]
+fn s03_an_answer_of_a_responder_that_broke_on_schemes_is_not_believed() {
+    let answer = |agency: &str| {
+        message(&format!(
+            "<LookupUserResponse><ResponseHeader><FromAgencyId><AgencyId>L</AgencyId></FromAgencyId><ToAgencyId><AgencyId>\
+             {agency}</AgencyId></ToAgencyId></ResponseHeader><Problem><ProblemType>\nUnknown User</ProblemType></Problem>\
+             </LookupUserResponse>"
+        ))
+    };
+    assert!(matches!(read(LookupUser, &answer("A")), Ok(Answer::Problems(_))));
+    assert_eq!(read(LookupUser, &answer("HASH(0x561573d50ea0)")).unwrap_err(), ReadError::BrokenBySchemes);
+}
+
+#[test]
 fn an_empty_id_on_success_is_no_id() {
     let inside = "<LookupUserResponse><UserId><UserIdentifierValue>\n</UserIdentifierValue></UserId></LookupUserResponse>";
     match read(LookupUser, &message(inside)) {

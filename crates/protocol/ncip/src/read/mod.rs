@@ -114,6 +114,12 @@ pub enum ReadError {
         /// What should have been there.
         expected: &'static str,
     },
+    /// An agency that is a reference into the responder's memory: it did not understand the schemes that it was sent, and
+    /// looked for something else than what was asked for.
+    #[error(
+        "the answer names an agency that is none; the ILS seems to break on schemes, so that its answer cannot be believed"
+    )]
+    BrokenBySchemes,
     /// Several responses in one message.
     #[error("the answer holds several responses")]
     SeveralResponses,
@@ -181,10 +187,20 @@ impl Reader {
         if responses.next().is_some() {
             return Err(ReadError::SeveralResponses);
         }
+        // Whatever is said of a user that was looked for under no number is said of nobody.
+        if response.child("ResponseHeader").is_some_and(is_broken) {
+            return Err(ReadError::BrokenBySchemes);
+        }
         // A refusal beside a user is a refusal.
         if let Some(problems) = problem::problems(response) {
             return Ok(Answer::Problems(problems));
         }
         user::record(response, expected, self.dates).map(|record| Answer::User(Box::new(record)))
     }
+}
+
+/// Whether a header has a Perl reference where an agency should be, as Evergreen's server writes it.
+fn is_broken(header: &Element<'_>) -> bool {
+    let agencies = header.children.iter().filter_map(|child| child.code_of("AgencyId"));
+    agencies.into_iter().any(|code| code.starts_with("HASH(0x"))
 }
