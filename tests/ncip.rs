@@ -63,8 +63,8 @@ fn a_responder_that_cannot_create_is_said_to_before_it_matters() {
         ),
     ] {
         let ils = practice(personality);
-        let tcp = ils.ncip_tcp_url().unwrap();
-        let library = library(if personality == "voyager" { &tcp } else { &ils.ncip_url() }, personality);
+        let url = if personality == "voyager" { ils.ncip_tcp_url().unwrap() } else { ils.ncip_url() };
+        let library = library(&url, personality);
         library.run(&["check"]).expect(0).says(&["no card can be made this way", sentence]);
         library.run(&["check", "--online"]).expect(0).says(&[sentence]);
         let probe = library.json(&["ils", "probe", "main"], 0);
