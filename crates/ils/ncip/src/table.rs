@@ -148,7 +148,7 @@ fn dialect(table: &mut TableReader<'_>, settings: &mut NcipSettings) {
     set!(table, "schemes", &Bool, dialect.send_schemes);
     set!(table, "doctype", &Bool, dialect.doctype);
     set!(table, "elements", &Word(&SPELLINGS), dialect.elements);
-    set!(table, "address", &Word(&ADDRESSES), dialect.address);
+    set!(table, "address_form", &Word(&ADDRESSES), dialect.address);
     if let Some(scheme) = table.optional("agency_scheme", &Text) {
         dialect.agency_scheme = Some(scheme.value);
     }
@@ -360,7 +360,7 @@ mod tests {
         let text = format!(
             "{LEAST}responder = \"koha\"\ncreate = \"off\"\nupdate = \"on\"\nupdates = [\"email\"]\n\
              returns = [\"surname\", \"expiry\"]\ndates = \"year_month_day\"\nschemes = true\nid_kind = \"none\"\n\
-             named_by = \"barcode_input\"\nlookup_version = \"off\"\naddress = \"street\"\n\
+             named_by = \"barcode_input\"\nlookup_version = \"off\"\naddress_form = \"street\"\n\
              [privileges]\ncategory_kind = \"none\"\nstatus_kind = \"STATE\"\n\
              [problems]\n\"NO SUCH CARD*\" = \"missing\"\n"
         );

@@ -386,7 +386,12 @@ fn act(shared: &Shared, request: &Request) -> Reply {
             desk.counts.unsupported += 1;
             let problem =
                 Problem::new("Unsupported Service", "this ILS looks up, creates and updates users only");
-            let document = answer::message_problem(form, &problem);
+            // NCIP 1 has no problems but in responses.
+            let document = if form.v1 {
+                answer::service_problem(form, request, &problem)
+            } else {
+                answer::message_problem(form, &problem)
+            };
             Reply { document, outcome: problem.kind.to_owned(), barcode: String::new() }
         }
     }
