@@ -537,7 +537,7 @@ async fn no_more_exchanges_over_tcp_are_under_way_than_allowed() {
             tokio::spawn(async move {
                 peak.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 let mut buffer = vec![0; 8192];
-                stream.read(&mut buffer).await.unwrap();
+                assert!(stream.read(&mut buffer).await.unwrap() > 0);
                 pair.wait().await;
                 inside.fetch_sub(1, Ordering::SeqCst);
                 stream.write_all(&found()).await.unwrap();
