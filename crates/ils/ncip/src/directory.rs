@@ -26,7 +26,7 @@ use crate::wire::{NoAnswer, Wire};
 pub struct NcipDirectory {
     pub(crate) settings: NcipSettings,
     wire: Wire,
-    header: Header,
+    pub(crate) header: Header,
     problems: ProblemTable,
     reader: Reader,
     pub(crate) known: Known,
@@ -302,10 +302,7 @@ impl PatronFinder for NcipDirectory {
             unblock: block.clone(),
             block,
             pin: Capability::new(pin, why),
-            find_by_person: Capability::new(
-                CapabilityState::Absent,
-                "NCIP looks patrons up by their number alone",
-            ),
+            find_by_person: Capability::new(CapabilityState::Absent, "NCIP can find a patron by number only"),
         }
     }
 

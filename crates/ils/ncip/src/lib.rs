@@ -11,6 +11,8 @@
 mod answer;
 mod difference;
 mod directory;
+#[cfg(test)]
+mod emitted;
 mod known;
 pub mod map;
 mod repertoire;

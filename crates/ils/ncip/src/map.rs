@@ -88,6 +88,7 @@ pub(crate) fn field_of_element(element: &str) -> Option<Field> {
         ("DateOfBirth", Field::BirthDate),
         ("PhysicalAddress", Field::Address),
         ("StructuredAddress", Field::Address),
+        ("UnstructuredAddressData", Field::Address),
         ("Line1", Field::Address),
         ("Line2", Field::Address),
         ("Locality", Field::Address),
@@ -187,8 +188,11 @@ impl Mapping<'_> {
         let place = match self.address {
             AddressForm::Lines | AddressForm::Street => Place::Postal { kind, address },
             AddressForm::Text => {
-                let format = PostalAddress::IN_LINES.to_owned();
-                Place::PostalText { kind, format, data: address.in_one_piece() }
+                let (format, data) = (PostalAddress::IN_LINES.to_owned(), address.in_one_piece());
+                if data.is_blank() {
+                    return None;
+                }
+                Place::PostalText { kind, format, data }
             }
         };
         Some(Address { role: HOME_ROLE.to_owned(), place })

@@ -26,6 +26,22 @@ impl NcipDirectory {
         Outcome::Rejected(Rejection { kind, field, error })
     }
 
+    /// The request that makes a patron.
+    pub(crate) fn creation(&self, number: &str, creation: &Creation) -> Request {
+        let who = match &creation.pin {
+            Some(pin) if self.pin_with_create() => Who::Authentication(vec![
+                AuthenticationInput::barcode(number),
+                AuthenticationInput::pin(pin.reveal()),
+            ]),
+            Some(_) | None => self.who(number),
+        };
+        Request::CreateUser(CreateUser {
+            who: Some(who),
+            name: UserName::Structured(self.mapping().name(&creation.values)),
+            fields: self.mapping().fields(&creation.values),
+        })
+    }
+
     /// Why a service is not even asked for, where it is known not to be there.
     fn not_offered(&self, service: Service) -> Option<Outcome> {
         let capability = self.known.service(&self.settings, service);
@@ -212,13 +228,6 @@ impl PatronWriter for NcipDirectory {
                 ),
             );
         };
-        let who = match &creation.pin {
-            Some(pin) if self.pin_with_create() => Who::Authentication(vec![
-                AuthenticationInput::barcode(number),
-                AuthenticationInput::pin(pin.reveal()),
-            ]),
-            Some(_) | None => self.who(number),
-        };
         if let Some(outcome) = self.not_offered(Service::CreateUser) {
             return outcome;
         }
@@ -228,12 +237,7 @@ impl PatronWriter for NcipDirectory {
             placeless.insert(Field::Pin);
         }
         self.known.left_out(placeless);
-        let request = CreateUser {
-            who: Some(who),
-            name: UserName::Structured(self.mapping().name(values)),
-            fields: self.mapping().fields(values),
-        };
-        let asked = self.ask(&Request::CreateUser(request)).await;
+        let asked = self.ask(&self.creation(number, creation)).await;
         match self.not_done(Service::CreateUser, asked, values) {
             Ok(record) => self.read_back_new(number, record.id.as_ref(), values).await,
             Err(outcome) => outcome,
