@@ -183,7 +183,7 @@ async fn answers_of_ncip_1_are_valid_by_its_dtd() {
             .output();
         match judge {
             Ok(judged) => {
-                assert!(judged.status.success(), "{answer}\n{}", String::from_utf8_lossy(&judged.stderr))
+                assert!(judged.status.success(), "{answer}\n{}", String::from_utf8_lossy(&judged.stderr));
             }
             Err(_) => assert!(std::env::var("CI").is_err(), "no xmllint in CI"),
         }
