@@ -210,7 +210,8 @@ mod tests {
     fn of_those(there: &Fields, fields: &[Field], values: PatronValues) -> Result<Difference, Obstacle> {
         let map = PrivilegeMap::default();
         let (text, address) = (Repertoire::Utf8, AddressForm::Lines);
-        let mapping = Mapping { agency: "L", privileges: &map, text, address };
+        let branches = &crate::map::NO_BRANCHES;
+        let mapping = Mapping { agency: "L", branches, privileges: &map, text, address };
         difference(mapping, there, &FieldChanges { fields: FieldSet::of(fields), values })
     }
 

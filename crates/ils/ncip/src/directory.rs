@@ -1,5 +1,7 @@
 //! The directory: look-ups of one ILS, and what it is known to be able to do. Writes are in [`crate::writer`].
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use rostercard_core::field::{Field, FieldSet};
 use rostercard_core::finding::{Finding, Place};
@@ -65,18 +67,35 @@ impl NcipDirectory {
         })
     }
 
+    /// How values travel at the library's own agency.
     pub(crate) fn mapping(&self) -> Mapping<'_> {
-        let NcipSettings { to_agency, privileges, text, dialect, .. } = &self.settings;
-        Mapping { agency: to_agency, privileges, text: *text, address: dialect.address }
+        self.mapping_at(&self.settings.to_agency)
+    }
+
+    /// How values travel at an agency.
+    pub(crate) fn mapping_at<'a>(&'a self, agency: &'a str) -> Mapping<'a> {
+        let NcipSettings { agencies, privileges, text, dialect, .. } = &self.settings;
+        Mapping { agency, branches: agencies, privileges, text: *text, address: dialect.address }
+    }
+
+    /// The agency at which a patron is made and changed: its home branch's, where that has its own.
+    pub(crate) fn agency_of(&self, values: &PatronValues) -> &str {
+        let own = values.home_branch.as_ref().and_then(|branch| self.settings.agencies.get(branch.as_str()));
+        own.unwrap_or(&self.settings.to_agency)
     }
 
     pub(crate) fn origin(&self) -> String {
         self.settings.address.origin()
     }
 
-    /// Sends one request, once.
-    pub(crate) async fn ask(&self, request: &Request) -> Asked {
-        let body = match encode(request, &self.header, &self.settings.dialect) {
+    /// Sends one request to an agency, once.
+    pub(crate) async fn ask(&self, request: &Request, agency: &str) -> Asked {
+        let header = if agency == self.header.to_agency {
+            Cow::Borrowed(&self.header)
+        } else {
+            Cow::Owned(Header { to_agency: agency.to_owned(), ..self.header.clone() })
+        };
+        let body = match encode(request, &header, &self.settings.dialect) {
             Ok(body) => body,
             Err(error) => return Asked::NotBuilt(error),
         };
@@ -103,10 +122,10 @@ impl NcipDirectory {
         }
     }
 
-    pub(crate) fn who(&self, number: &str) -> Who {
+    pub(crate) fn who(&self, number: &str, agency: &str) -> Who {
         match self.settings.named_by {
             NamedBy::UserId => Who::Id(UserId {
-                agency: Some(self.settings.to_agency.clone()),
+                agency: Some(agency.to_owned()),
                 kind: self.settings.id_kind.clone(),
                 value: number.into(),
             }),
@@ -115,9 +134,10 @@ impl NcipDirectory {
     }
 
     pub(crate) async fn see(&self, number: &str) -> Seen {
-        let request = LookupUser { who: self.who(number), elements: UserElement::ALL.to_vec() };
+        let agency = &self.settings.to_agency;
+        let request = LookupUser { who: self.who(number, agency), elements: UserElement::ALL.to_vec() };
         let unknown = |error| Seen::Not(Lookup::Unknown(error));
-        match self.ask(&Request::LookupUser(request)).await {
+        match self.ask(&Request::LookupUser(request), agency).await {
             Asked::NotBuilt(error) => unknown(self.unbuildable(&error)),
             Asked::NotSent(error) | Asked::Unanswered(error) => unknown(error),
             Asked::Answered(Meaning::TurnedAway(error) | Meaning::Doubt(error)) => unknown(error),
@@ -332,9 +352,9 @@ impl PatronFinder for NcipDirectory {
                     }
                     address.street2 = address.street2.as_ref().map(part).filter(|line| !line.is_empty());
                 }
-                out.canonical(field).map(std::borrow::Cow::into_owned)
+                out.canonical(field).map(Cow::into_owned)
             }
-            _ => values.canonical(field).map(std::borrow::Cow::into_owned),
+            _ => values.canonical(field).map(Cow::into_owned),
         }
     }
 

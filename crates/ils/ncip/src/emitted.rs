@@ -115,10 +115,10 @@ fn requests(directory: &NcipDirectory, old: &PatronValues, new: &PatronValues) -
     let changes = FieldChanges { fields: WRITABLE, values: new.clone() };
     let change = difference(mapping, &there, &changes).unwrap();
     let update = (!change.is_empty()).then(|| {
-        let who = directory.who(NUMBER);
+        let who = directory.who(NUMBER, "LAKELIB");
         Request::UpdateUser(UpdateUser { who, delete: change.delete, add: change.add })
     });
-    let lookup = LookupUser { who: directory.who(NUMBER), elements: UserElement::ALL.to_vec() };
+    let lookup = LookupUser { who: directory.who(NUMBER, "LAKELIB"), elements: UserElement::ALL.to_vec() };
     creates.into_iter().chain(update).chain([Request::LookupUser(lookup)]).collect()
 }
 

@@ -16,6 +16,8 @@
 //! | student id | a further `UserId` of type `Institution Id Number`, in answers only |
 //! | user name, note | nothing: NCIP has no place for them |
 
+use std::collections::BTreeMap;
+
 use jiff::civil;
 use rostercard_core::field::{Field, FieldSet};
 use rostercard_core::patron::{Patron, PatronValues};
@@ -109,6 +111,8 @@ pub(crate) fn field_of_element(element: &str) -> Option<Field> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mapping<'a> {
     pub(crate) agency: &'a str,
+    /// The agencies of the branches, where they have their own.
+    pub(crate) branches: &'a BTreeMap<String, String>,
     pub(crate) privileges: &'a PrivilegeMap,
     pub(crate) text: Repertoire,
     pub(crate) address: AddressForm,
@@ -341,9 +345,14 @@ impl Mapping<'_> {
         })
     }
 
-    /// Privileges at this agency. Some servers leave the agency out.
+    /// Privileges at this agency, or at a branch's. Some servers leave the agency out.
     fn ours<'f>(&self, fields: &'f Fields) -> impl Iterator<Item = &'f Privilege> {
-        fields.privileges.iter().filter(|p| p.agency.is_empty() || same_word(&p.agency, self.agency))
+        let known = |agency: &str| {
+            agency.is_empty()
+                || same_word(agency, self.agency)
+                || self.branches.values().any(|branch| same_word(agency, branch))
+        };
+        fields.privileges.iter().filter(move |p| known(&p.agency))
     }
 
     fn carries<'p>(&self, privilege: &'p Privilege) -> Carries<'p> {
@@ -436,6 +445,10 @@ fn day(date: Date) -> Option<civil::Date> {
 fn same_word(a: &str, b: &str) -> bool {
     a.trim().eq_ignore_ascii_case(b.trim())
 }
+
+/// No branch has an agency of its own.
+#[cfg(test)]
+pub(crate) static NO_BRANCHES: BTreeMap<String, String> = BTreeMap::new();
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The checked settings of one ILS that speaks NCIP. Secrets come in resolved; nothing is read here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -138,6 +139,9 @@ pub struct NcipSettings {
     pub from_agency: String,
     /// The library's agency code.
     pub to_agency: String,
+    /// The agency codes of branches that have their own, by the branch's code: a patron is made and changed at its home
+    /// branch's agency. It is looked up at the library's.
+    pub agencies: BTreeMap<String, String>,
     /// Our system's code there, where the ILS wants one.
     pub from_system: Option<String>,
     /// Our system's password there.
@@ -234,6 +238,7 @@ impl NcipSettings {
             lookup_version: None,
             from_agency: from_agency.trim().to_owned(),
             to_agency: to_agency.trim().to_owned(),
+            agencies: BTreeMap::new(),
             from_system: None,
             from_system_authentication: None,
             from_agency_authentication: None,

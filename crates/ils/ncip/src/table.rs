@@ -118,6 +118,11 @@ pub fn read(
     if let Some(privileges) = table.table("privileges") {
         read_privileges(privileges, &mut settings.privileges);
     }
+    if let Some(mut agencies) = table.table("agencies") {
+        settings.agencies =
+            agencies.map(&Text).into_iter().map(|(branch, code)| (branch.value, code.value)).collect();
+        agencies.finish();
+    }
     if let Some(mut own) = table.table("problems") {
         // The library's own come first.
         let own_ones = own.map(&Word(&CLASSES)).into_iter().map(|(kind, class)| (kind.value, class.value));
@@ -362,7 +367,7 @@ mod tests {
              returns = [\"surname\", \"expiry\"]\ndates = \"year_month_day\"\nschemes = true\nid_kind = \"none\"\n\
              named_by = \"barcode_input\"\nlookup_version = \"off\"\naddress_form = \"street\"\n\
              [privileges]\ncategory_kind = \"none\"\nstatus_kind = \"STATE\"\n\
-             [problems]\n\"NO SUCH CARD*\" = \"missing\"\n"
+             [agencies]\nWEST = \"WOODLAND-W\"\n[problems]\n\"NO SUCH CARD*\" = \"missing\"\n"
         );
         let (settings, problems) = read_text(&text);
         let settings = settings.expect(&problems);
@@ -375,6 +380,7 @@ mod tests {
         assert_eq!((settings.lookup_version, settings.dialect.address), (None, AddressForm::Street));
         assert_eq!(settings.privileges.category_kind, None);
         assert_eq!(settings.privileges.status_kind.as_deref(), Some("STATE"));
+        assert_eq!(settings.agencies.get("WEST").map(String::as_str), Some("WOODLAND-W"));
         assert_eq!(settings.problems, [("NO SUCH CARD*".to_owned(), ProblemClass::Missing)]);
     }
 

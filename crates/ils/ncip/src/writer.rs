@@ -28,17 +28,19 @@ impl NcipDirectory {
 
     /// The request that makes a patron.
     pub(crate) fn creation(&self, number: &str, creation: &Creation) -> Request {
+        let agency = self.agency_of(&creation.values);
+        let mapping = self.mapping_at(agency);
         let who = match &creation.pin {
             Some(pin) if self.pin_with_create() => Who::Authentication(vec![
                 AuthenticationInput::barcode(number),
                 AuthenticationInput::pin(pin.reveal()),
             ]),
-            Some(_) | None => self.who(number),
+            Some(_) | None => self.who(number, agency),
         };
         Request::CreateUser(CreateUser {
             who: Some(who),
-            name: UserName::Structured(self.mapping().name(&creation.values)),
-            fields: self.mapping().fields(&creation.values),
+            name: UserName::Structured(mapping.name(&creation.values)),
+            fields: mapping.fields(&creation.values),
         })
     }
 
@@ -237,7 +239,7 @@ impl PatronWriter for NcipDirectory {
             placeless.insert(Field::Pin);
         }
         self.known.left_out(placeless);
-        let asked = self.ask(&self.creation(number, creation)).await;
+        let asked = self.ask(&self.creation(number, creation), self.agency_of(values)).await;
         match self.not_done(Service::CreateUser, asked, values) {
             Ok(record) => self.read_back_new(number, record.id.as_ref(), values).await,
             Err(outcome) => outcome,
@@ -258,12 +260,13 @@ impl PatronWriter for NcipDirectory {
         if let Some(outcome) = self.not_offered(Service::UpdateUser) {
             return outcome;
         }
+        let agency = self.agency_of(&patron.values);
         let request = UpdateUser {
-            who: self.who(patron.id.reveal()),
+            who: self.who(patron.id.reveal(), agency),
             delete: Fields::default(),
             add: Fields { authentication: vec![AuthenticationInput::pin(pin.reveal())], ..Fields::default() },
         };
-        let asked = self.ask(&Request::UpdateUser(request)).await;
+        let asked = self.ask(&Request::UpdateUser(request), agency).await;
         match self.not_done(Service::UpdateUser, asked, &PatronValues::default()) {
             Ok(_) => Outcome::Applied(None),
             Err(outcome) => outcome,
@@ -298,7 +301,8 @@ impl PatronWriter for NcipDirectory {
             );
             return self.rejected(RejectionKind::Record, None, error);
         }
-        let difference = match difference(self.mapping(), &record.fields, &changes) {
+        let agency = self.agency_of(&now.values);
+        let difference = match difference(self.mapping_at(agency), &record.fields, &changes) {
             Ok(difference) => difference,
             Err(obstacle) => {
                 let (field, what) = match obstacle {
@@ -322,8 +326,9 @@ impl PatronWriter for NcipDirectory {
         if difference.is_empty() {
             return Outcome::AlreadySo(now);
         }
-        let request = UpdateUser { who: self.who(number), delete: difference.delete, add: difference.add };
-        let asked = self.ask(&Request::UpdateUser(request)).await;
+        let request =
+            UpdateUser { who: self.who(number, agency), delete: difference.delete, add: difference.add };
+        let asked = self.ask(&Request::UpdateUser(request), agency).await;
         let acknowledged = match self.not_done(Service::UpdateUser, asked, &changes.values) {
             Ok(record) => record,
             Err(outcome) => return outcome,
@@ -375,7 +380,8 @@ impl PatronWriter for NcipDirectory {
             Seen::Not(Lookup::Unknown(error)) => return Outcome::NotSent(error),
             Seen::Not(_) => return self.gone(),
         };
-        let Some((old, new)) = self.mapping().blocked(&record.fields, blocked) else {
+        let agency = self.agency_of(&now.values);
+        let Some((old, new)) = self.mapping_at(agency).blocked(&record.fields, blocked) else {
             let error = ConnectorError::new(
                 Fault::Ils,
                 Retry::NotThisRecord,
@@ -392,8 +398,8 @@ impl PatronWriter for NcipDirectory {
             ..Fields::default()
         };
         let request =
-            UpdateUser { who: self.who(number), delete: privileges(old), add: privileges(Some(new)) };
-        let asked = self.ask(&Request::UpdateUser(request)).await;
+            UpdateUser { who: self.who(number, agency), delete: privileges(old), add: privileges(Some(new)) };
+        let asked = self.ask(&Request::UpdateUser(request), agency).await;
         if let Err(outcome) = self.not_done(Service::UpdateUser, asked, &PatronValues::default()) {
             return outcome;
         }

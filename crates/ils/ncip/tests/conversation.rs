@@ -778,3 +778,36 @@ async fn a_patron_may_be_named_by_an_input() {
     let request = server.requests().remove(0);
     assert!(request.contains(">Barcode Id<") && !request.contains("<ncip:UserId>"), "{request}");
 }
+
+#[tokio::test]
+async fn a_consortiums_patrons_are_written_at_their_branchs_agency() {
+    let at_west = || match shown("20001", "Marsh", "2027-09-30") {
+        Says(text) => Says(text.replace(">LAKELIB<", ">LAKELIB-W<").replace(">MAIN", ">WEST")),
+        _ => panic!("a response"),
+    };
+    let script = "CreateUser LookupUser LookupUser UpdateUser LookupUser";
+    let replies = vec![Says(id("20001")), at_west(), at_west(), Says(id("20001")), at_west()];
+    let server = server(script, replies, |s| {
+        s.agencies.insert("WEST".to_owned(), "LAKELIB-W".to_owned());
+    })
+    .await;
+    let mut creation = creation();
+    creation.values.home_branch = Some("WEST".into());
+    let Outcome::Applied(Some(made)) = server.directory.create(&creation).await else { panic!("made") };
+    assert!(made.values == creation.values, "its privileges are read at its branch's agency");
+    let change = one(
+        Field::Email,
+        PatronValues { email: Some(Personal::new("n@example.org")), ..PatronValues::default() },
+    );
+    assert_eq!(in_words(&server.directory.update(&made, &change).await), "applied 20001");
+    let requests = server.requests();
+    for (n, agency) in [(0, "LAKELIB-W"), (1, "LAKELIB"), (3, "LAKELIB-W"), (4, "LAKELIB")] {
+        let (_, to) = requests[n].split_once("<ncip:ToAgencyId>").unwrap();
+        assert!(to.split("</ncip:ToAgencyId>").next().unwrap().contains(&format!(">{agency}</")), "{n}");
+    }
+    let (_, privileges) = requests[0].split_once("<ncip:UserPrivilege>").unwrap();
+    assert!(
+        privileges.contains(">LAKELIB-W</ncip:AgencyId>") && !privileges.contains(">LAKELIB</"),
+        "{privileges}"
+    );
+}
