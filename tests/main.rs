@@ -18,6 +18,7 @@ mod first_cards;
 mod ncip;
 mod one_at_a_time;
 mod pause;
+mod people;
 mod pins;
 mod privacy;
 mod support;
