@@ -119,6 +119,21 @@ impl Walk {
         self.ask
     }
 
+    /// The page that will most likely be asked for once this one has come, so that it can be fetched meanwhile. `None`
+    /// where it may well be none.
+    #[must_use]
+    pub fn guess(&self) -> Option<Ask> {
+        let full = self.end == self.ask.offset + usize::from(self.meeting);
+        if self.pages == 0 || !full || self.empty > 0 || self.largest < 2 {
+            return None;
+        }
+        let end = self.ask.offset + self.largest;
+        if self.total().is_some_and(|total| end as u64 >= total) {
+            return None;
+        }
+        Some(Ask { limit: self.limit, offset: end - usize::from(self.meeting) })
+    }
+
     /// Rows that came, each once.
     #[must_use]
     pub fn came(&self) -> u64 {
