@@ -322,7 +322,7 @@ impl OneRosterRest {
         }
         for id in &missing {
             match walk::one::<Birth>(server, walk::DEMOGRAPHICS, id, &[]).await {
-                Ok(Some(item)) => born.take(Event::Row { item, number: 0, again: None }, today),
+                Ok(Some(item)) => born.take(Event::Row { item, again: None }, today),
                 Ok(None) => {}
                 Err(failure) => return Err(fail(server, walk::DEMOGRAPHICS, failure)),
             }
@@ -441,7 +441,7 @@ impl OneRosterRest {
             stage.tally.count("record_broken", Users::FILE, 0, message);
             stage.tally.incomplete("record_broken");
         }
-        if let Some(doubt) = walked.doubt {
+        for doubt in walked.doubts() {
             stage.tally.count(doubt, Users::FILE, 0, sentence(doubt));
             stage.tally.incomplete(doubt);
         }
@@ -466,7 +466,7 @@ impl OneRosterRest {
                 && let Ok(Some(item)) =
                     walk::one::<Birth>(&server, walk::DEMOGRAPHICS, id.reveal(), &[]).await
             {
-                births.take(Event::Row { item, number: 0, again: None }, self.today);
+                births.take(Event::Row { item, again: None }, self.today);
             }
         }
         if stage.len() == 0 {
@@ -532,7 +532,7 @@ impl Births {
     }
 
     fn doubt(&mut self, walked: Walked) {
-        if let Some(doubt) = walked.doubt {
+        for doubt in walked.doubts() {
             self.tally.count(doubt, Demographics::FILE, 0, sentence(doubt));
             self.tally.incomplete(doubt);
         }
