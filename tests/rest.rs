@@ -97,7 +97,10 @@ fn s01_s10_s29_a_district_by_rest_and_the_days_after() {
     let (ils, spec) = (Practice::start(), district(120, 11));
     let sis = PracticeSis::start(&spec, Quirks::default());
     let library = library(&ils, &sis, &spec, "page_size = 25\n");
-    library.run(&["check", "--online"]).expect(0).says(&["profile_scopes", "profile_filter"]);
+    library
+        .run(&["check", "--online"])
+        .expect(0)
+        .says(&["a token was given for", "filters by dateLastModified work"]);
     let first = library.first_load();
     adds_up(&first);
     assert_eq!(first["counts"]["create"], 120, "{first}");
@@ -123,7 +126,7 @@ fn s01_s10_s29_a_district_by_rest_and_the_days_after() {
     let branch = |student: &str| ils.patron(&number(student)).unwrap().home_branch.unwrap();
     let places = schools(&spec);
     for moved in &expected.moves {
-        let place = places.iter().position(|school| school.code == moved.to).unwrap();
+        let place = places.iter().position(|school| school.sourced_id == moved.to).unwrap();
         assert_eq!(branch(&moved.number), support_branch(place));
     }
 }
