@@ -346,6 +346,10 @@ pub(crate) async fn one<T: Item>(
     id: &str,
     wanted: &[String],
 ) -> Result<Option<T>, Failure> {
+    if matches!(id, "" | "." | "..") {
+        // In a path these mean something else.
+        return Ok(None);
+    }
     let path = format!("{}/{}", collection.name, rostercard_oneroster::rest::query::encode(id));
     match server.get(&path, "").await {
         Ok(got) if got.nothing => Ok(None),

@@ -207,6 +207,31 @@ async fn f12_a_birth_date_that_changed_alone_brings_the_whole_person() {
 }
 
 #[tokio::test]
+async fn f12_nobody_loses_a_birth_date_where_records_cannot_be_asked_for_singly() {
+    let (district, cursor) = known(25, Quirks { no_singles: true, ..Quirks::default() }).await;
+    district.sis.edit(|book| book.users[7].modified = now());
+    let read = district.go_on(district.settings(), Some(&cursor)).await;
+    assert_eq!(read.completeness, Completeness::Delta);
+    assert_eq!(read.students["000008"].birth_date.unwrap().reveal().to_string(), birth(8).birth_date);
+}
+
+#[tokio::test]
+async fn s25_a_mark_in_the_future_is_no_mark() {
+    let (district, cursor) = known(5, Quirks::default()).await;
+    let yesterday = now() - SignedDuration::from_hours(24);
+    let mut source = rostercard_source_oneroster::OneRosterRest::new(
+        district.settings(),
+        crate::support::rules(),
+        today(),
+        yesterday,
+    );
+    source.resume(Resume { cursor: Some(cursor), full: None });
+    let full = read(&mut source).await.unwrap();
+    full.whole(5);
+    assert!(full.findings.contains_key("cursor_in_future"), "{full:?}");
+}
+
+#[tokio::test]
 async fn f13_s10_a_move_that_does_not_touch_the_user_is_found_by_the_full_read() {
     let (district, cursor) = known(5, Quirks::default()).await;
     district.sis.edit(|book| book.users[0].roles[0].org = "elm".into());

@@ -99,6 +99,8 @@ async fn h8_one_person_who_is_not_there() {
     }
     let district = District::start(3, status(500, None, 1, 99)).await;
     assert!(matches!(district.fetch("u00002").await, FetchOne::Unknown));
+    let district = District::start(3, status(403, None, 1, 99)).await;
+    assert!(matches!(district.fetch("u00002").await, FetchOne::NotPossible));
 }
 
 #[tokio::test]
