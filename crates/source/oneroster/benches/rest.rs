@@ -2,12 +2,7 @@
 //! rostercard-source-oneroster --bench rest`. 200,000 students in pages of 500 from the practice SIS, which is a process
 //! of its own, so that memory is this one's alone. What was learned is in `README.md` beside this file.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::panic,
-    reason = "a bench stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench stops at the first surprise")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -44,7 +39,6 @@ fn main() {
     let _reaped = server.wait();
 }
 
-#[expect(clippy::disallowed_methods, reason = "the bench starts itself once more as the server")]
 fn start() -> (Child, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let mut child = command.arg(SERVE).stdout(Stdio::piped()).spawn().unwrap();

@@ -1,6 +1,7 @@
 //! B1 to B15: what stands in a page.
 
 use rostercard_core::ports::{Completeness, Retry};
+use rostercard_core::privacy::Personal;
 use rostercard_oneroster::Version;
 use rostercard_practice::sis::oneroster::{Booleans, Fault as Wrong, Quirks, Role, Strike};
 
@@ -70,7 +71,7 @@ async fn b8_ids_that_are_numbers_keep_their_digits() {
 }
 
 fn damaged(read: &Read) -> Vec<(Option<&str>, &'static str)> {
-    read.damaged.iter().map(|d| (d.student_id.as_ref().map(|id| id.reveal()), d.finding.code)).collect()
+    read.damaged.iter().map(|d| (d.student_id.as_ref().map(Personal::reveal), d.finding.code)).collect()
 }
 
 #[tokio::test]
