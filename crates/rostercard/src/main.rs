@@ -7,7 +7,9 @@
 mod cli;
 mod commands;
 mod connectors;
+mod dates;
 mod exit;
+mod extract;
 mod machine;
 mod output;
 mod progress;

@@ -18,7 +18,9 @@ use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
 
 use crate::cli::Global;
 use crate::connectors::{CONNECTORS, IlsSettings, SourceSettings};
+use crate::dates;
 use crate::exit::Exit;
+use crate::extract;
 use crate::machine::{self, Environment, SystemClock, SystemEntropy};
 use crate::output::{Out, complain};
 use crate::progress::Shown;
@@ -66,6 +68,8 @@ impl Setup {
             let (name_of_source, table) = (&partnership.source, &partnership.source_table);
             let source = SourceSettings::read(name_of_source, table, wanted, &secrets, problems);
             let zone = loaded.main.as_ref().ok().map(|main| main.library.timezone.clone());
+            let today = zone.clone().unwrap_or(TimeZone::UTC).to_datetime(machine::now()).date();
+            dates::look(partnership, today, problems);
             let possible = possible(partnership, &ils, problems) & comes(partnership, zone, problems);
             match source {
                 Some(source) if possible => {
@@ -239,6 +243,18 @@ impl Setup {
     ) -> Result<Engine, Exit> {
         let (ils, directory) = self.ils(partnership.ils.as_str())?;
         let main = self.main()?;
+        let extract = match &partnership.matching.extract {
+            Some(path) if partnership.rules.existing != Existing::Separate => {
+                let most = partnership.matching.extract_days;
+                let read =
+                    extract::read(path, most, machine::now(), store.digest_key()).map_err(|error| {
+                        complain(self.global.json, &error.to_string(), error.hint());
+                        Exit::Failed
+                    })?;
+                Some(Arc::new(read))
+            }
+            _ => None,
+        };
         let settings = PartnershipSettings {
             permanent_id: partnership.id.as_str().to_owned(),
             name: partnership.name.as_str().to_owned(),
@@ -246,6 +262,7 @@ impl Setup {
             rules: partnership.rules.clone(),
             ranges: ranges(partnership),
             guards: partnership.guards.clone(),
+            dates: partnership.dates.clone(),
             grace: Grace { days: partnership.lapse.grace_days, feeds: partnership.lapse.grace_feeds.into() },
             timezone: main.library.timezone.clone(),
             pins: PinSettings {
@@ -255,7 +272,7 @@ impl Setup {
             wait_days: WAIT_DAYS,
             full_every: partnership.full_every,
             on_leaving: partnership.lapse.then,
-            extract: None,
+            extract,
             limits: IlsLimits {
                 connections: ils.limits.connections.into(),
                 settle_after: ils.limits.settle_after,
