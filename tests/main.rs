@@ -23,4 +23,5 @@ mod pause;
 mod people;
 mod pins;
 mod privacy;
+mod rest;
 mod support;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use rostercard_config::{Code, Disk, Ils, Loaded, Main, Name, Partnership, Problem, Problems, Style, load};
+use rostercard_core::field::Field;
 use rostercard_core::ports::{FindBy, PatronDirectory, RosterSource};
 use rostercard_core::privacy::Secret;
 use rostercard_core::rules::number::{NumberRange, NumberRule};
@@ -64,8 +65,9 @@ impl Setup {
         for (name, partnership) in &loaded.partnerships {
             let Ok(partnership) = partnership else { continue };
             let educators = partnership.rules.eligible.roles.contains(&Role::Educator);
-            let source =
-                SourceSettings::read(&partnership.source, &partnership.source_table, educators, problems);
+            let wanted = (educators, partnership.rules.fields.allows(Field::BirthDate));
+            let (name_of_source, table) = (&partnership.source, &partnership.source_table);
+            let source = SourceSettings::read(name_of_source, table, wanted, &secrets, problems);
             let zone = loaded.main.as_ref().ok().map(|main| main.library.timezone.clone());
             let today = zone.clone().unwrap_or(TimeZone::UTC).to_datetime(machine::now()).date();
             dates::look(partnership, today, problems);
