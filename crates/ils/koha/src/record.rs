@@ -64,9 +64,23 @@ impl Record {
         self.properties.contains_key(name)
     }
 
-    /// The names of all properties.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.properties.keys().map(String::as_str)
+    /// A property as it came.
+    pub(crate) fn raw(&self, name: &str) -> Option<&Value> {
+        self.properties.get(name)
+    }
+
+    /// Whether a property is missing, null or empty.
+    pub(crate) fn is_blank(&self, name: &str) -> bool {
+        match self.properties.get(name) {
+            None | Some(Value::Null) => true,
+            Some(Value::String(text)) => text.is_empty(),
+            Some(_) => false,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_value(self) -> Value {
+        Value::Object(self.properties)
     }
 
     /// A text; `None` where it is missing, null or empty.
@@ -185,7 +199,8 @@ mod tests {
 
     #[test]
     fn flags_and_ids_come_in_several_types() {
-        let got = record(json!({"patron_id": "12", "a": true, "b": 1, "c": "1", "d": 0, "e": "0", "f": null}));
+        let got =
+            record(json!({"patron_id": "12", "a": true, "b": 1, "c": "1", "d": 0, "e": "0", "f": null}));
         assert_eq!(got.id(), 12);
         let flags = ["a", "b", "c", "d", "e", "f", "g"].map(|name| got.flag(name));
         assert_eq!(flags, [Some(true), Some(true), Some(true), Some(false), Some(false), None, None]);
