@@ -98,7 +98,8 @@ impl Answer {
 
     /// Whether the body is a page for people, which no API gives: a proxy's, or a web server's at the wrong path.
     pub fn is_page(&self) -> bool {
-        let named = self.content_type.as_deref().is_some_and(|kind| kind.trim_start().starts_with("text/html"));
+        let named =
+            self.content_type.as_deref().is_some_and(|kind| kind.trim_start().starts_with("text/html"));
         named || self.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
     }
 }
@@ -280,9 +281,8 @@ impl Rest {
     }
 
     async fn once(&self, ask: &Ask, authorization: &str) -> Result<Answer, RestError> {
-        let not_built = || {
-            RestError::Web(WebError::NotSent { origin: self.base.origin(), why: NotSent::BadRequest })
-        };
+        let not_built =
+            || RestError::Web(WebError::NotSent { origin: self.base.origin(), why: NotSent::BadRequest });
         let mut call = ask.call(&self.base).ok_or_else(not_built)?.header("authorization", authorization);
         if !self.reuses() {
             call = call.header("connection", "close");
@@ -355,8 +355,7 @@ mod tests {
         let shown = format!("{ask:?} {:?}", ask.call(&base));
         assert!(!shown.contains("Zo") && !shown.contains("surname"), "{shown}");
         let text = Serializer::new(String::new()).extend_pairs(&ask.query).finish();
-        let back: Vec<(String, String)> =
-            url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        let back: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         assert_eq!(back, ask.query);
         assert!(Ask::get("//evil.example.org/").call(&base).is_none());
     }

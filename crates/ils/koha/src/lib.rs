@@ -7,10 +7,17 @@
 //! It deliberately does not decide what may be written (the core does), does not send a write twice (the engine's journal
 //! says whether that is safe), and deletes nobody.
 
+mod answer;
+mod api;
+mod check;
 mod difference;
+mod directory;
 mod fold;
 mod map;
 mod record;
 mod settings;
+pub mod table;
 
+pub use check::CodesInUse;
+pub use directory::KohaDirectory;
 pub use settings::{AttributeMap, CodeHome, KohaLogin, KohaSettings, SettingsError, UserIdWay};

@@ -64,6 +64,11 @@ impl Record {
         self.properties.contains_key(name)
     }
 
+    /// The names of all properties.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.properties.keys().map(String::as_str)
+    }
+
     /// A property as it came.
     pub(crate) fn raw(&self, name: &str) -> Option<&Value> {
         self.properties.get(name)
