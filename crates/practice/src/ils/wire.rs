@@ -22,6 +22,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// A number that no other connection has while anybody holds a handle on this one.
+    pub(super) fn id(&self) -> usize {
+        Arc::as_ptr(&self.cut).addr()
+    }
+
     /// Nothing more is sent; the connection ends at the next attempt.
     pub(super) fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
