@@ -603,6 +603,12 @@ impl PatronWriter for KohaDirectory {
         if let Some(obstacle) = mapping.obstacle(FieldSet::ALL, values) {
             return self.unsendable(obstacle);
         }
+        if values.middle_name.is_some() && !mapping.middle_name {
+            self.note(
+                "koha_property_unknown",
+                format!("this version of Koha has no {MIDDLE_NAME}: it is not kept"),
+            );
+        }
         let mut body = mapping.create(values);
         let known = |name: &str| match &properties {
             Some(names) => names.contains(name) || name == ATTRIBUTES,
