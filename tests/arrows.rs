@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     ("rostercard-daemon", "crates/daemon", &[CORE, STORE, ENGINE]),
     ("rostercard-source-csvdrop", "crates/source/csvdrop", &[CORE, CONFIG, INTAKE]),
     ("rostercard-source-oneroster", "crates/source/oneroster", &[CORE, CONFIG, INTAKE, ONEROSTER, WEB]),
+    ("rostercard-ils-koha", "crates/ils/koha", &[CORE, CONFIG, WEB]),
     ("rostercard-ils-ncip", "crates/ils/ncip", &[CORE, CONFIG, NCIP, WEB]),
 ];
 

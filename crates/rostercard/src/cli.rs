@@ -392,6 +392,9 @@ pub(crate) enum PracticeCommand {
         /// Where NCIP listens.
         #[arg(long, default_value = "127.0.0.1:0")]
         ncip: SocketAddr,
+        /// Where Koha's REST API listens; the same address serves both. Its API key is rostercard and practice.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        koha: SocketAddr,
         /// Where its page listens; the same address serves both.
         #[arg(long, default_value = "127.0.0.1:0")]
         page: SocketAddr,

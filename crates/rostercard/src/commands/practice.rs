@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rostercard_practice::ils::{Ils, Options, PERSONALITIES, Personality};
+use rostercard_practice::ils::{Ils, KohaManners, Options, PERSONALITIES, Personality};
 use rostercard_practice::roster::{Spec, Version, generate};
 use serde_json::json;
 
@@ -13,7 +13,12 @@ use crate::output::{Out, complain};
 /// Runs a practice system.
 pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Result<Exit, Exit> {
     match command {
-        PracticeCommand::Ils { ncip, page, patrons, latency_ms, personality } => {
+        PracticeCommand::Ils { ncip, koha, page, patrons, latency_ms, personality } => {
+            // Koha as it comes: passwords of eight and more, with capitals, small letters and digits.
+            let manners = match personality.as_deref() {
+                Some("strict") => KohaManners { pin_min: 8, pin_strong: true, ..KohaManners::default() },
+                _ => KohaManners::default(),
+            };
             let personality = match personality.as_deref() {
                 None => Personality::default(),
                 Some(name) => Personality::named(name).ok_or_else(|| {
@@ -25,6 +30,8 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
             };
             let options = Options {
                 ncip: *ncip,
+                koha: *koha,
+                koha_manners: manners,
                 page: *page,
                 patrons_file: patrons.clone(),
                 latency: Duration::from_millis(*latency_ms),
@@ -39,7 +46,9 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
                 );
                 Exit::Failed
             })?;
-            Out::stdout().json(&json!({ "ncip": running.ncip_url(), "page": running.page_url() }));
+            Out::stdout().json(&json!({
+                "ncip": running.ncip_url(), "koha": running.koha_url(), "page": running.page_url(),
+            }));
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
