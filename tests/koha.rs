@@ -204,12 +204,6 @@ fn s09_who_left_keeps_the_card_and_who_comes_back_has_the_same() {
     let koha = koha(|_| {});
     let library = library(&koha, TWO_HOMES);
     library.let_all_through();
-    library.append("partnerships/oak.toml", "[lapse]\ngrace_days = 0\ngrace_feeds = 1");
-    library.edit(
-        "partnerships/oak.toml",
-        "first_connection = \"off\"",
-        "first_connection = \"off\"\nlapse = \"off\"",
-    );
     let class = children(5);
     send(&class, &library.package());
     library.json(&["sync", "oak"], 0);
@@ -297,8 +291,8 @@ fn a_patron_of_another_library_is_a_question_and_not_a_loop() {
         ..Patron::default()
     };
     koha.add(theirs).unwrap();
-    library.run(&["check", "--online"]).expect(0).says(&["view_borrower_infos_from_any_libraries"]);
     send(&children(30), &library.package());
+    library.run(&["check", "--online"]).expect(0).says(&["view_borrower_infos_from_any_libraries"]);
     let run = library.run(&["--json", "sync", "oak"]).json();
     assert_eq!((&run["counts"]["create"], &run["counts"]["review"]), (&json!(29), &json!(1)), "{run}");
     quiet(&library, &koha);

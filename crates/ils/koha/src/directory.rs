@@ -43,6 +43,8 @@ pub struct KohaDirectory {
     pub(crate) settings: KohaSettings,
     pub(crate) api: Api,
     known: Mutex<Known>,
+    /// Held while it is asked what this version knows, so that the first creates cause one request; true once it was asked.
+    asked: tokio::sync::Mutex<bool>,
 }
 
 /// What has been learnt of this Koha since the start.
@@ -90,6 +92,7 @@ impl KohaDirectory {
                 hidden: HashSet::new(),
                 findings: BTreeMap::new(),
             }),
+            asked: tokio::sync::Mutex::new(false),
             settings,
         })
     }
@@ -122,15 +125,21 @@ impl KohaDirectory {
 
     /// What this version knows, asked for once: a property that it does not know would make it refuse the whole patron.
     async fn properties(&self) -> Result<Option<Arc<BTreeSet<String>>>, ConnectorError> {
-        if let Some(properties) = &self.known().properties {
-            return Ok(Some(Arc::clone(properties)));
+        let known = || self.known().properties.clone();
+        if let Some(properties) = known() {
+            return Ok(Some(properties));
+        }
+        let mut asked = self.asked.lock().await;
+        if *asked || known().is_some() {
+            return Ok(known());
         }
         match self.api.anybody().await {
             Searched::Found(list, _) => {
                 if let Some(record) = list.first() {
                     self.learn_properties(record);
                 }
-                Ok(self.known().properties.clone())
+                *asked = true;
+                Ok(known())
             }
             Searched::Failed(error) => Err(error),
         }
