@@ -314,10 +314,10 @@ fn names_type(error: &str, kind: &str) -> bool {
 }
 
 /// Permissions as Koha lists them, such as `{"borrowers": "edit_borrowers"}` or `{"borrowers": 1}`. Names of permissions are
-/// letters and underlines; anything else is left out.
+/// small letters and underlines; anything else is left out.
 fn permissions(required: &Value) -> String {
     let plain = |text: &str| {
-        !text.is_empty() && text.len() < 60 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        !text.is_empty() && text.len() < 60 && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     };
     let Value::Object(required) = required else { return String::new() };
     let mut names: Vec<String> = required
