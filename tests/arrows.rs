@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     (WEB, "crates/web", &[]),
     ("rostercard-practice", "crates/practice", &[]),
     (CONFIG, "crates/config", &[CORE]),
+    ("rostercard-conformance", "crates/conformance", &[CORE]),
     (STORE, "crates/store", &[CORE]),
     (ENGINE, "crates/engine", &[CORE, STORE]),
     ("rostercard-daemon", "crates/daemon", &[CORE, STORE, ENGINE]),

@@ -2,6 +2,7 @@
 //! mapping. And, where somebody asks for it, against a real Koha.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+mod conformance;
 mod finding;
 mod live;
 mod support;
