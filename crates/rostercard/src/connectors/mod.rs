@@ -10,7 +10,6 @@ use rostercard_config::{Connectors, Ils, OpaqueTable, Problems, SecretStore};
 use rostercard_core::field::FieldRules;
 use rostercard_core::finding::Finding;
 use rostercard_core::ports::{ConnectorError, PatronDirectory, RosterSource};
-use rostercard_core::rules::Existing;
 use rostercard_ils_koha::{CodesInUse, KohaDirectory, KohaSettings};
 use rostercard_ils_ncip::{NcipDirectory, NcipSettings};
 use rostercard_source_csvdrop::CsvDrop;
@@ -122,19 +121,6 @@ impl IlsSettings {
                 Err(_) => Ok(Vec::new()),
             },
             Self::Ncip(_) => Ok(Vec::new()),
-        }
-    }
-
-    /// Why a choice about existing patrons cannot be kept with this ILS, where it cannot.
-    pub(crate) fn existing_refused(&self, existing: Existing) -> Option<&'static str> {
-        match (self, existing) {
-            (Self::Ncip(_), Existing::Link | Existing::Skip) => Some(
-                "NCIP can find a patron by number only, so a child's existing card cannot be found through it",
-            ),
-            (Self::Koha(_), Existing::Link | Existing::Skip) => {
-                Some("this version does not match students with patrons that are there already")
-            }
-            (Self::Ncip(_) | Self::Koha(_), Existing::Separate) => None,
         }
     }
 }
