@@ -135,38 +135,40 @@ fn s10_s11_a_day_later_only_what_changed_is_written() {
 }
 
 #[test]
-fn s05_staff_upgraded_a_card_and_it_stays_so() {
+fn s05_what_staff_changed_stays_and_an_upgraded_card_is_the_familys() {
     let koha = koha(|_| {});
     let library = library(&koha, TWO_HOMES);
     library.let_all_through();
     let mut class = children(3);
     send(&class, &library.package());
     library.json(&["sync", "oak"], 0);
-    koha.edit(&number("4001"), |patron| {
-        patron.category = Some("STARTER".into());
-        patron.expires = Some("2030-01-01".into());
-        patron.note = "signed".into();
-        patron.emails = vec!["family@example.org".into()];
-        patron.koha.attributes.push(("DISTRICT".into(), "staff's".into()));
-    })
-    .unwrap();
-    let pin = koha.patron(&number("4001")).unwrap().pin;
-    class[0].given = "Zoë".into();
-    class[0].school = "ash";
+    let at_the_desk = |id: &str, category: &str| {
+        koha.edit(&number(id), |patron| {
+            patron.category = Some(category.to_owned());
+            patron.expires = Some("2030-01-01".into());
+            patron.note = "signed".into();
+            patron.emails = vec!["family@example.org".into()];
+            patron.koha.attributes.push(("DISTRICT".into(), "staff's".into()));
+        })
+        .unwrap()
+    };
+    // One card is upgraded; of another only the expiry and what is the family's is changed.
+    let upgraded = at_the_desk("4001", "STARTER");
+    let longer = at_the_desk("4002", "STUDENT");
+    for child in &mut class[..2] {
+        (child.given, child.school) = ("Zoë".into(), "ash");
+    }
     send(&class, &library.package());
     let next = library.json(&["sync", "oak"], 0);
+    assert_eq!(next["findings"]["upgraded_by_staff"]["count"], 1, "{next}");
     assert_eq!(next["counts"]["update"], 1, "{next}");
-    let patron = koha.patron(&number("4001")).unwrap();
+    assert!(koha.patron(&number("4001")).unwrap() == upgraded, "nothing of it is ours any more");
+    let patron = koha.patron(&number("4002")).unwrap();
     assert_eq!((patron.given.as_str(), patron.home_branch.as_deref()), ("Zoë", Some("EAST")));
     assert_eq!(
-        (patron.category.as_deref(), patron.expires.as_deref()),
-        (Some("STARTER"), Some("2030-01-01"))
+        (&patron.expires, &patron.note, &patron.emails, &patron.pin, &patron.category),
+        (&longer.expires, &longer.note, &longer.emails, &longer.pin, &longer.category)
     );
-    assert_eq!(
-        (patron.note.as_str(), patron.emails.as_slice()),
-        ("signed", &["family@example.org".to_owned()][..])
-    );
-    assert_eq!(patron.pin, pin);
     assert!(patron.koha.attributes.contains(&("DISTRICT".to_owned(), "staff's".to_owned())));
     quiet(&library, &koha);
 }
@@ -197,6 +199,104 @@ fn s06_twins_and_namesakes_get_a_card_each() {
     let after = by_number(&koha);
     assert_eq!((after.len(), after[&number("101")].given.as_str()), (4, "Ida"));
     assert!(["102", "103", "104"].iter().all(|id| before[&number(id)] == after[&number(id)]));
+}
+
+/// Cards that children have from elsewhere: one with the district's student number, one with the same name and birth date
+/// and no more.
+fn family_cards(koha: &Practice) -> [Patron; 2] {
+    let card = |n: u32, attributes: Vec<(String, String)>| {
+        let mut patron = Patron {
+            barcode: format!("2123400000{n}"),
+            given: format!("Given{n}"),
+            surname: format!("FAMILY{n}"),
+            birth_date: Some(format!("2015-{:02}-{:02}", 1 + n % 12, 1 + n % 28)),
+            category: Some("STARTER".into()),
+            home_branch: Some("EAST".into()),
+            expires: Some("2031-05-05".into()),
+            emails: vec!["family@example.org".into()],
+            pin: Some("0815".into()),
+            note: "signed".into(),
+            ..Patron::default()
+        };
+        patron.koha.attributes = attributes;
+        koha.add(patron).unwrap()
+    };
+    [card(1, vec![("STUDENTID".into(), "4001".into())]), card(2, Vec::new())]
+}
+
+#[test]
+fn s04_s06_s31_a_family_card_is_linked_where_it_is_sure_and_asked_about_where_it_is_not() {
+    let koha = koha(|_| {});
+    let [known, namesake] = family_cards(&koha);
+    let library = library(&koha, TWO_HOMES);
+    library.let_all_through();
+    library.edit("partnerships/oak.toml", "existing = \"separate\"", "existing = \"link\"");
+    send(&children(3), &library.package());
+    library.run(&["check"]).expect(0);
+    let run = library.run(&["--json", "sync", "oak"]).json();
+    adds_up(&run);
+    let counts = &run["counts"];
+    assert_eq!(
+        (&counts["link"], &counts["review"], &counts["create"]),
+        (&json!(1), &json!(1), &json!(1)),
+        "{run}"
+    );
+    assert_eq!(koha.patrons().len(), 3);
+    assert!(koha.patron(&number("4003")).is_some(), "who has none gets one");
+    // Under "link" only what was agreed on is added: everything of the family's stays.
+    let linked = koha.patron(&known.barcode).unwrap();
+    assert_eq!(
+        (&linked.category, &linked.home_branch, &linked.expires, &linked.pin, &linked.emails, &linked.note),
+        (&known.category, &known.home_branch, &known.expires, &known.pin, &known.emails, &known.note)
+    );
+    assert_eq!((&linked.surname, &linked.koha.userid), (&known.surname, &known.koha.userid));
+    assert!(koha.patron(&namesake.barcode).unwrap() == namesake, "name and birth date alone never link");
+    koha.reset_counts();
+    let again = library.run(&["--json", "sync", "oak"]).json();
+    assert_eq!((&again["writes"], koha.messages_to_write()), (&json!(0), 0), "{again}");
+    // The child moves and is renamed: the family's card is not the school's to change.
+    let mut class = children(3);
+    (class[0].given, class[0].school) = ("Zoë".into(), "ash");
+    send(&class, &library.package());
+    library.run(&["--json", "sync", "oak"]);
+    assert!(koha.patron(&known.barcode).unwrap() == linked);
+}
+
+#[test]
+fn s04_no_card_is_made_beside_one_where_the_library_chose_so() {
+    let koha = koha(|_| {});
+    let [known, _] = family_cards(&koha);
+    let library = library(&koha, TWO_HOMES);
+    library.let_all_through();
+    library.edit("partnerships/oak.toml", "existing = \"separate\"", "existing = \"skip\"");
+    send(&children(1), &library.package());
+    let run = library.run(&["--json", "sync", "oak"]).json();
+    assert_eq!((&run["counts"]["not_eligible"], &run["writes"]), (&json!(1), &json!(0)), "{run}");
+    assert!(koha.patron(&known.barcode).unwrap() == known && koha.patrons().len() == 2);
+    koha.reset_counts();
+    library.run(&["--json", "sync", "oak"]);
+    assert_eq!(koha.messages(), 0, "the answer is remembered");
+}
+
+#[test]
+fn s03_s04_a_search_that_fails_is_no_reason_to_make_a_card() {
+    let koha = koha(|_| {});
+    family_cards(&koha);
+    let library = library(&koha, TWO_HOMES);
+    library.let_all_through();
+    library.edit("partnerships/oak.toml", "existing = \"separate\"", "existing = \"link\"");
+    send(&children(2), &library.package());
+    koha.fault(Fault { service: Some("FindPatrons".into()), when: When::Always, what: What::Http500 });
+    let ran = library.run(&["--json", "sync", "oak"]);
+    assert_ne!(ran.code, Some(0));
+    assert_eq!((koha.patrons().len(), koha.messages_to_write()), (2, 0));
+    koha.clear_faults();
+    let run = library.run(&["--json", "sync", "oak"]).json();
+    assert_eq!(
+        (&run["counts"]["link"], &run["counts"]["review"], koha.patrons().len()),
+        (&json!(1), &json!(1), 2),
+        "{run}"
+    );
 }
 
 #[test]

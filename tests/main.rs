@@ -16,6 +16,7 @@ mod everyday;
 mod examples;
 mod first_cards;
 mod koha;
+mod koha_weeks;
 mod one_at_a_time;
 mod pause;
 mod pins;
