@@ -13,10 +13,12 @@ mod check;
 mod difference;
 mod directory;
 mod fold;
+mod look_up;
 mod map;
 mod record;
 mod settings;
 pub mod table;
+mod write;
 
 pub use check::CodesInUse;
 pub use directory::KohaDirectory;
