@@ -194,6 +194,10 @@ fn account(koha: &KohaState, register: &Register, id: u64) -> Reply {
 }
 
 fn libraries(register: &Register) -> Reply {
+    if register.personality().branches.is_empty() {
+        // Any code is a library here, and of those there is no list.
+        return Reply::may_not(&json!({ "parameters": "manage_libraries" }));
+    }
     let list = register.personality().branches.iter();
     Reply::new(200, list.map(|code| json!({ "library_id": code, "name": code })).collect(), "libraries")
 }
