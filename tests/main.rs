@@ -19,6 +19,7 @@ mod koha;
 mod koha_weeks;
 mod one_at_a_time;
 mod pause;
+mod people;
 mod pins;
 mod privacy;
 mod support;

@@ -39,6 +39,7 @@ use crate::renumbered::{self, Newcomer, Newcomers, is_another, who_is, who_was};
 use crate::schools::Schools;
 use crate::settings::{Grace, PartnershipSettings};
 use crate::tally::{Fate, NO_SCHOOL, Tally};
+use crate::undo::UNDONE;
 use crate::wishes::Wishes;
 use crate::world::Progress;
 
@@ -47,6 +48,8 @@ use crate::world::Progress;
 pub(crate) enum Mode {
     Plan,
     Sync,
+    /// As [`Mode::Plan`], and questions about cards that are there are looked at anew.
+    Adopt,
 }
 
 /// What was collected.
@@ -367,7 +370,8 @@ impl Collector<'_> {
         }
         let print = policy::fingerprint(&decision, &rules.fields, print_hasher);
         let held = *work.people.row(position);
-        if held.decided == print && held.state != LinkState::Lapsed {
+        let anew = self.mode == Mode::Adopt && held.state == LinkState::Review;
+        if held.decided == print && held.state != LinkState::Lapsed && !anew {
             if held.missing_since.is_some() {
                 work.back.push(Missing { link: held.link, since: None, feeds: 0 });
             }
@@ -618,6 +622,11 @@ impl Collector<'_> {
                 return Ok(());
             }
         };
+        if link.data.reason.as_deref() == Some(UNDONE) && link.data.decided == print {
+            // What was taken back stays so until something about the student or the rules changes.
+            work.result.count(&label, Fate::Unchanged);
+            return Ok(());
+        }
         let another = is_another(&wanted.values, &link.data.digests, key);
         let asks = Reason::Review(Review::AnotherPerson);
         let asked = link.data.state == LinkState::Review && link.data.reason.as_deref() == Some(asks.code());
