@@ -362,6 +362,38 @@ fn s28_a_category_is_changed_once_and_check_says_what_it_costs() {
 }
 
 #[test]
+fn s32_last_years_cards_are_taken_over_and_nothing_is_written() {
+    let koha = koha(|_| {});
+    let library = library(&koha, TWO_HOMES);
+    library.let_all_through();
+    send(&children(4), &library.package());
+    // Two were loaded last year, with our numbers; one number is somebody else's.
+    for (n, surname) in [(1, "Family1"), (2, "Family2"), (3, "Quill")] {
+        let loaded = Patron {
+            barcode: number(&format!("400{n}")),
+            given: format!("Given{n}"),
+            surname: surname.to_owned(),
+            birth_date: Some(if n == 3 {
+                "1980-01-01".to_owned()
+            } else {
+                format!("2015-{:02}-{:02}", 1 + n, 1 + n)
+            }),
+            category: Some("STUDENT".into()),
+            home_branch: Some("MAIN".into()),
+            ..Patron::default()
+        };
+        koha.add(loaded).unwrap();
+    }
+    let before = by_number(&koha);
+    let taken = library.run(&["--json", "adopt", "oak", "--yes"]);
+    assert!(by_number(&koha) == before, "{}", taken.both());
+    assert_eq!(taken.json()["counts"]["link"], 2, "{}", taken.both());
+    let run = library.run(&["--json", "sync", "oak"]).json();
+    assert_eq!((&run["counts"]["create"], koha.patrons().len()), (&json!(1), 4), "{run}");
+    assert!(koha.patron(&number("4003")).unwrap() == before[&number("4003")]);
+}
+
+#[test]
 fn s33_a_patron_that_staff_deleted_is_a_question_and_never_made_again() {
     let koha = koha(|_| {});
     let library = library(&koha, TWO_HOMES);
