@@ -147,6 +147,7 @@ fn settings() -> PartnershipSettings {
         ranges: std::collections::BTreeMap::new(),
         guards: Guards { first_connection: off, ..Guards::default() },
         grace: Grace { days: 3, feeds: 2 },
+        dates: rostercard_core::calendar::Dates::default(),
         timezone: TimeZone::UTC,
         pins: PinSettings::default(),
         wait_days: 7,

@@ -15,6 +15,8 @@ mod demo;
 mod everyday;
 mod examples;
 mod first_cards;
+mod guards;
+mod keep;
 mod koha;
 mod koha_weeks;
 mod one_at_a_time;
