@@ -23,12 +23,14 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     (WEB, "crates/web", &[]),
     ("rostercard-practice", "crates/practice", &[]),
     (CONFIG, "crates/config", &[CORE]),
+    ("rostercard-conformance", "crates/conformance", &[CORE]),
     (STORE, "crates/store", &[CORE]),
     (ENGINE, "crates/engine", &[CORE, STORE]),
     ("rostercard-simulate", "crates/simulate", &[CORE, STORE, ENGINE]),
     ("rostercard-daemon", "crates/daemon", &[CORE, STORE, ENGINE]),
     ("rostercard-source-csvdrop", "crates/source/csvdrop", &[CORE, CONFIG, INTAKE]),
     ("rostercard-source-oneroster", "crates/source/oneroster", &[CORE, CONFIG, INTAKE, ONEROSTER, WEB]),
+    ("rostercard-ils-koha", "crates/ils/koha", &[CORE, CONFIG, WEB]),
     ("rostercard-ils-ncip", "crates/ils/ncip", &[CORE, CONFIG, NCIP, WEB]),
 ];
 

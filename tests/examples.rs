@@ -49,6 +49,10 @@ fn uncommented(line: &str) -> String {
         {
             line.to_owned()
         }
+        // So does this one, which its login cannot do without.
+        Some(key) if key.starts_with("client_secret") => {
+            "client_secret = { file = \"state.key\" }".to_owned()
+        }
         Some(key) if key.starts_with("address = ") => "address = \"school\"".to_owned(),
         Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[' || c == '"') => {
             key.to_owned()

@@ -17,6 +17,8 @@ mod examples;
 mod first_cards;
 mod guards;
 mod keep;
+mod koha;
+mod koha_weeks;
 mod ncip;
 mod one_at_a_time;
 mod pause;

@@ -487,6 +487,9 @@ pub(crate) enum PracticeCommand {
         /// Where NCIP listens for messages over raw TCP, as the oldest systems do; not at all where it is not said.
         #[arg(long, value_name = "ADDR")]
         ncip_tcp: Option<SocketAddr>,
+        /// Where Koha's REST API listens; the same address serves both. Its API key is rostercard and practice.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        koha: SocketAddr,
         /// Where its page listens; the same address serves both.
         #[arg(long, default_value = "127.0.0.1:0")]
         page: SocketAddr,

@@ -1,5 +1,5 @@
-//! A library system for practice: patrons in memory (and in a file, where one is given), NCIP on real sockets,
-//! faults on demand, and a page that shows what it holds.
+//! A library system for practice: patrons in memory (and in a file, where one is given), NCIP and Koha's REST API on real
+//! sockets, faults on demand, and a page that shows what it holds.
 //!
 //! Each protocol is a module of its own beside [`ncip`](self); all share one register of patrons, one set of faults,
 //! one log. It lends no books, and everybody in it is invented.
@@ -17,6 +17,7 @@
 //! ```
 
 mod faults;
+mod koha;
 mod ncip;
 mod page;
 mod patron;
@@ -38,7 +39,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use faults::{Armed, Fault, What, When};
-pub use patron::{Field, Patron, Postal, Refusal, Write};
+pub use koha::{KohaManners, KohaVersion};
+pub use patron::{Field, InKoha, Patron, Postal, Refusal, Write};
 pub use personality::{Charset, PERSONALITIES, Personality, Responder};
 pub use register::RegisterError;
 
@@ -59,6 +61,10 @@ pub struct Options {
     pub ncip_tcp: Option<SocketAddr>,
     /// Where the page listens; port 0 picks one. The same address as NCIP's: one listener serves both.
     pub page: SocketAddr,
+    /// Where Koha's REST API listens; port 0 picks one. The same address as another's: one listener serves both.
+    pub koha: SocketAddr,
+    /// How the Koha is set up.
+    pub koha_manners: KohaManners,
     /// Where the patrons are kept; none: in memory only.
     pub patrons_file: Option<PathBuf>,
     /// How long every answer takes.
@@ -77,6 +83,8 @@ impl Default for Options {
             ncip: any,
             ncip_tcp: None,
             page: any,
+            koha: any,
+            koha_manners: KohaManners::default(),
             patrons_file: None,
             latency: Duration::ZERO,
             personality: Personality::default(),
@@ -160,9 +168,9 @@ impl Desk {
     /// Counts a message as it comes, and says what strikes it.
     fn arrived(&mut self, service: &str) -> Struck {
         match service {
-            "LookupUser" => self.counts.lookups += 1,
-            "CreateUser" => self.counts.creates += 1,
-            "UpdateUser" => self.counts.updates += 1,
+            "LookupUser" | "FindPatrons" | "GetPatron" => self.counts.lookups += 1,
+            "CreateUser" | "CreatePatron" => self.counts.creates += 1,
+            "UpdateUser" | "UpdatePatron" | "SetPassword" | "PutAttributes" => self.counts.updates += 1,
             _ => self.counts.others += 1,
         }
         self.under_way += 1;
@@ -198,6 +206,7 @@ struct Shared {
     ncip: ncip::Manner,
     agency: Option<String>,
     secret: Option<String>,
+    koha: Arc<koha::KohaState>,
     down: AtomicBool,
     stop: CancellationToken,
 }
@@ -249,7 +258,8 @@ impl Ils {
     /// # Errors
     /// Where an address or the patrons' file cannot be used.
     pub async fn start(options: Options) -> Result<Running, IlsError> {
-        let Options { ncip, ncip_tcp, page, patrons_file, latency, personality, faults } = options;
+        let Options { ncip, ncip_tcp, page, koha, koha_manners, patrons_file, latency, personality, faults } =
+            options;
         let mut scripted = Faults::default();
         for fault in faults {
             scripted.add(fault);
@@ -257,11 +267,13 @@ impl Ils {
         let stop = CancellationToken::new();
         let ncip_listener = listen(ncip).await?;
         let page_listener = if page == ncip { None } else { Some(listen(page).await?) };
+        let koha_listener = if koha == ncip || koha == page { None } else { Some(listen(koha).await?) };
         let shared = Arc::new(Shared {
             latency,
             ncip: ncip::Manner::of(&personality),
             agency: personality.agency.clone(),
             secret: personality.secret.clone(),
+            koha: Arc::new(koha::KohaState::new(koha_manners)),
             down: AtomicBool::new(false),
             stop: stop.clone(),
             desk: Mutex::new(Desk {
@@ -273,12 +285,17 @@ impl Ils {
                 under_way: 0,
             }),
         });
-        let ncip_routes = Router::new()
+        let mut ncip_routes = Router::new()
             .route("/ncip", axum::routing::post(ncip::post))
             .route("/ncip/{token}", axum::routing::post(ncip::post))
             .layer(axum::Extension(BodyLimit(LARGEST_MESSAGE)));
-        let page_routes = page::routes();
+        let mut page_routes = page::routes();
+        let koha_routes = Router::new()
+            .route("/api/v1/{*path}", axum::routing::any(koha::handle))
+            .layer(axum::Extension(BodyLimit(LARGEST_MESSAGE)));
         let ncip_at = bound(&ncip_listener, ncip)?;
+        let mut page_at = ncip_at;
+        let mut koha_at = ncip_at;
         let mut tasks = Vec::new();
         let ncip_tcp = match ncip_tcp {
             None => None,
@@ -289,16 +306,25 @@ impl Ils {
                 Some(at)
             }
         };
-        let page_at = if let Some(listener) = page_listener {
-            let at = bound(&listener, page)?;
-            tasks.push(serve(ncip_listener, ncip_routes, &shared));
-            tasks.push(serve(listener, page_routes, &shared));
-            at
+        if let Some(listener) = koha_listener {
+            koha_at = bound(&listener, koha)?;
+            tasks.push(serve(listener, koha_routes, &shared));
+        } else if koha == ncip {
+            ncip_routes = ncip_routes.merge(koha_routes);
         } else {
-            tasks.push(serve(ncip_listener, ncip_routes.merge(page_routes), &shared));
-            ncip_at
-        };
-        Ok(Running { shared, tasks, ncip: ncip_at, ncip_tcp, page: page_at })
+            page_routes = page_routes.merge(koha_routes);
+        }
+        if let Some(listener) = page_listener {
+            page_at = bound(&listener, page)?;
+            if koha == page && koha != ncip {
+                koha_at = page_at;
+            }
+            tasks.push(serve(listener, page_routes, &shared));
+        } else {
+            ncip_routes = ncip_routes.merge(page_routes);
+        }
+        tasks.push(serve(ncip_listener, ncip_routes, &shared));
+        Ok(Running { shared, tasks, ncip: ncip_at, ncip_tcp, page: page_at, koha: koha_at })
     }
 }
 
@@ -326,6 +352,7 @@ pub struct Running {
     ncip: SocketAddr,
     ncip_tcp: Option<SocketAddr>,
     page: SocketAddr,
+    koha: SocketAddr,
 }
 
 impl std::fmt::Debug for Running {
@@ -363,6 +390,23 @@ impl Running {
     #[must_use]
     pub fn page_address(&self) -> SocketAddr {
         self.page
+    }
+
+    /// Koha's address, below which its API lies.
+    #[must_use]
+    pub fn koha_url(&self) -> String {
+        format!("http://{}", self.koha)
+    }
+
+    /// How many tokens Koha has given.
+    #[must_use]
+    pub fn koha_tokens(&self) -> u64 {
+        self.shared.koha.tokens_given()
+    }
+
+    /// No token that Koha gave is good any more, as after a restart.
+    pub fn forget_koha_tokens(&self) {
+        self.shared.koha.forget_tokens();
     }
 
     /// All patrons, the oldest first.

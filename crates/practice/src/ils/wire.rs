@@ -37,6 +37,11 @@ impl Connection {
         self.over.cancel();
     }
 
+    /// A number that no other connection has while anybody holds a handle on this one.
+    pub(super) fn id(&self) -> usize {
+        Arc::as_ptr(&self.cut).addr()
+    }
+
     /// Nothing more is sent; the connection ends at the next attempt.
     pub(super) fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);

@@ -5,5 +5,6 @@
 mod around;
 mod client;
 mod killed;
+mod koha;
 mod manners;
 mod ncip;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use rostercard_practice::ils::{Ils, Options, PERSONALITIES, Personality};
+use rostercard_practice::ils::{Ils, KohaManners, Options, PERSONALITIES, Personality};
 use rostercard_practice::roster::{Spec, Version, generate};
 use rostercard_practice::sis::package::Package;
 use rostercard_practice::sis::{Sis, oneroster};
@@ -17,7 +17,12 @@ use crate::output::{Out, complain};
 /// Runs a practice system.
 pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Result<Exit, Exit> {
     match command {
-        PracticeCommand::Ils { ncip, ncip_tcp, page, patrons, latency_ms, personality } => {
+        PracticeCommand::Ils { ncip, ncip_tcp, koha, page, patrons, latency_ms, personality } => {
+            // Koha as it comes: passwords of eight and more, with capitals, small letters and digits.
+            let manners = match personality.as_deref() {
+                Some("strict") => KohaManners { pin_min: 8, pin_strong: true, ..KohaManners::default() },
+                _ => KohaManners::default(),
+            };
             let personality = match personality.as_deref() {
                 None => Personality::default(),
                 Some(name) => Personality::named(name).ok_or_else(|| {
@@ -30,6 +35,8 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
             let options = Options {
                 ncip: *ncip,
                 ncip_tcp: *ncip_tcp,
+                koha: *koha,
+                koha_manners: manners,
                 page: *page,
                 patrons_file: patrons.clone(),
                 latency: Duration::from_millis(*latency_ms),
@@ -44,7 +51,9 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
                 );
                 Exit::Failed
             })?;
-            let mut addresses = json!({ "ncip": running.ncip_url(), "page": running.page_url() });
+            let mut addresses = json!({
+                "ncip": running.ncip_url(), "koha": running.koha_url(), "page": running.page_url(),
+            });
             if let (Some(tcp), Some(object)) = (running.ncip_tcp_url(), addresses.as_object_mut()) {
                 object.insert("ncip_tcp".to_owned(), json!(tcp));
             }

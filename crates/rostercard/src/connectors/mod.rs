@@ -8,14 +8,16 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rostercard_config::{Connectors, Ils, OpaqueTable, Problems, SecretStore};
 use rostercard_core::field::FieldRules;
-use rostercard_core::ports::{PatronDirectory, RosterSource};
+use rostercard_core::finding::Finding;
+use rostercard_core::ports::{ConnectorError, PatronDirectory, RosterSource};
+use rostercard_ils_koha::{CodesInUse, KohaDirectory, KohaSettings};
 use rostercard_ils_ncip::{NcipDirectory, NcipSettings};
 use rostercard_source_csvdrop::CsvDrop;
 use rostercard_source_oneroster::{OneRosterCsv, OneRosterRest};
 
 /// Every connector's name.
 pub(crate) const CONNECTORS: Connectors<'static> =
-    Connectors { sources: &["csvdrop", "oneroster", "oneroster_csv"], ils: &["ncip"] };
+    Connectors { sources: &["csvdrop", "oneroster", "oneroster_csv"], ils: &["koha", "ncip"] };
 
 /// A roster source, as configured.
 #[derive(Debug, Clone)]
@@ -81,6 +83,8 @@ impl SourceSettings {
 /// An ILS, as configured.
 #[derive(Debug, Clone)]
 pub(crate) enum IlsSettings {
+    /// `[ils.NAME.koha]`
+    Koha(Box<KohaSettings>),
     /// `[ils.NAME.ncip]`
     Ncip(Box<NcipSettings>),
 }
@@ -88,9 +92,13 @@ pub(crate) enum IlsSettings {
 impl IlsSettings {
     /// Reads an ILS's table; what is wrong with it goes into `problems`.
     pub(crate) fn read(ils: &Ils, secrets: &dyn SecretStore, problems: &Problems) -> Option<Self> {
+        let limits = (usize::from(ils.limits.connections), ils.limits.deadline);
         match ils.connector.as_str() {
+            "koha" => {
+                let settings = rostercard_ils_koha::table::read(ils.table.reader(problems), limits, secrets)?;
+                Some(Self::Koha(Box::new(settings)))
+            }
             "ncip" => {
-                let limits = (usize::from(ils.limits.connections), ils.limits.deadline);
                 let settings = rostercard_ils_ncip::table::read(ils.table.reader(problems), limits, secrets)?;
                 Some(Self::Ncip(Box::new(settings)))
             }
@@ -104,9 +112,27 @@ impl IlsSettings {
     /// The settings cannot be used after all, in words: a CA file that is none.
     pub(crate) fn connect(&self) -> Result<Arc<dyn PatronDirectory>, String> {
         match self {
+            Self::Koha(settings) => KohaDirectory::new((**settings).clone())
+                .map(|directory| Arc::new(directory) as Arc<dyn PatronDirectory>)
+                .map_err(|error| error.to_string()),
             Self::Ncip(settings) => NcipDirectory::new((**settings).clone())
                 .map(|directory| Arc::new(directory) as Arc<dyn PatronDirectory>)
                 .map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Compares the codes that partnerships use with the ILS's own, where its connector can.
+    ///
+    /// # Errors
+    /// The ILS cannot be asked.
+    pub(crate) async fn check_codes(&self, codes: &CodesInUse) -> Result<Vec<Finding>, ConnectorError> {
+        match self {
+            // Settings that cannot be used were told by `connect`.
+            Self::Koha(settings) => match KohaDirectory::new((**settings).clone()) {
+                Ok(directory) => directory.check_codes(codes).await,
+                Err(_) => Ok(Vec::new()),
+            },
+            Self::Ncip(_) => Ok(Vec::new()),
         }
     }
 }

@@ -259,11 +259,11 @@ async fn strike(shared: &Arc<Shared>, connection: &Connection, request: Request,
         }
         What::Stall => {
             let document = done(true);
-            half(shared, &document, true)
+            half(shared, &document, xml_headers(), true)
         }
         What::CutHalfway => {
             let document = done(true);
-            half(shared, &document, false)
+            half(shared, &document, xml_headers(), false)
         }
     }
 }
@@ -437,7 +437,7 @@ fn somebody_else(shared: &Shared, request: &Request) -> String {
 }
 
 /// Closes the connection; what is returned is never sent.
-fn cut(connection: &Connection) -> Response {
+pub(super) fn cut(connection: &Connection) -> Response {
     connection.cut();
     StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
@@ -453,14 +453,14 @@ fn xml_headers() -> HeaderMap {
     )])
 }
 
-fn http(status: StatusCode) -> Response {
+pub(super) fn http(status: StatusCode) -> Response {
     let page =
         format!("<html><body><h1>{status}</h1><p>The practice ILS was told to fail.</p></body></html>");
     (status, [(header::CONTENT_TYPE, "text/html")], page).into_response()
 }
 
 /// Half of a document under the length of the whole: then silence, or the end of the connection.
-fn half(shared: &Arc<Shared>, document: &str, silent: bool) -> Response {
+pub(super) fn half(shared: &Arc<Shared>, document: &str, mut headers: HeaderMap, silent: bool) -> Response {
     let half = Bytes::copy_from_slice(document.as_bytes().get(..document.len() / 2).unwrap_or_default());
     let shared = Arc::clone(shared);
     let body = stream::unfold(Some(half), move |rest| {
@@ -480,7 +480,6 @@ fn half(shared: &Arc<Shared>, document: &str, silent: bool) -> Response {
             }
         }
     });
-    let mut headers = xml_headers();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(document.len()));
     (headers, Body::from_stream(body)).into_response()
 }
