@@ -75,7 +75,7 @@ pub fn judge(answer: &PatronInformationResponse) -> Verdict {
 /// The same for any answer with flags.
 #[must_use]
 pub fn judge_fields(flags: PatronFlags, fields: &Fields) -> Verdict {
-    let name = fields.get(FieldCode::NAME).map(|name| name.reveal()).unwrap_or_default();
+    let name = fields.get(FieldCode::NAME).map(crate::value::Value::reveal).unwrap_or_default();
     let name = name.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_punctuation()).to_lowercase();
     let named = !NO_NAME.contains(&name.as_str());
     let says = |parts: &[&str]| {

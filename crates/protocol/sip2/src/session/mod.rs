@@ -168,9 +168,9 @@ pub enum Failure {
     /// Something came that nobody had asked for.
     #[error("a message came that nobody had asked for")]
     Unasked,
-    /// The last answer was taken without a sequence number from a server that has them. A repetition of it could not be
-    /// told from the next answer, so this connection has served.
-    #[error("an answer came without its sequence number, so the connection is replaced")]
+    /// The last question was sent again, or its answer came without a number from a server that has them: a second answer
+    /// to it could not be told from the next one, so this connection has served.
+    #[error("a second answer to the last message could still come, so the connection is replaced")]
     Retired,
 }
 
@@ -340,7 +340,7 @@ impl Session {
     /// Bytes arrived.
     pub fn handle_input(&mut self, bytes: &[u8], now: Duration) {
         // An answer that comes after its time is late, even where nobody had looked at the clock.
-        self.handle_timeout(now);
+        self.give_up(now);
         let mut rest = bytes;
         while !rest.is_empty() && self.state != State::Ended {
             match self.framer.take(rest) {
@@ -368,17 +368,18 @@ impl Session {
 
     /// The time that [`Self::poll_timeout`] named has come.
     pub fn handle_timeout(&mut self, now: Duration) {
-        match (&self.under_way, self.state) {
-            (Some(under_way), _) if now >= under_way.until => {
-                self.fail(Failure::Timeout { partial: self.framer.partial() });
-            }
-            (None, State::Idle) if self.poll_timeout().is_some_and(|due| now >= due) => {
-                // It was written before, so it can be now.
-                if self.send_status(now).is_err() {
-                    self.fail(Failure::Closed);
-                }
-            }
-            _ => {}
+        self.give_up(now);
+        let silent = self.state == State::Idle && self.poll_timeout().is_some_and(|due| now >= due);
+        // It was written before, so it can be now; without a number left, the connection has served.
+        if silent && self.send_status(now).is_err() {
+            self.fail(Failure::Retired);
+        }
+    }
+
+    /// Ends the session where the question under way has had its time.
+    fn give_up(&mut self, now: Duration) {
+        if self.under_way.as_ref().is_some_and(|under_way| now >= under_way.until) {
+            self.fail(Failure::Timeout { partial: self.framer.partial() });
         }
     }
 
@@ -517,11 +518,11 @@ impl Session {
             }
             (Trail::None | Trail::SumOnly, _) => {}
         }
-        if decoded.trail == under_way.trail {
-            self.numbered |= decoded.trail != Trail::None;
-        } else {
-            self.retiring = self.numbered && under_way.call.about.is_some();
-        }
+        // A message sent again may be answered twice, and an answer without its number come twice: neither could be told
+        // from the next answer about this patron.
+        let unnumbered = decoded.trail != under_way.trail;
+        self.retiring = under_way.call.about.is_some() && (again || (unnumbered && self.numbered));
+        self.numbered |= !unnumbered && decoded.trail != Trail::None;
         if let Some(about) = &under_way.call.about {
             let said = match &decoded.message {
                 // An extension's fixed part is not known here: whoever asked compares.

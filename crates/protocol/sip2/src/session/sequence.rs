@@ -84,7 +84,7 @@ mod tests {
     fn a_question_repeated_in_every_number_is_refused() {
         let mut sequence = Sequence::default();
         let picked: Vec<Option<u8>> =
-            (0..11).map(|_| sequence.pick(Some(&Value::from("S1")), |number| u16::from(number))).collect();
+            (0..11).map(|_| sequence.pick(Some(&Value::from("S1")), u16::from)).collect();
         assert_eq!(picked.iter().filter(|p| p.is_some()).count(), 10);
         assert_eq!(picked.last(), Some(&None));
     }
