@@ -506,7 +506,11 @@ impl Session {
         let again = under_way.sent_again + under_way.asked_again > 0;
         let lenient = self.config.wire.checksum != ChecksumRule::Strict;
         match (under_way.trail, decoded.trail) {
-            (Trail::Sequenced(sent), Trail::Sequenced(got)) if sent == got || (again && got == 0) => {}
+            (Trail::Sequenced(sent), Trail::Sequenced(got)) if sent == got => {}
+            // Some servers number what they send again with 0. An old answer may bear it as well, so only where this
+            // patron was not asked for with it.
+            (Trail::Sequenced(_), Trail::Sequenced(0))
+                if under_way.asked_again > 0 && !self.sequence.asked_with(0, under_way.call.about.as_ref()) => {}
             (Trail::Sequenced(_), Trail::Sequenced(_)) => return Err(Failure::Sequence),
             (Trail::Sequenced(_), Trail::SumOnly) if again || lenient => {}
             (Trail::Sequenced(_), Trail::SumOnly) => return Err(Failure::Undetected),

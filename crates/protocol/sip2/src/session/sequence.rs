@@ -22,11 +22,7 @@ pub(super) struct Sequence {
 impl Sequence {
     /// Picks the number for a question: `sum_with` says what its sum would be. None where each would repeat a question.
     pub(super) fn pick(&mut self, about: Option<&Value>, sum_with: impl Fn(u8) -> u16) -> Option<u8> {
-        let whom = about.map_or(0, |about| {
-            let mut hasher = DefaultHasher::new();
-            about.hash(&mut hasher);
-            hasher.finish() | 1
-        });
+        let whom = mark(about);
         let in_turn = (0..10).map(|step| (self.next + step) % 10);
         let candidates: Vec<(u8, u16)> = in_turn
             .map(|number| (number, sum_with(number)))
@@ -45,6 +41,11 @@ impl Sequence {
         Some(number)
     }
 
+    /// Whether a patron was asked for with this number of late.
+    pub(super) fn asked_with(&self, number: u8, about: Option<&Value>) -> bool {
+        self.asked(number, mark(about))
+    }
+
     fn of(&self, number: u8) -> impl DoubleEndedIterator<Item = &(u16, u64)> + ExactSizeIterator {
         static NONE: VecDeque<(u16, u64)> = VecDeque::new();
         self.used.get(usize::from(number)).unwrap_or(&NONE).iter()
@@ -61,6 +62,15 @@ impl Sequence {
     fn since(&self, number: u8, whom: u64) -> usize {
         self.of(number).rev().position(|(_, used)| *used == whom).unwrap_or(REMEMBERED)
     }
+}
+
+/// What a patron is remembered by; 0 for none.
+fn mark(about: Option<&Value>) -> u64 {
+    about.map_or(0, |about| {
+        let mut hasher = DefaultHasher::new();
+        about.hash(&mut hasher);
+        hasher.finish() | 1
+    })
 }
 
 #[cfg(test)]
