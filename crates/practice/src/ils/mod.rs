@@ -1,4 +1,4 @@
-//! A library system for practice: patrons in memory (and in a file, where one is given), NCIP 2.02 on a real socket,
+//! A library system for practice: patrons in memory (and in a file, where one is given), NCIP 2.02 and SIP 2.00 on real sockets,
 //! faults on demand, and a page that shows what it holds.
 //!
 //! Each protocol is a module of its own beside [`ncip`](self); all share one register of patrons, one set of faults,
@@ -17,11 +17,13 @@
 //! ```
 
 mod faults;
+mod loader;
 mod ncip;
 mod page;
 mod patron;
 mod personality;
 mod register;
+mod sip2;
 mod wire;
 
 use std::collections::VecDeque;
@@ -38,9 +40,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use faults::{Armed, Fault, What, When};
+pub use loader::{LoadReport, LoadedRow};
 pub use patron::{Field, Patron, Postal, Refusal, Write};
 pub use personality::{Charset, PERSONALITIES, Personality};
 pub use register::RegisterError;
+pub use sip2::{Blocking, Nobody, OnUnknown, SIP2_PERSONALITIES, Sip2Personality};
 
 use faults::{Faults, Struck};
 use register::Register;
@@ -57,6 +61,10 @@ pub struct Options {
     pub ncip: SocketAddr,
     /// Where the page listens; port 0 picks one. The same address as NCIP's: one listener serves both.
     pub page: SocketAddr,
+    /// Where SIP2 listens; port 0 picks one. None: nowhere.
+    pub sip2: Option<SocketAddr>,
+    /// How SIP2 behaves.
+    pub sip2_personality: Sip2Personality,
     /// Where the patrons are kept; none: in memory only.
     pub patrons_file: Option<PathBuf>,
     /// How long every answer takes.
@@ -74,6 +82,8 @@ impl Default for Options {
         Self {
             ncip: any,
             page: any,
+            sip2: None,
+            sip2_personality: Sip2Personality::default(),
             patrons_file: None,
             latency: Duration::ZERO,
             personality: Personality::default(),
@@ -102,11 +112,11 @@ pub enum IlsError {
 /// also those that a fault struck.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// LookupUser messages.
+    /// LookupUser messages, and SIP2's 63.
     pub lookups: u64,
     /// CreateUser messages.
     pub creates: u64,
-    /// UpdateUser messages.
+    /// UpdateUser messages, and SIP2's 01 and 25.
     pub updates: u64,
     /// Messages that were none of these, or could not be read.
     pub others: u64,
@@ -157,9 +167,9 @@ impl Desk {
     /// Counts a message as it comes, and says what strikes it.
     fn arrived(&mut self, service: &str) -> Struck {
         match service {
-            "LookupUser" => self.counts.lookups += 1,
+            "LookupUser" | "PatronInformation" => self.counts.lookups += 1,
             "CreateUser" => self.counts.creates += 1,
-            "UpdateUser" => self.counts.updates += 1,
+            "UpdateUser" | "BlockPatron" | "PatronEnable" => self.counts.updates += 1,
             _ => self.counts.others += 1,
         }
         self.under_way += 1;
@@ -181,6 +191,11 @@ impl Desk {
             outcome: outcome.to_owned(),
             fault: fault.cloned(),
         });
+    }
+
+    /// A message is no longer under way.
+    fn under_way_ended(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
     }
 
     fn counts(&self) -> Counts {
@@ -246,7 +261,8 @@ impl Ils {
     /// # Errors
     /// Where an address or the patrons' file cannot be used.
     pub async fn start(options: Options) -> Result<Running, IlsError> {
-        let Options { ncip, page, patrons_file, latency, personality, faults } = options;
+        let Options { ncip, page, sip2, sip2_personality, patrons_file, latency, personality, faults } =
+            options;
         let mut scripted = Faults::default();
         for fault in faults {
             scripted.add(fault);
@@ -285,7 +301,13 @@ impl Ils {
             tasks.push(serve(ncip_listener, ncip_routes.merge(page_routes), &shared));
             ncip_at
         };
-        Ok(Running { shared, tasks, ncip: ncip_at, page: page_at })
+        let mut sip2_at = None;
+        if let Some(address) = sip2 {
+            let listener = listen(address).await?;
+            sip2_at = Some(bound(&listener, address)?);
+            tasks.push(sip2::serve(listener, &shared, sip2_personality));
+        }
+        Ok(Running { shared, tasks, ncip: ncip_at, page: page_at, sip2: sip2_at })
     }
 }
 
@@ -312,6 +334,7 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     ncip: SocketAddr,
     page: SocketAddr,
+    sip2: Option<SocketAddr>,
 }
 
 impl std::fmt::Debug for Running {
@@ -343,6 +366,18 @@ impl Running {
     #[must_use]
     pub fn page_address(&self) -> SocketAddr {
         self.page
+    }
+
+    /// The address SIP2 listens at, where it does.
+    #[must_use]
+    pub fn sip2_address(&self) -> Option<SocketAddr> {
+        self.sip2
+    }
+
+    /// Loads a file of new patrons, as an ILS's own loader would by night.
+    #[must_use]
+    pub fn load(&self, csv: &str) -> LoadReport {
+        loader::load(&mut self.shared.desk().register, csv)
     }
 
     /// All patrons, the oldest first.
