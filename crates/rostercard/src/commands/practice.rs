@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rostercard_practice::ils::{Ils, Options, PERSONALITIES, Personality};
+use rostercard_practice::ils::{
+    Ils, Options, PERSONALITIES, Personality, SIP2_PERSONALITIES, Sip2Personality,
+};
 use rostercard_practice::roster::{Spec, Version, generate};
 use serde_json::json;
 
@@ -13,19 +15,26 @@ use crate::output::{Out, complain};
 /// Runs a practice system.
 pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Result<Exit, Exit> {
     match command {
-        PracticeCommand::Ils { ncip, page, patrons, latency_ms, personality } => {
+        PracticeCommand::Ils { ncip, sip2, sip2_personality, page, patrons, latency_ms, personality } => {
+            let unknown = |name: &str, all: &[(&str, &str)]| {
+                let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+                let hint = format!("there are: {}", names.join(", "));
+                complain(global.json, &format!("there is no personality `{name}`"), &hint);
+                Exit::Usage
+            };
             let personality = match personality.as_deref() {
                 None => Personality::default(),
-                Some(name) => Personality::named(name).ok_or_else(|| {
-                    let names: Vec<&str> = PERSONALITIES.iter().map(|(name, _)| *name).collect();
-                    let hint = format!("there are: {}", names.join(", "));
-                    complain(global.json, &format!("there is no personality `{name}`"), &hint);
-                    Exit::Usage
-                })?,
+                Some(name) => Personality::named(name).ok_or_else(|| unknown(name, PERSONALITIES))?,
+            };
+            let sip2_personality = match sip2_personality.as_deref() {
+                None => Sip2Personality::default(),
+                Some(name) => Sip2Personality::named(name).ok_or_else(|| unknown(name, SIP2_PERSONALITIES))?,
             };
             let options = Options {
                 ncip: *ncip,
                 page: *page,
+                sip2: *sip2,
+                sip2_personality,
                 patrons_file: patrons.clone(),
                 latency: Duration::from_millis(*latency_ms),
                 personality,
@@ -39,7 +48,11 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
                 );
                 Exit::Failed
             })?;
-            Out::stdout().json(&json!({ "ncip": running.ncip_url(), "page": running.page_url() }));
+            let mut addresses = json!({ "ncip": running.ncip_url(), "page": running.page_url() });
+            if let (Some(at), Some(object)) = (running.sip2_address(), addresses.as_object_mut()) {
+                object.insert("sip2".to_owned(), json!(at.to_string()));
+            }
+            Out::stdout().json(&addresses);
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
