@@ -130,7 +130,7 @@ impl Batch {
             return Ok(None);
         }
         let length = self.file.metadata()?.len();
-        self.file.set_len(length.saturating_sub(layout.surplus() as u64))?;
+        self.file.set_len(length.saturating_sub(layout.surplus().len() as u64))?;
         self.file.sync_all()?;
         let bytes = fs::read(&self.part)?;
         let name = format!("{}.{}", self.name, ending(layout));
@@ -170,7 +170,10 @@ pub(crate) fn handed_over(folder: &Path, prefix: &str, layout: &Layout) -> io::R
         if name.starts_with(prefix) && path.extension().is_some_and(|e| e == ending(layout)) {
             // A loader may take it away meanwhile.
             match fs::read(&path) {
-                Ok(bytes) => numbers.extend(layout.numbers(&bytes).0.iter().map(|number| of(number))),
+                Ok(bytes) => {
+                    let bytes = [&bytes, layout.surplus()].concat();
+                    numbers.extend(layout.numbers(&bytes).0.iter().map(|number| of(number)));
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }

@@ -270,11 +270,11 @@ impl Layout {
         }
     }
 
-    /// How many bytes at the end of a file are only there to show that its last card is whole.
-    pub(crate) fn surplus(&self) -> usize {
+    /// What stands at the end of a file on its way only to show that its last card is whole.
+    pub(crate) fn surplus(&self) -> &'static [u8] {
         match self.form {
-            Form::Csv => 0,
-            Form::Flat => BOUNDARY.len(),
+            Form::Csv => b"",
+            Form::Flat => BOUNDARY.as_bytes(),
         }
     }
 
