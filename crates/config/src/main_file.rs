@@ -258,12 +258,14 @@ fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Opti
     if ways.len() > 1 && !table.has("create") {
         let names: Vec<&str> = ways.iter().map(|(name, _)| name.as_str()).collect();
         let first = names.first().copied().unwrap_or_default();
-        let advice = format!("there are {}: add this line: create = \"{first}\"", listed(names.iter().copied()));
+        let advice =
+            format!("there are {}: add this line: create = \"{first}\"", listed(names.iter().copied()));
         table.missing("create", &advice);
     }
     let whole = table.finish();
     let mut others = ways;
-    let at = create.as_ref().and_then(|create| others.iter().position(|(name, _)| name == create)).unwrap_or(0);
+    let at =
+        create.as_ref().and_then(|create| others.iter().position(|(name, _)| name == create)).unwrap_or(0);
     if others.is_empty() {
         return None;
     }

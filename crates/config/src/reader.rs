@@ -315,7 +315,8 @@ impl<'a> TableReader<'a> {
 
     /// One or more of these tables must be there: which connectors, in the order of `names`. `what` says what they are.
     pub fn tables_of(&mut self, names: &[&str], what: &str) -> Vec<(String, OpaqueTable)> {
-        let present: Vec<String> = names.iter().filter(|name| self.has(name)).map(|name| (*name).to_owned()).collect();
+        let present: Vec<String> =
+            names.iter().filter(|name| self.has(name)).map(|name| (*name).to_owned()).collect();
         match present.len() {
             0 | 1 => self.one_table_of(names, what).into_iter().collect(),
             _ => {

@@ -20,6 +20,7 @@ pub mod policy;
 pub mod ports;
 pub mod privacy;
 pub mod reason;
+pub mod route;
 pub mod rules;
 pub mod spool;
 pub mod student;

@@ -1,7 +1,7 @@
 //! From configuration files to something that runs: read, checked, connected.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -17,7 +17,7 @@ use rostercard_engine::{Engine, Grace, IlsLimits, PartnershipSettings, PinSettin
 use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
 
 use crate::cli::Global;
-use crate::connectors::{CONNECTORS, IlsSettings, SourceSettings};
+use crate::connectors::{CONNECTORS, IlsSettings, Reading, SourceSettings};
 use crate::exit::Exit;
 use crate::machine::{self, Environment, SystemClock, SystemEntropy};
 use crate::output::{Out, complain};
@@ -51,8 +51,10 @@ impl Setup {
         let mut key = None;
         if let Ok(main) = &loaded.main {
             key = main.state.key.resolve(&secrets, problems);
+            let base = global.config.parent().unwrap_or(Path::new(""));
+            let with = Reading { secrets: &secrets, zone: &main.library.timezone, base };
             for one in &main.ils {
-                if let Some(settings) = IlsSettings::read(one, &secrets, problems) {
+                if let Some(settings) = IlsSettings::read(one, &with, problems) {
                     ils.insert(one.name.as_str().to_owned(), settings);
                 }
             }

@@ -12,6 +12,7 @@ use rostercard_core::ports::{
     Lookup, Outcome, PatronFinder, PatronWriter, Rejection, RejectionKind, Retry,
 };
 use rostercard_core::privacy::{BirthDate, Personal, Secret};
+use rostercard_core::route::{Authenticator, LetsIn};
 use rostercard_core::words::Code;
 use rostercard_sip2::{
     BlockPatron, Call, Failure, FieldCode, Fields, Message, Number, PatronEnable, PatronFlag, PatronFlags,
@@ -619,6 +620,17 @@ impl PatronFinder for Sip2Directory {
         }
         self.pool.close_idle();
         Ok(findings)
+    }
+}
+
+#[async_trait]
+impl Authenticator for Sip2Directory {
+    async fn lets_in(&self, number: &Personal, pin: &Secret) -> LetsIn {
+        match self.check_pin(number.reveal(), pin).await {
+            PinCheck::Right => LetsIn::Yes,
+            PinCheck::Wrong => LetsIn::No,
+            PinCheck::Unknown(_) => LetsIn::Unknown,
+        }
     }
 }
 

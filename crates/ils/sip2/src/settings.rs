@@ -136,6 +136,8 @@ pub struct Sip2Settings {
     pub block: BlockSettings,
     /// A card of the library's own on which a probe may try blocking.
     pub probe_card: Option<String>,
+    /// Whether each new card is tried once with its PIN, as a vendor's service would.
+    pub check_new_pins: bool,
     /// How the vendor's extension makes a patron, where there is one.
     pub create: Option<Extension>,
 }
@@ -179,6 +181,7 @@ impl Sip2Settings {
                 max_per_run: 50,
             },
             probe_card: None,
+            check_new_pins: false,
             create: None,
         }
     }

@@ -67,6 +67,7 @@ pub fn read(
     let frame_limit = table.or("frame_limit", &Integer(1_024..=1_048_576), 65_536).value;
     let style = table.or("time_zone", &Word(&ZONES), ZoneStyle::Blank).value;
     let probe_card = table.optional("probe_card", &Text);
+    let check_new_pins = table.or("check_new_pins", &Bool, false).value;
     let fields = table.table("fields").map(|fields| read_fields(fields, dialect.fields()));
     let block = table.table("block").map(read_block);
     let create = table.table("create").map(read_create);
@@ -136,6 +137,7 @@ pub fn read(
     settings.keepalive = keepalive;
     settings.max_connections = usize::try_from(connections).unwrap_or(1);
     settings.clock.style = style;
+    settings.check_new_pins = check_new_pins;
     settings.probe_card = probe_card.map(|card| card.value);
     if let Some(block) = block {
         settings.block = block;

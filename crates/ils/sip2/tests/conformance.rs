@@ -266,8 +266,7 @@ async fn run(case: &Value) {
         _ => Encoding::Cp850,
     };
     match id {
-        "F01" | "F03" | "F04" | "P10" | "P13" | "P15" | "P16" | "P18" | "P21" | "P22" | "P24"
-        | "P09" => {
+        "F01" | "F03" | "F04" | "P10" | "P13" | "P15" | "P16" | "P18" | "P21" | "P22" | "P24" | "P09" => {
             let directory = b.directory();
             let lookup = find(&directory).await;
             let patron = found(&lookup);

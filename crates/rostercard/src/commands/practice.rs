@@ -28,7 +28,9 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
             };
             let sip2_personality = match sip2_personality.as_deref() {
                 None => Sip2Personality::default(),
-                Some(name) => Sip2Personality::named(name).ok_or_else(|| unknown(name, SIP2_PERSONALITIES))?,
+                Some(name) => {
+                    Sip2Personality::named(name).ok_or_else(|| unknown(name, SIP2_PERSONALITIES))?
+                }
             };
             let options = Options {
                 ncip: *ncip,
