@@ -19,4 +19,5 @@ mod one_at_a_time;
 mod pause;
 mod pins;
 mod privacy;
+mod sip2;
 mod support;

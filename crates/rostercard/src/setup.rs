@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 use rostercard_config::{
@@ -38,6 +38,8 @@ pub(crate) struct Setup {
     pub(crate) sources: BTreeMap<String, SourceSettings>,
     /// The store's key, where it could be read.
     key: Option<Secret>,
+    /// Directories that runs wrote through since the last [`Self::hand_over`].
+    writers: Mutex<Vec<Arc<dyn PatronDirectory>>>,
     global: Global,
 }
 
@@ -78,7 +80,7 @@ impl Setup {
         for name in broken {
             loaded.break_partnership(&name);
         }
-        Self { loaded, ils, sources, key, global: global.clone() }
+        Self { loaded, ils, sources, key, writers: Mutex::default(), global: global.clone() }
     }
 
     /// Prints every problem; how many errors and warnings.
@@ -231,6 +233,26 @@ impl Setup {
         Ok((self.engine_in(partnership, store, world.clone())?, world))
     }
 
+    /// Ends what runs wrote through: an export hands its file over, connections are closed. What there is to know about it
+    /// is said. Whether all went well; what did not is gone on with by the next run.
+    pub(crate) async fn hand_over(&self) -> bool {
+        let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut well = true;
+        for directory in writers {
+            match directory.finish().await {
+                Ok(findings) if self.global.json => findings.iter().for_each(|finding| {
+                    tracing::info!(code = finding.code, "{finding}");
+                }),
+                Ok(findings) => findings.iter().for_each(|finding| Out::stderr().line(&finding.to_string())),
+                Err(error) => {
+                    complain(self.global.json, &error.message, &error.hint);
+                    well = false;
+                }
+            }
+        }
+        well
+    }
+
     /// An engine for a partnership, in a world of the caller's.
     pub(crate) fn engine_in(
         &self,
@@ -239,6 +261,7 @@ impl Setup {
         world: World,
     ) -> Result<Engine, Exit> {
         let (ils, directory) = self.ils(partnership.ils.as_str())?;
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&directory));
         let main = self.main()?;
         let settings = PartnershipSettings {
             permanent_id: partnership.id.as_str().to_owned(),

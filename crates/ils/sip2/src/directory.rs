@@ -172,11 +172,11 @@ impl Sip2Directory {
         let answer = self.information(number, None).await.map_err(Lookup::Unknown)?;
         match judge(&answer) {
             Verdict::Found => {
-                self.known().lookup = Learnt::Proven;
+                self.clear_answer();
                 Ok(Seen { patron: Box::new(self.patron(number, &answer)), flags: answer.flags })
             }
             Verdict::NotFound => {
-                self.known().lookup = Learnt::Proven;
+                self.clear_answer();
                 Err(Lookup::NotFound)
             }
             Verdict::Unclear(doubt) => Err(Lookup::Unknown(self.error(
@@ -185,6 +185,14 @@ impl Sip2Directory {
                 &doubt.to_string(),
                 "Look the number up in the ILS by hand; nothing is made while nobody can tell.",
             ))),
+        }
+    }
+
+    /// A look-up was answered clearly. What a check found missing is not made good by one card that is there.
+    fn clear_answer(&self) {
+        let mut known = self.known();
+        if known.lookup == Learnt::Nothing {
+            known.lookup = Learnt::Proven;
         }
     }
 
@@ -399,6 +407,11 @@ impl Sip2Directory {
             return note("the probe card has blocks of its own, so nothing was tried on it".to_owned());
         }
         for blocked in [true, false] {
+            let capabilities = self.capabilities();
+            let capability = if blocked { capabilities.block } else { capabilities.unblock };
+            if !capability.usable() {
+                return note(format!("nothing was tried on the probe card: {}", capability.why));
+            }
             match self.switch(&seen.patron, blocked).await {
                 Outcome::Applied(_) | Outcome::AlreadySo(_) => {}
                 Outcome::Rejected(Rejection { error, .. })
