@@ -265,7 +265,7 @@ impl Layout {
     /// The first line of a file.
     pub(crate) fn header(&self) -> Vec<u8> {
         match self.form {
-            Form::Csv => self.row(self.columns.iter().map(|column| column.name.clone()).collect()),
+            Form::Csv => self.row(&self.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>()),
             Form::Flat => BOUNDARY.as_bytes().to_vec(),
         }
     }
@@ -278,13 +278,13 @@ impl Layout {
         }
     }
 
-    fn row(&self, cells: Vec<String>) -> Vec<u8> {
+    fn row(&self, cells: &[String]) -> Vec<u8> {
         let mut writer = csv::WriterBuilder::new()
             .delimiter(self.delimiter)
             .terminator(csv::Terminator::Any(b'\n'))
             .from_writer(Vec::new());
         // Into memory: neither can fail.
-        let _written = writer.write_record(&cells);
+        let _written = writer.write_record(cells);
         writer.into_inner().unwrap_or_default()
     }
 
@@ -314,7 +314,7 @@ impl Layout {
             );
         }
         Ok(match self.form {
-            Form::Csv => self.row(cells),
+            Form::Csv => self.row(&cells),
             Form::Flat => {
                 let mut out = String::from("FORM=LDUSER\n");
                 for (column, cell) in self.columns.iter().zip(&cells).filter(|(_, cell)| !cell.is_empty()) {

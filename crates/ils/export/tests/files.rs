@@ -1,5 +1,7 @@
 //! Files: whole, private, gone on with after a kill, no card twice.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;

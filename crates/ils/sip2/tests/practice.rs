@@ -1,6 +1,9 @@
 //! The directory against practice servers of every kind: blocks with proof, PINs only on request, late answers, one
 //! connection, a vendor's extension that is not there.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::panic, reason = "a test stops at the first surprise")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,8 @@
 //! TLS as a library has it with stunnel before a SIP2 server: a CA file, a pin, another name; never a fall-back to clear.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::panic, reason = "a test stops at the first surprise")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

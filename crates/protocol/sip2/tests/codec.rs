@@ -1,5 +1,8 @@
 //! The codec: round trips of every message, hostile bytes, sums and answers from the field.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::print_stdout, reason = "a skipped test says so")]
+
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
@@ -103,7 +106,7 @@ fn every_answer_of_a_vendor_is_read_and_judged() {
         match encode(&decoded.message, &wire, decoded.trail) {
             Ok(bytes) => assert_eq!(decode(&bytes, &wire).unwrap().message, decoded.message, "{name}"),
             Err(error) => {
-                assert!(matches!(error, EncodeError::Forbidden { field: FieldCode::EMAIL }), "{name}")
+                assert!(matches!(error, EncodeError::Forbidden { field: FieldCode::EMAIL }), "{name}");
             }
         }
     }

@@ -510,7 +510,8 @@ impl Session {
             // Some servers number what they send again with 0. An old answer may bear it as well, so only where this
             // patron was not asked for with it.
             (Trail::Sequenced(_), Trail::Sequenced(0))
-                if under_way.asked_again > 0 && !self.sequence.asked_with(0, under_way.call.about.as_ref()) => {}
+                if under_way.asked_again > 0
+                    && !self.sequence.asked_with(0, under_way.call.about.as_ref()) => {}
             (Trail::Sequenced(_), Trail::Sequenced(_)) => return Err(Failure::Sequence),
             (Trail::Sequenced(_), Trail::SumOnly) if again || lenient => {}
             (Trail::Sequenced(_), Trail::SumOnly) => return Err(Failure::Undetected),
