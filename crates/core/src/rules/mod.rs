@@ -12,7 +12,8 @@ use expiry::ExpiryRule;
 use number::NumberRule;
 use pin::PinRule;
 
-use crate::field::FieldRules;
+use crate::consent::Programme;
+use crate::field::{FieldRules, FieldSet};
 use crate::grade::GradeSet;
 use crate::privacy::Personal;
 use crate::student::{Address, School};
@@ -261,6 +262,20 @@ impl Default for AddressRules {
     }
 }
 
+vocabulary! {
+    /// What becomes of a card whose student left, after the grace: `[lapse] then`. Never of one that is the family's own.
+    #[derive(Default)]
+    OnLeaving {
+        /// It is not renewed, and ends on the day it would have ended.
+        #[default]
+        NotRenewed = "not_renewed",
+        /// It expires at once.
+        Expire = "expire",
+        /// It is blocked.
+        Block = "block",
+    }
+}
+
 /// All the rules of a partnership that decide about cards.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CardRules {
@@ -280,11 +295,29 @@ pub struct CardRules {
     pub address: AddressRules,
     /// `[match] existing`.
     pub existing: Existing,
+    /// `[match] adds`: the fields that may be added to a card that is the family's own, or that staff upgraded.
+    pub agreed: FieldSet,
+    /// `[optout] programme`.
+    pub programme: Programme,
     /// The longest number that the ILS holds, in characters.
     pub number_max: usize,
 }
 
 impl CardRules {
+    /// Whether what is decided about a student can change with the day while the roster says the same: by age, or by an
+    /// expiry that is renewed late. Then a source that gives changes alone is read in full every day (S17).
+    #[must_use]
+    pub fn change_by_the_day(&self) -> bool {
+        let late =
+            |rule: &ExpiryRule| matches!(rule, ExpiryRule::Span { renew_before, .. } if *renew_before < 14);
+        self.eligible.ages.is_some()
+            || late(&self.card.expires)
+            || self
+                .card_for
+                .iter()
+                .any(|one| one.selector.ages.is_some() || one.patch.expires.as_ref().is_some_and(late))
+    }
+
     /// A text that is the same for the same rules, for noticing that rules have changed (S38): to be digested, not shown.
     #[must_use]
     pub fn written(&self) -> String {

@@ -15,18 +15,22 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
-use rostercard_core::field::FieldRules;
+use rostercard_core::consent::Programme;
+use rostercard_core::field::{Field, FieldRules, FieldSet};
 use rostercard_core::finding::{Finding, Place};
 use rostercard_core::grade::Grade;
 use rostercard_core::guard::Guards;
 use rostercard_core::ports::{
-    Completeness, ConnectorError, Cursor, Record, RosterFacts, RosterPage, RosterSource, SourceState,
+    Completeness, ConnectorError, Cursor, FetchOne, Record, Resume, RosterFacts, RosterPage, RosterSource,
+    SourceState,
 };
 use rostercard_core::privacy::{BirthDate, Personal};
 use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
 use rostercard_core::rules::number::{CheckDigit, NumberRange, NumberRule, NumberTemplate};
 use rostercard_core::rules::pin::PinRule;
-use rostercard_core::rules::{AddressRules, CardRule, CardRules, Eligible, Existing, Homes, NameChoice};
+use rostercard_core::rules::{
+    AddressRules, CardRule, CardRules, Eligible, Existing, Homes, NameChoice, OnLeaving,
+};
 use rostercard_core::student::{Consent, GivenAddress, School, Student};
 use rostercard_core::words::{CardModel, Code, Role};
 use rostercard_engine::{
@@ -155,6 +159,12 @@ pub(crate) struct ListSource {
     pub(crate) cursor: Option<Cursor>,
     /// What was let go of.
     pub(crate) released: Vec<Cursor>,
+    /// How the stream was asked for.
+    pub(crate) resumed: Option<Resume>,
+    /// Who is found when the source is asked for one person, by the source's id; `None` where it cannot be asked.
+    pub(crate) known: Option<BTreeMap<String, Kid>>,
+    /// How often it was asked for one person.
+    pub(crate) asked: usize,
 }
 
 impl ListSource {
@@ -169,12 +179,42 @@ impl ListSource {
             sent: 0,
             cursor: None,
             released: Vec::new(),
+            resumed: None,
+            known: None,
+            asked: 0,
         }
+    }
+
+    /// A stream of changes: these people, and these ids of people who have left.
+    pub(crate) fn delta(kids: &[Kid], gone: &[&str], cursor: &str) -> Self {
+        let mut source = Self::new(kids);
+        source.records.extend(
+            gone.iter().map(|id| Record::Gone {
+                student_id: None,
+                source_ids: vec![Personal::new(format!("u-{id}"))],
+            }),
+        );
+        source.completeness = Completeness::Delta;
+        source.cursor = Some(Cursor(cursor.into()));
+        source
     }
 }
 
 #[async_trait]
 impl RosterSource for ListSource {
+    fn resume(&mut self, from: Resume) {
+        self.resumed = Some(from);
+    }
+
+    async fn fetch_one(&mut self, source_ids: &[Personal]) -> FetchOne {
+        let Some(known) = &self.known else { return FetchOne::NotPossible };
+        self.asked += 1;
+        match source_ids.iter().find_map(|id| known.get(id.reveal())) {
+            Some(kid) => FetchOne::Found(Box::new(kid.student())),
+            None => FetchOne::NotFound,
+        }
+    }
+
     async fn facts(&mut self) -> Result<RosterFacts, ConnectorError> {
         Ok(RosterFacts {
             as_of: self.as_of,
@@ -241,6 +281,8 @@ pub(crate) fn rules() -> CardRules {
         names: NameChoice::Legal,
         address: AddressRules::default(),
         existing: Existing::Separate,
+        agreed: FieldSet::of(&[Field::StudentId, Field::Statistics]),
+        programme: Programme::OptOut,
         number_max: 14,
     }
 }
@@ -287,6 +329,9 @@ impl Town {
             timezone: TimeZone::UTC,
             pins: rostercard_engine::PinSettings::default(),
             wait_days: 7,
+            full_every: 7,
+            on_leaving: OnLeaving::NotRenewed,
+            extract: None,
             limits: IlsLimits { connections: 2, settle_after: SETTLE_AFTER, rate: None },
         };
         Self {
@@ -348,6 +393,18 @@ impl Town {
     }
 
     /// The ILS's patron with this number.
+    /// The partnership's row.
+    pub(crate) async fn partnership(&self) -> rostercard_store::rows::PartnershipId {
+        let settings = &self.settings;
+        self.store.partnership(&settings.permanent_id, &settings.ils, &settings.name).await.unwrap().id
+    }
+
+    /// A person's key.
+    pub(crate) fn key_of(&self, student_id: &str) -> rostercard_core::digest::Digest {
+        let (key, id) = (self.store.digest_key(), &self.settings.permanent_id);
+        rostercard_engine::person_key(key, id, &Personal::new(student_id))
+    }
+
     pub(crate) fn patron(&self, barcode: &str) -> ils::Held {
         self.ils.held(barcode).unwrap_or_else(|| panic!("no patron {barcode}"))
     }

@@ -12,7 +12,6 @@ use rostercard_config::{Code, Connectors, Ils, OpaqueTable, Problem, Problems, S
 use rostercard_core::field::FieldRules;
 use rostercard_core::ports::{PatronDirectory, RosterSource};
 use rostercard_core::route::{Authenticator, Route, Way};
-use rostercard_core::rules::Existing;
 use rostercard_ils_export::{ExportDirectory, ExportSettings};
 use rostercard_ils_ncip::{NcipDirectory, NcipSettings};
 use rostercard_ils_sip2::{Sip2Directory, Sip2Settings};
@@ -203,20 +202,6 @@ impl IlsSettings {
             Self::Sip2(_) => "sip2",
             Self::Export(_) => "export",
             Self::Route { create, .. } => create.name(),
-        }
-    }
-
-    /// Why a choice about existing patrons cannot be kept with this ILS, where it cannot.
-    pub(crate) fn existing_refused(&self, existing: Existing) -> Option<&'static str> {
-        match (self, existing) {
-            (Self::Ncip(_), Existing::Link | Existing::Skip) => Some(
-                "NCIP can find a patron by number only, so a child's existing card cannot be found through it",
-            ),
-            (Self::Sip2(_) | Self::Export(_), Existing::Link | Existing::Skip) => Some(
-                "SIP2 can find a patron by number only, so a child's existing card cannot be found through it",
-            ),
-            (Self::Route { create, .. }, _) => create.existing_refused(existing),
-            (Self::Ncip(_) | Self::Sip2(_) | Self::Export(_), Existing::Separate) => None,
         }
     }
 }
