@@ -121,7 +121,7 @@ impl IlsSettings {
             ));
             return None;
         }
-        for (name, _) in others.iter().filter(|(name, _)| Some(*name) != verify) {
+        if let Some((name, _)) = others.iter().find(|(name, _)| Some(*name) != verify) {
             problems.add(Problem::error(
                 Code::Contradiction,
                 ils.place.clone(),
