@@ -15,6 +15,7 @@ mod demo;
 mod everyday;
 mod examples;
 mod first_cards;
+mod guards;
 mod one_at_a_time;
 mod pause;
 mod people;

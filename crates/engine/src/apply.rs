@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use rostercard_core::digest::Digest;
 use rostercard_core::field::{Field, FieldSet, Ownership};
 use rostercard_core::finding::Place;
+use rostercard_core::guard::GuardAction;
 use rostercard_core::patron::{Number, Patron, PatronValues, PinWish, WantedPatron};
 use rostercard_core::plan::{ChangeKind, ChangeState};
 use rostercard_core::ports::{
@@ -49,8 +50,8 @@ const UNDER_WAY: usize = 256;
 const FAILURES_IN_A_ROW: u64 = 20;
 /// How often a number of a range may turn out to be taken before the range itself is in doubt.
 const DRAWS: usize = 20;
-/// Creates whose number was already taken, and patrons that are gone: this many, and this share in percent, and it is
-/// the store or the server that is wrong, not the patrons.
+/// Creates whose number was already taken: this many, and this share in percent, and it is the store or the server that is
+/// wrong, not the patrons. For patrons that are gone, `[guards] gone` says how many.
 const MANY: (u64, u64) = (10, 20);
 
 /// The work of applying.
@@ -238,7 +239,8 @@ impl<'a> Applier<'a> {
             ChangeKind::Lapse => self.lapse(change, link).await,
             ChangeKind::Pin => self.new_pin(change, link).await,
             ChangeKind::Undo => self.take_back(change, link).await,
-            ChangeKind::Link | ChangeKind::Note => {
+            ChangeKind::Note => self.note(change, link).await,
+            ChangeKind::Link => {
                 Err(EngineError::Internal("a plan holds a kind of change that is never planned"))
             }
         }
@@ -1014,7 +1016,8 @@ impl<'a> Applier<'a> {
     async fn settle_gone(&self) -> Result<(), EngineError> {
         let gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
         let (count, found) = (gone.len() as u64, self.found.load(Ordering::Relaxed));
-        if count >= MANY.0 && count * 100 >= (count + found) * MANY.1 {
+        let limit = self.settings.guards.gone;
+        if limit.action == GuardAction::Wait && count > limit.allows(count + found) {
             let error = ConnectorError::new(
                 Fault::Operator,
                 Retry::NotThisTarget,

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use rostercard_core::digest::{Digest, DigestKind};
 use rostercard_core::finding::Place;
-use rostercard_core::guard::{self, GuardAction, GuardName, PlanFacts, Verdict};
+use rostercard_core::guard::{GuardAction, GuardName, Verdict};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::ports::{
     Completeness, ConnectorError, Cursor, PatronDirectory, Resume, RosterFacts, RosterSource,
@@ -62,6 +62,14 @@ pub enum EngineError {
         until: String,
         /// Why, in the words of who paused it.
         reason: String,
+    },
+    /// The agreement has not begun, or it has ended.
+    #[error("partnership {name} stands still: {why}")]
+    Frozen {
+        /// The partnership.
+        name: String,
+        /// Why, with the day.
+        why: String,
     },
     /// This should not be possible.
     #[error("this should not be possible, and is a fault of Rostercard's: {0}")]
@@ -137,6 +145,11 @@ impl EngineError {
             ),
             Self::Paused { .. } => {
                 "nothing was read and nothing written; `rostercard resume` ends a pause before its time"
+                    .to_owned()
+            }
+            Self::Frozen { .. } => {
+                "nothing was read and nothing written, and cards stay as they are; see [agreement] in the \
+                                    partnership's file"
                     .to_owned()
             }
             Self::Selection(SelectionError::NothingWaits { .. }) => {
@@ -220,15 +233,17 @@ impl Engine {
     ) -> Result<(RunState, RunResult), EngineError> {
         let in_doubt =
             self.store.open_intents(here.partnership.id).await?.into_iter().map(|i| i.person).collect();
-        let (facts, collected) = self.collect(here, Mode::Plan, source, in_doubt).await?;
+        let (facts, mut collected) = self.collect(here, Mode::Plan, source, in_doubt).await?;
         if collected.nothing_new() {
             return Ok((RunState::Done, collected.result));
         }
-        let head = self.head(here, &facts, &collected);
         let verdict = self.guard(here, &facts, &collected).await?;
+        self.note_absences(here, is_new_roster(here, &facts), &mut collected, &verdict).await?;
+        let head = self.head(here, &facts, &collected);
         let mut result = collected.result;
         result.waiting_for = verdict.waiting_for;
         result.warnings = verdict.warnings;
+        result.memory = verdict.memory;
         self.store.write_plan(here.run, head).await?;
         let all = ChangeSelection::default();
         self.store.move_changes(here.run, ChangeState::Ready, ChangeState::Waiting, &all).await?;
@@ -263,10 +278,12 @@ impl Engine {
             collected.result.lookups += before.lookups;
             collected.result.writes += before.writes;
             collected.result.unsettled = self.store.open_intents(here.partnership.id).await?.len() as u64;
+            collected.result.memory = self.memory(here).await?;
             return Ok(conclude(collected.result, None, self.world.asked_to_stop()));
         }
-        let head = self.head(here, &facts, &collected);
         let verdict = self.guard(here, &facts, &collected).await?;
+        self.note_absences(here, is_new_roster(here, &facts), &mut collected, &verdict).await?;
+        let head = self.head(here, &facts, &collected);
         self.store.write_plan(here.run, head.clone()).await?;
         let waits = self.make_wait(here, &verdict).await?;
         self.keep_absence(here, &facts, &collected, &verdict).await?;
@@ -277,6 +294,7 @@ impl Engine {
         }
         result.waiting_for = verdict.waiting_for;
         result.warnings = verdict.warnings;
+        result.memory = verdict.memory;
         result.lookups += before.lookups;
         result.writes += before.writes;
         if !verdict.whole {
@@ -336,6 +354,7 @@ impl Engine {
         let nothing_waits = waiting(&after).next().is_none();
         if nothing_waits {
             result.waiting_for.clear();
+            result.memory.accept();
             if let Some(head) = &found.plan {
                 self.store.write_taken(here.partnership.id, head, true).await?;
             }
@@ -422,6 +441,7 @@ impl Engine {
         }
         let mut result = found.result;
         result.waiting_for.clear();
+        result.memory.accept();
         let outcome = conclude(result, None, false);
         self.end(here, Ok(outcome)).await
     }
@@ -481,13 +501,14 @@ impl Engine {
         })
     }
 
-    async fn pauses(&self) -> Result<Pauses, EngineError> {
+    pub(crate) async fn pauses(&self) -> Result<Pauses, EngineError> {
         let settings = &self.settings;
         let all = self.store.pauses().await?;
         Ok(Pauses::of(all, &settings.permanent_id, &settings.ils, &settings.timezone))
     }
 
     pub(crate) async fn refuse_while_paused(&self) -> Result<(), EngineError> {
+        self.refuse_outside_agreement()?;
         let pauses = self.pauses().await?;
         let Some(pause) = pauses.on(self.world.clock.now()) else { return Ok(()) };
         Err(EngineError::Paused {
@@ -498,7 +519,11 @@ impl Engine {
     }
 
     /// Why the partnership was paused, where no run was done since.
-    async fn after_pause(&self, here: &Here, pauses: &Pauses) -> Result<Option<String>, EngineError> {
+    pub(crate) async fn after_pause(
+        &self,
+        here: &Here,
+        pauses: &Pauses,
+    ) -> Result<Option<String>, EngineError> {
         if pauses.ended_since(Some(Timestamp::MIN), here.now).is_none() {
             return Ok(None);
         }
@@ -521,7 +546,7 @@ impl Engine {
         Ok(Here { partnership, run, now, day: self.day(now) })
     }
 
-    fn day(&self, now: Timestamp) -> Date {
+    pub(crate) fn day(&self, now: Timestamp) -> Date {
         self.settings.timezone.to_datetime(now).date()
     }
 
@@ -661,7 +686,7 @@ impl Engine {
         Resume { cursor, full }
     }
 
-    fn rules_digest(&self) -> Digest {
+    pub(crate) fn rules_digest(&self) -> Digest {
         self.store
             .digest_key()
             .digest(DigestKind::Decided, &[b"rules", self.settings.rules.written().as_bytes()])
@@ -678,36 +703,6 @@ impl Engine {
             expires_at: here.now.saturating_add(days).unwrap_or(here.now),
             cursor: collected.cursor.as_ref().map(|cursor| cursor.0.clone()),
         }
-    }
-
-    async fn guard(
-        &self,
-        here: &Here,
-        facts: &RosterFacts,
-        collected: &Collected,
-    ) -> Result<Verdict, EngineError> {
-        let after_pause = self.after_pause(here, &self.pauses().await?).await?;
-        let partnership = &here.partnership;
-        let endpoint_changed = partnership
-            .endpoint
-            .clone()
-            .filter(|before| *before != facts.endpoint)
-            .map(|before| (before, facts.endpoint.clone()));
-        Ok(guard::evaluate(
-            &PlanFacts {
-                completeness: collected.completeness,
-                source_state: facts.state,
-                as_of: facts.as_of,
-                last_as_of: partnership.as_of,
-                now: here.now,
-                first_connection: !partnership.let_through,
-                rules_changed: partnership.rules.is_some_and(|rules| rules != self.rules_digest()),
-                endpoint_changed,
-                after_pause,
-                schools: collected.schools.clone(),
-            },
-            &self.settings.guards,
-        ))
     }
 
     /// Puts what waits aside; how much of what.
@@ -735,7 +730,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let mut writes = collected.back.clone();
         let new_roster = is_new_roster(here, facts);
-        if collected.completeness != Completeness::Incomplete && new_roster && !verdict.whole {
+        // Outside a school year nobody is missing from a school.
+        let counts = new_roster && self.settings.dates.calendar.in_term(here.day);
+        if collected.completeness != Completeness::Incomplete && counts && !verdict.whole {
             let school = |row: &LinkIndex| {
                 collected.stored_schools.get(&row.school).map_or("", |(key, _)| key.as_str())
             };
@@ -838,15 +835,22 @@ fn is_new_roster(here: &Here, facts: &RosterFacts) -> bool {
     facts.as_of.is_none() || facts.as_of != here.partnership.as_of
 }
 
-/// Whether a run waits for nothing but a yes to where, or of when, its roster is. People who are missing are another
-/// matter: those wait for a roster that has them, or for other limits.
+/// Whether a guard, by its word, asks about how a roster is rather than about changes: a person can say yes to it though
+/// nothing would change. People who are missing are changes of the ledger's; and nobody can say yes to an empty roster.
+#[must_use]
+pub fn is_about_the_roster(guard: &str) -> bool {
+    const ABOUT_THE_ROSTER: [GuardName; 4] =
+        [GuardName::EndpointChanged, GuardName::RosterOlder, GuardName::Rejects, GuardName::ConsentTurned];
+    ABOUT_THE_ROSTER.iter().any(|about| about.word() == guard)
+}
+
+/// Whether a run waits for nothing but a yes to its roster.
 fn roster_alone_waits(run: &Run) -> bool {
-    const ABOUT_THE_ROSTER: [&str; 2] = [GuardName::EndpointChanged.word(), GuardName::RosterOlder.word()];
     let result = &run.result;
     run.state == RunState::Waiting
         && result.counts.waiting == 0
         && !result.waiting_for.is_empty()
-        && result.waiting_for.iter().all(|what| ABOUT_THE_ROSTER.contains(&what.guard.as_str()))
+        && result.waiting_for.iter().all(|what| is_about_the_roster(&what.guard))
 }
 
 /// The state of a run that has come to its end.

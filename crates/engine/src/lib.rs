@@ -7,12 +7,15 @@
 //! lost one. How: nothing is sent to an ILS before its intent is durable (`apply.rs`), and what was sent without an
 //! answer is settled by a look-up, no sooner than the ILS could still be committing it (`settle.rs`).
 
+mod absence;
 mod adopt;
 mod answered;
 mod apply;
 mod collect;
 mod engine;
+mod guarding;
 mod lapse;
+mod leavers;
 mod matching;
 mod moving;
 mod pauses;
@@ -28,7 +31,7 @@ mod undo;
 mod wishes;
 mod world;
 
-pub use engine::{Engine, EngineError, RunReport, SelectionError};
+pub use engine::{Engine, EngineError, RunReport, SelectionError, is_about_the_roster};
 pub use moving::Moved;
 pub use pins::person_key;
 pub use review::{OpenReview, Whose, by_question};

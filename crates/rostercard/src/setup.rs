@@ -17,6 +17,7 @@ use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
 
 use crate::cli::Global;
 use crate::connectors::{CONNECTORS, IlsSettings, Reading, SourceSettings};
+use crate::dates;
 use crate::exit::Exit;
 use crate::extract;
 use crate::machine::{self, Environment, SystemClock, SystemEntropy};
@@ -69,6 +70,8 @@ impl Setup {
             let source =
                 SourceSettings::read(&partnership.source, &partnership.source_table, educators, problems);
             let zone = loaded.main.as_ref().ok().map(|main| main.library.timezone.clone());
+            let today = zone.clone().unwrap_or(TimeZone::UTC).to_datetime(machine::now()).date();
+            dates::look(partnership, today, problems);
             let possible = possible(partnership, &ils, problems) & comes(partnership, zone, problems);
             match source {
                 Some(source) if possible => {
@@ -282,6 +285,7 @@ impl Setup {
             rules: partnership.rules.clone(),
             ranges: ranges(partnership),
             guards: partnership.guards.clone(),
+            dates: partnership.dates.clone(),
             grace: Grace { days: partnership.lapse.grace_days, feeds: partnership.lapse.grace_feeds.into() },
             timezone: main.library.timezone.clone(),
             pins: PinSettings {

@@ -301,9 +301,9 @@ impl Daemon {
                 let failed = report.run.state == RunState::Failed && !self.world.asked_to_stop();
                 if failed { Outcome::TryLater } else { Outcome::Ended }
             }
-            Ok(Err(error @ EngineError::Paused { .. })) => {
+            Ok(Err(error @ (EngineError::Paused { .. } | EngineError::Frozen { .. }))) => {
                 self.count(name, "paused", None, seconds);
-                tracing::info!(partnership = name, %error, "Nothing is done while it is paused.");
+                tracing::info!(partnership = name, %error, "Nothing is done while it stands still.");
                 Outcome::Ended
             }
             Ok(Err(error)) => {
