@@ -40,7 +40,9 @@ fn uncommented(line: &str) -> String {
             line.to_owned()
         }
         // A login needs its password, which is a credential too.
-        Some(key) if ["login", "password", "location"].iter().any(|name| key.starts_with(name)) => line.to_owned(),
+        Some(key) if ["login", "password", "location"].iter().any(|name| key.starts_with(name)) => {
+            line.to_owned()
+        }
         Some(key) if key.starts_with("address = ") => "address = \"school\"".to_owned(),
         Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => key.to_owned(),
         _ => line.to_owned(),
