@@ -16,6 +16,7 @@ mod everyday;
 mod examples;
 mod first_cards;
 mod guards;
+mod keep;
 mod one_at_a_time;
 mod pause;
 mod people;

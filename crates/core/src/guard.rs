@@ -47,6 +47,8 @@ vocabulary! {
         EndpointChanged = "endpoint_changed",
         /// It is the first run after a pause: it starts small (S37).
         AfterPause = "after_pause",
+        /// It is the first run after a backup of the store was restored: what it does not know of may have been done (S27).
+        AfterRestore = "after_restore",
         /// The roster is empty, or has lost a large share of the people with cards (S02).
         RosterCollapsed = "roster_collapsed",
         /// A school has lost a large share of its people, or sent nobody (S02).

@@ -25,7 +25,7 @@ use rostercard_core::reason::{Reason, Reject, Review};
 use rostercard_core::rules::pin;
 use rostercard_core::spool;
 use rostercard_core::threeway::{FieldDigests, compare, digests_after};
-use rostercard_core::words::LinkState;
+use rostercard_core::words::{Code, LinkState};
 use rostercard_store::Store;
 use rostercard_store::rows::{
     Change, IntentEnd, IntentId, IntentKind, Link, LinkData, LinkWrite, NewIntent, NumberDraw, PartnershipId,
@@ -74,6 +74,9 @@ pub(crate) struct Applier<'a> {
     found: AtomicU64,
     /// When the next message may be sent, where the ILS has a rate.
     next: Mutex<Option<Timestamp>>,
+    /// When this work began, and when it last sent a write.
+    pub(crate) began: Timestamp,
+    last_sent: Mutex<Option<Timestamp>>,
 }
 
 /// A create that is about to be sent.
@@ -119,7 +122,7 @@ impl Step {
 }
 
 /// What is left to try after a create was refused.
-enum Again {
+pub(crate) enum Again {
     No,
     WithRandomPin(u8),
     WithFallbackAddress,
@@ -152,6 +155,8 @@ impl<'a> Applier<'a> {
             taken: AtomicU64::new(0),
             found: AtomicU64::new(0),
             next: Mutex::default(),
+            began: world.clock.now(),
+            last_sent: Mutex::default(),
         }
     }
 
@@ -255,7 +260,7 @@ impl<'a> Applier<'a> {
             return Ok(Lookup::Unknown(error));
         }
         self.lookups.fetch_add(1, Ordering::Relaxed);
-        let lookup = self.directory.find(&key).await;
+        let lookup = crate::planted::lookup(self.directory.find(&key).await);
         match &lookup {
             Lookup::Unknown(error) => self.failure(error),
             _ => self.success(),
@@ -282,9 +287,15 @@ impl<'a> Applier<'a> {
         Ok(permit)
     }
 
-    /// Counts a write that is about to be sent.
+    /// Counts a write that is about to be sent, and keeps when.
     pub(crate) fn count_write(&self) {
         self.writes.fetch_add(1, Ordering::Relaxed);
+        *self.last_sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.world.clock.now());
+    }
+
+    /// When the last write left.
+    pub(crate) fn last_sent(&self) -> Option<Timestamp> {
+        *self.last_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn success(&self) {
@@ -548,6 +559,7 @@ impl<'a> Applier<'a> {
         wanted: &WantedPatron,
         attempt: Attempt,
     ) -> Result<Again, EngineError> {
+        self.planted_ledger(change, wanted, &attempt).await?;
         let outcome = self.wire_create(&attempt).await?;
         self.created(change, wanted, attempt, outcome).await
     }
@@ -561,7 +573,7 @@ impl<'a> Applier<'a> {
         if let Some(error) = self.halted_by() {
             return Ok(Outcome::NotSent(error));
         }
-        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.count_write();
         Ok(self.directory.create(&Creation { values, pin }).await)
     }
 
@@ -597,6 +609,7 @@ impl<'a> Applier<'a> {
                 // The intent stays open; it is settled by look-up at the end of the run, or by the next run.
                 self.failure(&error);
                 self.result().note("answer_lost", &error.message, &Place::default());
+                return self.planted_again(attempt.intent).await;
             }
         }
         Ok(Again::No)
@@ -726,7 +739,7 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
-    fn made_data(
+    pub(crate) fn made_data(
         &self,
         change: &Change,
         wanted: &WantedPatron,
@@ -794,7 +807,7 @@ impl<'a> Applier<'a> {
     ) -> Result<(), EngineError> {
         let outcome = {
             let _permit = self.permit().await?;
-            self.writes.fetch_add(1, Ordering::Relaxed);
+            self.count_write();
             self.directory.set_pin(patron, &pin).await
         };
         let done = Some((change.id, ChangeState::Done));
@@ -803,6 +816,12 @@ impl<'a> Applier<'a> {
                 self.success();
                 let intent = Some((intent, IntentEnd::Applied));
                 self.settle_one(Settlement { intent, change: done, pin: Some(pin), ..self.nothing() }).await
+            }
+            // "Not now" is no refusal of the PIN: it waits for the next settling as well.
+            Outcome::Rejected(rejection) if rejection.error.retry == Retry::Later => {
+                self.failure(&rejection.error);
+                self.result().note("pin_not_yet", &rejection.error.message, &Place::default());
+                Ok(())
             }
             Outcome::Rejected(rejection) => {
                 let what = if change.kind == ChangeKind::Pin {
@@ -846,7 +865,7 @@ impl<'a> Applier<'a> {
             return Ok(());
         }
         let key = self.store.digest_key();
-        let upgraded = self.is_upgraded(&link, &wanted, &patron);
+        let upgraded = self.is_upgraded(&link, wanted.values.category.as_ref(), &patron);
         if upgraded {
             let message =
                 "the library's staff gave the card another category: it is the family's own from now on";
@@ -988,10 +1007,10 @@ impl<'a> Applier<'a> {
     }
 
     /// Whether staff gave a card of ours another category since our last write (S05).
-    fn is_upgraded(&self, link: &Link, wanted: &WantedPatron, patron: &Patron) -> bool {
+    pub(crate) fn is_upgraded(&self, link: &Link, asked: Option<&Code>, patron: &Patron) -> bool {
         let there = patron.values.category.as_ref();
         let ours = matches!(link.data.state, LinkState::Made | LinkState::Adopted);
-        if !ours || there.is_none() || there == wanted.values.category.as_ref() {
+        if !ours || there.is_none() || there == asked {
             return false;
         }
         let seen = link.data.digests.get(Field::Category).seen;

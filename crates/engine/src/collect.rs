@@ -293,7 +293,7 @@ impl Collector<'_> {
         let people: Vec<Digest> = records
             .iter()
             .map(|record| match record {
-                Record::Student(student) => self.person(&student.student_id, &mut hashers.0),
+                Record::Student(student) => self.person(crate::planted::key(student), &mut hashers.0),
                 Record::Damaged(_) | Record::Gone { .. } => Digest([0; 16]),
             })
             .collect();

@@ -21,6 +21,7 @@ use rostercard_store::{Store, StoreError};
 
 use crate::apply::Applier;
 use crate::collect::{Collected, Collector, Mode};
+use crate::keep::Keep;
 use crate::pauses::Pauses;
 use crate::settings::PartnershipSettings;
 use crate::tally::{Fate, Tally};
@@ -188,6 +189,7 @@ pub struct Engine {
     pub(crate) directory: Arc<dyn PatronDirectory>,
     pub(crate) settings: PartnershipSettings,
     pub(crate) world: World,
+    pub(crate) keep: Keep,
 }
 
 impl std::fmt::Debug for Engine {
@@ -213,7 +215,7 @@ impl Engine {
         settings: PartnershipSettings,
         world: World,
     ) -> Self {
-        Self { store, directory, settings, world }
+        Self { store, directory, settings, world, keep: Keep::default() }
     }
 
     /// What a sync would do. Writes nothing to the ILS and asks it nothing; the plan waits in the store for `approve`.
@@ -273,6 +275,7 @@ impl Engine {
         if let Ok(long_ago) = here.now.checked_sub(keep) {
             self.store.forget_pins(here.partnership.id, long_ago).await?;
         }
+        self.let_go(here).await?;
         let (facts, mut collected) = self.collect(here, Mode::Sync, source, in_doubt).await?;
         if collected.nothing_new() {
             collected.result.lookups += before.lookups;
@@ -286,15 +289,14 @@ impl Engine {
         let head = self.head(here, &facts, &collected);
         self.store.write_plan(here.run, head.clone()).await?;
         let waits = self.make_wait(here, &verdict).await?;
-        self.keep_absence(here, &facts, &collected, &verdict).await?;
 
-        let mut result = collected.result;
+        let mut result = std::mem::take(&mut collected.result);
         for count in &waits {
             result.shift(&count.school.1, Fate::Change(count.kind), Fate::Waiting, count.count);
         }
-        result.waiting_for = verdict.waiting_for;
-        result.warnings = verdict.warnings;
-        result.memory = verdict.memory;
+        result.waiting_for = verdict.waiting_for.clone();
+        result.warnings = verdict.warnings.clone();
+        result.memory = verdict.memory.clone();
         result.lookups += before.lookups;
         result.writes += before.writes;
         if !verdict.whole {
@@ -302,6 +304,8 @@ impl Engine {
                 here.partnership.let_through || self.settings.guards.first_connection != GuardAction::Wait;
             self.store.write_taken(here.partnership.id, &head, through).await?;
         }
+        // After the roster was taken: killed in between, it counts once too few for those who are missing, never twice.
+        self.keep_absence(here, &facts, &collected, &verdict).await?;
         let (result, halted) = self.apply(here, result).await?;
         Ok(conclude(result, halted, self.world.asked_to_stop()))
     }

@@ -48,6 +48,7 @@ impl Engine {
             rules_changed: partnership.rules.is_some_and(|rules| rules != self.rules_digest()),
             endpoint_changed,
             after_pause,
+            after_restore: self.after_restore(here).await?,
             records: collected.result.roster,
             rejects: collected.result.counts.reject,
             consent: collected.consents,
@@ -56,7 +57,7 @@ impl Engine {
             memory: self.memory(here).await?,
             ..PlanFacts::new(here.now, here.day)
         };
-        let mut verdict = guard::evaluate(&facts, &self.settings.guards);
+        let mut verdict = crate::planted::verdict(guard::evaluate(&facts, &self.settings.guards));
         if let AgreementState::EndsSoon(ends, left) = self.settings.dates.agreement.on(here.day) {
             verdict.warnings.push(WaitingFor {
                 guard: GuardName::AgreementEnds.word().to_owned(),

@@ -14,6 +14,7 @@ mod apply;
 mod collect;
 mod engine;
 mod guarding;
+mod keep;
 mod lapse;
 mod leavers;
 mod matching;
@@ -21,6 +22,7 @@ mod moving;
 mod pauses;
 mod people;
 mod pins;
+mod planted;
 mod renumbered;
 mod review;
 mod schools;
@@ -32,8 +34,11 @@ mod wishes;
 mod world;
 
 pub use engine::{Engine, EngineError, RunReport, SelectionError, is_about_the_roster};
+pub use keep::Keep;
 pub use moving::Moved;
 pub use pins::person_key;
+#[cfg(feature = "planted-bugs")]
+pub use planted::{Bug, plant};
 pub use review::{OpenReview, Whose, by_question};
 pub use settings::{Grace, IlsLimits, PartnershipSettings, PinSettings};
 pub use world::{Clock, Entropy, Phase, Progress, Quiet, World};

@@ -99,6 +99,8 @@ pub struct PlanFacts {
     pub endpoint_changed: Option<(String, String)>,
     /// Why the partnership was paused, where this is the first run since.
     pub after_pause: Option<String>,
+    /// What was restored, in words, where this is the first run since a backup took the store's place.
+    pub after_restore: Option<String>,
     /// Records of the roster, damaged ones too.
     pub records: u64,
     /// Records that were rejected.
@@ -131,6 +133,7 @@ impl PlanFacts {
             rules_changed: false,
             endpoint_changed: None,
             after_pause: None,
+            after_restore: None,
             records: 0,
             rejects: 0,
             consent: Consents::default(),

@@ -43,6 +43,16 @@ fn moments(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
         let what = doubt(GuardName::AfterPause, Some(small), changes, cause);
         raise(verdict, guards.after_pause.action, what, |v| v.whole = true);
     }
+    // No setting turns this one off: what was done since the backup was made is known to the ILS alone.
+    if let Some(what) = &facts.after_restore
+        && changes > 0
+    {
+        let cause = format!(
+            "{what}: who got a card since then is new to the store; look at the plan against the ILS, then approve it"
+        );
+        let what = doubt(GuardName::AfterRestore, Some(0), changes, cause);
+        raise(verdict, GuardAction::Wait, what, |v| v.whole = true);
+    }
 }
 
 fn age(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {

@@ -234,6 +234,7 @@ impl Daemon {
         let setup = lock(&self.now).good.get(name).cloned().ok_or(Exit::Configuration)?;
         let partnership = setup.partnership(name)?;
         let mut source = setup.source(partnership)?;
+        crate::commands::backup::daily(&self.first)?;
         let engine = setup.engine_in(partnership, self.store()?, self.world.clone())?;
         let outcome = match engine.sync(&mut *source).await {
             Ok(report) => engine.release_settled(report, &mut *source).await,

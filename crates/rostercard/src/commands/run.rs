@@ -26,6 +26,9 @@ pub(crate) enum What {
 pub(crate) async fn run(global: &Global, setup: &Setup, name: &str, what: What) -> Result<Exit, Exit> {
     let partnership = setup.partnership(name)?;
     let mut source = setup.source(partnership)?;
+    if what == What::Sync {
+        crate::commands::backup::daily(setup)?;
+    }
     let store = setup.store()?;
     let (engine, world) = setup.engine(partnership, store)?;
     let outcome = stoppable(&world, async {
