@@ -53,6 +53,10 @@ fn uncommented(line: &str) -> String {
         Some(key) if key.starts_with("client_secret") => {
             "client_secret = { file = \"state.key\" }".to_owned()
         }
+        // A login needs its password, which is a credential too.
+        Some(key) if ["login", "password", "location"].iter().any(|name| key.starts_with(name)) => {
+            line.to_owned()
+        }
         Some(key) if key.starts_with("address = ") => "address = \"school\"".to_owned(),
         Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[' || c == '"') => {
             key.to_owned()

@@ -26,4 +26,5 @@ mod people;
 mod pins;
 mod privacy;
 mod rest;
+mod sip2;
 mod support;

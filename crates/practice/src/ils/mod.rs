@@ -1,5 +1,5 @@
-//! A library system for practice: patrons in memory (and in a file, where one is given), NCIP and Koha's REST API on real
-//! sockets, faults on demand, and a page that shows what it holds.
+//! A library system for practice: patrons in memory (and in a file, where one is given), NCIP, SIP 2.00 and Koha's REST API on
+//! real sockets, faults on demand, and a page that shows what it holds.
 //!
 //! Each protocol is a module of its own beside [`ncip`](self); all share one register of patrons, one set of faults,
 //! one log. It lends no books, and everybody in it is invented.
@@ -18,11 +18,13 @@
 
 mod faults;
 mod koha;
+mod loader;
 mod ncip;
 mod page;
 mod patron;
 mod personality;
 mod register;
+mod sip2;
 mod wire;
 
 use std::collections::VecDeque;
@@ -40,9 +42,11 @@ use tokio_util::sync::CancellationToken;
 
 pub use faults::{Armed, Fault, What, When};
 pub use koha::{KohaManners, KohaVersion};
+pub use loader::{LoadReport, LoadedRow};
 pub use patron::{Field, InKoha, Patron, Postal, Refusal, Write};
 pub use personality::{Charset, PERSONALITIES, Personality, Responder};
 pub use register::RegisterError;
+pub use sip2::{Blocking, Nobody, OnUnknown, SIP2_PERSONALITIES, Sip2Personality};
 
 use faults::{Faults, Struck};
 use register::Register;
@@ -65,6 +69,10 @@ pub struct Options {
     pub koha: SocketAddr,
     /// How the Koha is set up.
     pub koha_manners: KohaManners,
+    /// Where SIP2 listens; port 0 picks one. None: nowhere.
+    pub sip2: Option<SocketAddr>,
+    /// How SIP2 behaves.
+    pub sip2_personality: Sip2Personality,
     /// Where the patrons are kept; none: in memory only.
     pub patrons_file: Option<PathBuf>,
     /// How long every answer takes.
@@ -85,6 +93,8 @@ impl Default for Options {
             page: any,
             koha: any,
             koha_manners: KohaManners::default(),
+            sip2: None,
+            sip2_personality: Sip2Personality::default(),
             patrons_file: None,
             latency: Duration::ZERO,
             personality: Personality::default(),
@@ -113,11 +123,11 @@ pub enum IlsError {
 /// also those that a fault struck.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// LookupUser messages.
+    /// LookupUser messages, and SIP2's 63.
     pub lookups: u64,
     /// CreateUser messages.
     pub creates: u64,
-    /// UpdateUser messages.
+    /// UpdateUser messages, and SIP2's 01 and 25.
     pub updates: u64,
     /// Messages that were none of these, or could not be read.
     pub others: u64,
@@ -168,9 +178,12 @@ impl Desk {
     /// Counts a message as it comes, and says what strikes it.
     fn arrived(&mut self, service: &str) -> Struck {
         match service {
-            "LookupUser" | "FindPatrons" | "GetPatron" => self.counts.lookups += 1,
+            "LookupUser" | "FindPatrons" | "GetPatron" | "PatronInformation" => self.counts.lookups += 1,
             "CreateUser" | "CreatePatron" => self.counts.creates += 1,
-            "UpdateUser" | "UpdatePatron" | "SetPassword" | "PutAttributes" => self.counts.updates += 1,
+            "UpdateUser" | "UpdatePatron" | "SetPassword" | "PutAttributes" | "BlockPatron"
+            | "PatronEnable" => {
+                self.counts.updates += 1;
+            }
             _ => self.counts.others += 1,
         }
         self.under_way += 1;
@@ -192,6 +205,11 @@ impl Desk {
             outcome: outcome.to_owned(),
             fault: fault.cloned(),
         });
+    }
+
+    /// A message is no longer under way.
+    fn under_way_ended(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
     }
 
     fn counts(&self) -> Counts {
@@ -258,8 +276,19 @@ impl Ils {
     /// # Errors
     /// Where an address or the patrons' file cannot be used.
     pub async fn start(options: Options) -> Result<Running, IlsError> {
-        let Options { ncip, ncip_tcp, page, koha, koha_manners, patrons_file, latency, personality, faults } =
-            options;
+        let Options {
+            ncip,
+            ncip_tcp,
+            page,
+            koha,
+            koha_manners,
+            sip2,
+            sip2_personality,
+            patrons_file,
+            latency,
+            personality,
+            faults,
+        } = options;
         let mut scripted = Faults::default();
         for fault in faults {
             scripted.add(fault);
@@ -324,7 +353,13 @@ impl Ils {
             ncip_routes = ncip_routes.merge(page_routes);
         }
         tasks.push(serve(ncip_listener, ncip_routes, &shared));
-        Ok(Running { shared, tasks, ncip: ncip_at, ncip_tcp, page: page_at, koha: koha_at })
+        let mut sip2_at = None;
+        if let Some(address) = sip2 {
+            let listener = listen(address).await?;
+            sip2_at = Some(bound(&listener, address)?);
+            tasks.push(sip2::serve(listener, &shared, sip2_personality));
+        }
+        Ok(Running { shared, tasks, ncip: ncip_at, ncip_tcp, page: page_at, koha: koha_at, sip2: sip2_at })
     }
 }
 
@@ -353,6 +388,7 @@ pub struct Running {
     ncip_tcp: Option<SocketAddr>,
     page: SocketAddr,
     koha: SocketAddr,
+    sip2: Option<SocketAddr>,
 }
 
 impl std::fmt::Debug for Running {
@@ -407,6 +443,18 @@ impl Running {
     /// No token that Koha gave is good any more, as after a restart.
     pub fn forget_koha_tokens(&self) {
         self.shared.koha.forget_tokens();
+    }
+
+    /// The address SIP2 listens at, where it does.
+    #[must_use]
+    pub fn sip2_address(&self) -> Option<SocketAddr> {
+        self.sip2
+    }
+
+    /// Loads a file of new patrons, as an ILS's own loader would by night.
+    #[must_use]
+    pub fn load(&self, csv: &str) -> LoadReport {
+        loader::load(&mut self.shared.desk().register, csv)
     }
 
     /// All patrons, the oldest first.
