@@ -405,6 +405,21 @@ pub(crate) enum PracticeCommand {
         #[arg(long)]
         personality: Option<String>,
     },
+    /// A practice SIS that serves a package over REST; prints a JSON line with its addresses once it listens.
+    Sis {
+        /// Where it listens; port 0 picks one.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// A OneRoster CSV package: a zip or a folder, as `practice roster` writes it.
+        #[arg(long, value_name = "PATH")]
+        package: PathBuf,
+        /// How it behaves.
+        #[arg(long)]
+        personality: Option<String>,
+        /// How it behaves besides: a JSON object of toggles, such as {"clamp": 100, "total": "none"}.
+        #[arg(long, value_name = "JSON")]
+        quirks: Option<String>,
+    },
     /// Write the OneRoster package of a practice district.
     Roster {
         /// How many students.

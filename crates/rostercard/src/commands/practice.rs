@@ -1,10 +1,14 @@
 //! `practice`: systems that speak the real protocols, with invented people.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use rostercard_practice::ils::{Ils, Options, PERSONALITIES, Personality};
 use rostercard_practice::roster::{Spec, Version, generate};
-use serde_json::json;
+use rostercard_practice::sis::package::Package;
+use rostercard_practice::sis::{Sis, oneroster};
+use serde_json::{Value, json};
 
 use crate::cli::{Global, PracticeCommand};
 use crate::exit::Exit;
@@ -46,6 +50,9 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
             running.stop().await;
             Ok(Exit::Done)
         }
+        PracticeCommand::Sis { listen, package, personality, quirks } => {
+            sis(global, *listen, package, personality.as_deref(), quirks.as_deref()).await
+        }
         PracticeCommand::Roster { students, seed, day, out, oneroster } => {
             let version = match oneroster.as_str() {
                 "1.1" => Version::V1p1,
@@ -73,4 +80,57 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
             Ok(Exit::Done)
         }
     }
+}
+
+/// Serves a package until Ctrl-C.
+async fn sis(
+    global: &Global,
+    listen: SocketAddr,
+    package: &Path,
+    personality: Option<&str>,
+    quirks: Option<&str>,
+) -> Result<Exit, Exit> {
+    let usage = |message: &str, hint: &str| {
+        complain(global.json, message, hint);
+        Exit::Usage
+    };
+    let manners = oneroster::Quirks::named(personality.unwrap_or("good")).ok_or_else(|| {
+        let names: Vec<&str> = oneroster::PERSONALITIES.iter().map(|(name, _)| *name).collect();
+        usage("there is no such personality", &format!("there are: {}", names.join(", ")))
+    })?;
+    let manners = match quirks {
+        None => manners,
+        Some(text) => toggled(&manners, text)
+            .map_err(|why| usage(&format!("--quirks: {why}"), "see docs/connectors/rest.md"))?,
+    };
+    let failed = |message: &str, hint: &str| {
+        complain(global.json, message, hint);
+        Exit::Failed
+    };
+    let package = Package::read(package)
+        .map_err(|error| failed(&error.to_string(), "name a folder or a zip with OneRoster CSV files"))?;
+    let district = oneroster::OneRoster::of(&package, manners);
+    let mounts = district.mounts();
+    let running = Sis::start(listen, mounts)
+        .await
+        .map_err(|error| failed(&error.to_string(), "name another address; port 0 picks a free port"))?;
+    let mut line = serde_json::Map::new();
+    line.extend(running.urls().map(|(name, url)| (name.to_owned(), json!(url))));
+    line.insert("client_id".to_owned(), json!(oneroster::CLIENT_ID));
+    line.insert("client_secret".to_owned(), json!(oneroster::CLIENT_SECRET));
+    Out::stdout().json(&Value::Object(line));
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    Ok(Exit::Done)
+}
+
+/// Manners with some of them as a JSON object says.
+fn toggled(manners: &oneroster::Quirks, text: &str) -> Result<oneroster::Quirks, serde_json::Error> {
+    let mut value = serde_json::to_value(manners)?;
+    let toggles: serde_json::Map<String, Value> = serde_json::from_str(text)?;
+    if let Some(object) = value.as_object_mut() {
+        object.extend(toggles);
+    }
+    serde_json::from_value(value)
 }
