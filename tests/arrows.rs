@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     (STORE, "crates/store", &[CORE]),
     (ENGINE, "crates/engine", &[CORE, STORE]),
     ("rostercard-daemon", "crates/daemon", &[CORE, STORE, ENGINE]),
+    ("rostercard-source-clever", "crates/source/clever", &[CORE, CONFIG, WEB]),
     ("rostercard-source-csvdrop", "crates/source/csvdrop", &[CORE, CONFIG, INTAKE]),
     ("rostercard-source-oneroster", "crates/source/oneroster", &[CORE, CONFIG, INTAKE, ONEROSTER, WEB]),
     ("rostercard-ils-ncip", "crates/ils/ncip", &[CORE, CONFIG, NCIP, WEB]),

@@ -11,18 +11,21 @@ use rostercard_core::field::FieldRules;
 use rostercard_core::ports::{PatronDirectory, RosterSource};
 use rostercard_core::rules::Existing;
 use rostercard_ils_ncip::{NcipDirectory, NcipSettings};
+use rostercard_source_clever::Clever;
 use rostercard_source_csvdrop::CsvDrop;
 use rostercard_source_oneroster::OneRosterCsv;
 
 /// Every connector's name.
 pub(crate) const CONNECTORS: Connectors<'static> =
-    Connectors { sources: &["csvdrop", "oneroster_csv"], ils: &["ncip"] };
+    Connectors { sources: &["clever", "csvdrop", "oneroster_csv"], ils: &["ncip"] };
 
 /// A roster source, as configured.
 #[derive(Debug, Clone)]
 pub(crate) enum SourceSettings {
     /// `[source.oneroster_csv]`
     OneRosterCsv(Box<rostercard_source_oneroster::Settings>),
+    /// `[source.clever]`
+    Clever(Box<rostercard_source_clever::Settings>),
     /// `[source.csvdrop]`
     CsvDrop(Box<rostercard_source_csvdrop::Settings>),
 }
@@ -33,11 +36,14 @@ impl SourceSettings {
         name: &str,
         table: &OpaqueTable,
         educators: bool,
+        secrets: &dyn SecretStore,
         problems: &Problems,
     ) -> Option<Self> {
         match name {
             "oneroster_csv" => rostercard_source_oneroster::table::read(table.reader(problems), educators)
                 .map(|settings| Self::OneRosterCsv(Box::new(settings))),
+            "clever" => rostercard_source_clever::table::read(table.reader(problems), educators, secrets)
+                .map(|settings| Self::Clever(Box::new(settings))),
             "csvdrop" => rostercard_source_csvdrop::table::read(table.reader(problems), educators)
                 .map(|settings| Self::CsvDrop(Box::new(settings))),
             _ => None,
@@ -50,7 +56,7 @@ impl SourceSettings {
             Self::CsvDrop(settings) => {
                 Box::new(CsvDrop::new((**settings).clone(), fields.clone(), today, now).with_used_files())
             }
-            Self::OneRosterCsv(_) => self.open(fields, today, now),
+            Self::Clever(_) | Self::OneRosterCsv(_) => self.open(fields, today, now),
         }
     }
 
@@ -59,6 +65,9 @@ impl SourceSettings {
         match self {
             Self::OneRosterCsv(settings) => {
                 Box::new(OneRosterCsv::new((**settings).clone(), fields.clone(), today))
+            }
+            Self::Clever(settings) => {
+                Box::new(Clever::new((**settings).clone(), fields.clone(), today, now))
             }
             Self::CsvDrop(settings) => {
                 Box::new(CsvDrop::new((**settings).clone(), fields.clone(), today, now))

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use rostercard_core::field::FieldRules;
 use rostercard_core::finding::{Finding, Place};
 use rostercard_core::ports::{
-    Completeness, ConnectorError, Cursor, FetchOne, Resume, RosterFacts, RosterPage, RosterSource, SourceState,
+    Completeness, ConnectorError, FetchOne, Resume, RosterFacts, RosterPage, RosterSource, SourceState,
 };
 use rostercard_core::privacy::Personal;
 use serde_json::value::RawValue;
