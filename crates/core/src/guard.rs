@@ -352,12 +352,13 @@ fn whole_roster(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
             });
         }
     }
-    let snapshot = facts.completeness == Completeness::Snapshot;
+    // In a delta, those are absent of whom the source says that they have left.
+    let counts = facts.completeness != Completeness::Incomplete;
     let allowed = guards.roster_collapse.allows(live);
     // A file with a header only does not even count as whole, and is no less in doubt for that.
     let nobody = roster == 0 && facts.completeness != Completeness::Delta;
     if live > 0
-        && ((snapshot && absent > allowed) || (nobody && guards.roster_collapse.action != GuardAction::Off))
+        && ((counts && absent > allowed) || (nobody && guards.roster_collapse.action != GuardAction::Off))
     {
         let empty: Vec<&str> = facts
             .schools
@@ -366,7 +367,11 @@ fn whole_roster(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
             .map(|s| s.label.as_str())
             .take(5)
             .collect();
-        let cause = if roster == 0 {
+        let cause = if facts.completeness == Completeness::Delta {
+            format!(
+                "the source says that {absent} of {live} people with cards have left at once: a school or a grade that is no longer shared"
+            )
+        } else if roster == 0 {
             "the roster has nobody in it: an export that failed, or a file with a header only".to_owned()
         } else if empty.is_empty() {
             format!(

@@ -15,7 +15,7 @@ use rostercard_core::guard::SchoolFacts;
 use rostercard_core::patron::WantedPatron;
 use rostercard_core::plan::{ChangeKind, ChangeState, kind_of};
 use rostercard_core::policy::{self, Decision, Today};
-use rostercard_core::ports::{Completeness, Cursor, Record, RosterPage, RosterSource};
+use rostercard_core::ports::{Completeness, Cursor, FetchOne, Record, RosterPage, RosterSource, SourceState};
 use rostercard_core::privacy::Personal;
 use rostercard_core::reason::{Reason, Reject, Review};
 use rostercard_core::spool;
@@ -62,6 +62,8 @@ pub(crate) struct Collected {
     pub(crate) back: Vec<Missing>,
     /// What the source is to let go of once the plan is settled.
     pub(crate) cursor: Option<Cursor>,
+    /// People of whom a delta said that they have left.
+    pub(crate) tombstones: HashSet<Digest>,
 }
 
 impl Collected {
@@ -71,6 +73,16 @@ impl Collected {
             && self.cursor.is_none()
             && self.result.roster == 0
             && self.result.counts.reject == 0
+    }
+
+    /// Whether somebody of the ledger who was not met is missing, by what the stream was.
+    pub(crate) fn is_missing(&self, row: &LinkIndex) -> bool {
+        match self.completeness {
+            Completeness::Snapshot => true,
+            // Who is not in a delta is not missing from anything, but who was said to have left has not come back.
+            Completeness::Delta => row.missing_since.is_some() || self.tombstones.contains(&row.person),
+            Completeness::Incomplete => false,
+        }
     }
 }
 
@@ -87,6 +99,8 @@ pub(crate) struct Collector<'a> {
     /// People with a write whose fate is not known: nothing is planned for them.
     pub(crate) in_doubt: HashSet<Digest>,
     pub(crate) pauses: &'a Pauses,
+    /// What the source says of itself: only one that is running withdraws anybody.
+    pub(crate) state: SourceState,
     pub(crate) progress: &'a dyn Progress,
 }
 
@@ -130,6 +144,14 @@ struct Work {
     back: Vec<Missing>,
     running: Digest,
     damaged_without_id: bool,
+    /// People of whom a delta said that they have left.
+    tombstones: HashSet<Digest>,
+    /// The source's ids of people of whom it said so without a number.
+    gone_ids: HashSet<Digest>,
+    /// How many people the source was asked for one by one.
+    asked: usize,
+    /// People for whom the source could not say this time whether they have left.
+    unsure: HashSet<Digest>,
 }
 
 /// A student of a page who needs a closer look.
@@ -142,6 +164,10 @@ struct Closer {
     grade: Option<u8>,
 }
 
+/// Whole links are read in batches of this size.
+const PEOPLE: usize = 1_000;
+/// The most people a source is asked for one by one in a run; the others stay as they are until the next.
+const MOST_ASKED: usize = 500;
 /// Notes are written in batches of this size.
 const NOTES: usize = 2_000;
 
@@ -172,6 +198,10 @@ impl Collector<'_> {
             back: Vec::new(),
             running: Digest([0; 16]),
             damaged_without_id: false,
+            tombstones: HashSet::new(),
+            gone_ids: HashSet::new(),
+            asked: 0,
+            unsure: HashSet::new(),
         };
         let mut hashers = (key.hasher(DigestKind::Person), key.hasher(DigestKind::Decided));
         let mut page = first;
@@ -190,8 +220,17 @@ impl Collector<'_> {
                 }
             }
         };
+        if self.state != SourceState::Running {
+            let message = format!("the source says that it is {}: nobody is withdrawn", self.state);
+            work.result.note("source_not_running", &message, &Place::default());
+            completeness = Completeness::Incomplete;
+        }
         if work.damaged_without_id && completeness == Completeness::Snapshot {
             completeness = Completeness::Incomplete;
+        }
+        self.find_gone(&mut work).await?;
+        if completeness != Completeness::Incomplete {
+            self.ask_again(completeness, source, &mut work, &mut hashers).await?;
         }
         self.flush_planned(&mut work).await?;
         self.flush_notes(&mut work).await?;
@@ -207,6 +246,7 @@ impl Collector<'_> {
             stored_schools,
             back: work.back,
             cursor,
+            tombstones: work.tombstones,
         })
     }
 
@@ -229,8 +269,12 @@ impl Collector<'_> {
             match record {
                 Record::Student(student) => self.student(*student, who, work, &mut hashers.1, &mut closer)?,
                 Record::Damaged(damaged) => self.damaged(&damaged, work, &mut hashers.0),
-                // Tombstones come with delta sources, which no connector offers yet; a snapshot has none.
-                Record::Gone { .. } => {}
+                Record::Gone { student_id, source_ids } => {
+                    if let Some(student_id) = &student_id {
+                        work.tombstones.insert(self.person(student_id, &mut hashers.0));
+                    }
+                    work.gone_ids.extend(source_ids.iter().map(|id| self.alias(id)));
+                }
             }
         }
         self.look_closer(closer, work).await?;
@@ -653,6 +697,76 @@ impl Collector<'_> {
         Ok(())
     }
 
+    /// A source's own id, within this run.
+    fn alias(&self, source_id: &Personal) -> Digest {
+        self.store.digest_key().digest(DigestKind::Identity, &[b"alias", source_id.reveal().as_bytes()])
+    }
+
+    /// Finds whom tombstones without a number are about. The ledger keeps a source's ids sealed, so its rows are opened one by
+    /// one: a second for half a million, and only on days on which somebody has left.
+    async fn find_gone(&self, work: &mut Work) -> Result<(), EngineError> {
+        if work.gone_ids.is_empty() {
+            return Ok(());
+        }
+        let people: Vec<Digest> =
+            work.people.unseen().filter(|row| row.state.has_patron()).map(|row| row.person).collect();
+        for some in people.chunks(PEOPLE) {
+            for link in self.store.links(self.partnership.id, some).await? {
+                if link.data.source_ids.iter().any(|id| work.gone_ids.contains(&self.alias(id))) {
+                    work.tombstones.insert(link.person);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the source about people whose grace is over, one by one, before anything is made of their absence (S29).
+    async fn ask_again(
+        &self,
+        completeness: Completeness,
+        source: &mut dyn RosterSource,
+        work: &mut Work,
+        hashers: &mut (DigestHasher, DigestHasher),
+    ) -> Result<(), EngineError> {
+        let grace = self.settings.grace;
+        let people: Vec<Digest> = work
+            .people
+            .unseen()
+            .filter(|row| row.state.is_live() && self.grace_passed(row, grace))
+            .map(|row| row.person)
+            .collect();
+        for some in people.chunks(PEOPLE) {
+            for link in self.store.links(self.partnership.id, some).await? {
+                // A mass of them is for the guards, not for a source that answers one question at a time.
+                if link.data.source_ids.is_empty() || work.asked >= MOST_ASKED {
+                    continue;
+                }
+                match source.fetch_one(&link.data.source_ids).await {
+                    FetchOne::NotPossible => return Ok(()),
+                    FetchOne::NotFound => {}
+                    FetchOne::Unknown => {
+                        work.unsure.insert(link.person);
+                    }
+                    FetchOne::Found(student) => {
+                        let message = "missing from the roster, and still there when the source was asked for the person";
+                        work.result.note("still_in_source", message, &Place::default());
+                        work.tombstones.remove(&link.person);
+                        if completeness == Completeness::Snapshot {
+                            work.result.note(
+                                "roster_not_whole",
+                                "the roster says it is whole, and is not",
+                                &Place::default(),
+                            );
+                        }
+                        self.page(vec![Record::Student(student)], work, hashers).await?;
+                    }
+                }
+                work.asked += 1;
+            }
+        }
+        Ok(())
+    }
+
     /// People of the ledger who are not in the roster: counted, and planned to lapse once their grace has passed.
     async fn absent(
         &self,
@@ -666,12 +780,18 @@ impl Collector<'_> {
         let grace = self.settings.grace;
         for row in absent {
             let school = stored.get(&row.school).cloned().unwrap_or_else(no_school);
-            // Who is not in a delta is not missing from anything.
-            if completeness != Completeness::Delta {
+            let left = completeness == Completeness::Delta && work.tombstones.contains(&row.person);
+            // Who is not in a delta is not missing from anything, nor is anybody while a source is not running.
+            if self.state == SourceState::Running && (completeness != Completeness::Delta || left) {
                 work.result.absent += 1;
                 school_facts(&mut work.schools, &school.0, || school.1.clone()).absent += 1;
             }
-            if completeness == Completeness::Snapshot && self.grace_passed(&row, grace) {
+            let missing = match completeness {
+                Completeness::Snapshot => true,
+                Completeness::Delta => left || row.missing_since.is_some(),
+                Completeness::Incomplete => false,
+            };
+            if missing && self.grace_passed(&row, grace) && !work.unsure.contains(&row.person) {
                 lapsing.push((row, school));
             } else {
                 work.result.count(&school.1, Fate::Unchanged);

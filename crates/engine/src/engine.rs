@@ -10,10 +10,9 @@ use rostercard_core::finding::Place;
 use rostercard_core::guard::{self, GuardAction, GuardName, PlanFacts, Verdict};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::ports::{
-    Completeness, ConnectorError, Cursor, PatronDirectory, RosterFacts, RosterSource, SourceState,
+    Completeness, ConnectorError, Cursor, PatronDirectory, Resume, RosterFacts, RosterSource,
 };
 use rostercard_core::spool::SpoolError;
-use rostercard_core::words::LinkState;
 use rostercard_store::rows::{
     ChangeCount, ChangeSelection, LinkIndex, Missing, NewRun, Partnership, PlanDecision, PlanHead, Run,
     RunId, RunResult,
@@ -364,6 +363,12 @@ impl Engine {
             return Ok(RunReport { partnership, run });
         }
         let mut result = run.result.clone();
+        // A write in doubt stands for a person for whom nothing was decided: a stream of changes would not name them again.
+        if !result.findings.contains_key("write_unsettled") {
+            let whole = result.stream.as_deref() == Some(Completeness::Snapshot.word());
+            let full_at = whole.then_some(run.started_at);
+            self.store.write_cursor(run.partnership, Some(&cursor), full_at).await?;
+        }
         let dropped = self.store.decisions(run.id).await?.iter().any(|decision| decision.what == "discard");
         if result.counts.pending > 0 && !dropped {
             let message = "the roster's file stays: for some of its people nothing could be done yet";
@@ -601,6 +606,7 @@ impl Engine {
     ) -> Result<(RosterFacts, Collected), EngineError> {
         self.world.progress.phase(Phase::Reading, None);
         let pauses = self.pauses().await?;
+        source.resume(self.resume_from(here));
         let facts = source.facts().await.map_err(EngineError::Source)?;
         let collector = Collector {
             store: &*self.store,
@@ -612,16 +618,34 @@ impl Engine {
             new_roster: is_new_roster(here, &facts),
             in_doubt,
             pauses: &pauses,
+            state: facts.state,
             progress: &*self.world.progress,
         };
         let mut collected = collector.collect(source).await?;
         for finding in &facts.findings {
             collected.result.note(finding.code, &finding.message, &finding.place);
         }
-        if facts.state == SourceState::Paused && collected.completeness == Completeness::Snapshot {
-            collected.completeness = Completeness::Incomplete;
-        }
+        collected.result.stream = Some(collected.completeness.word().to_owned());
         Ok((facts, collected))
+    }
+
+    /// Where the source goes on from, and whether everything has to be read.
+    fn resume_from(&self, here: &Here) -> Resume {
+        let partnership = &here.partnership;
+        let cursor = partnership.cursor.clone().map(Cursor);
+        let every = if self.settings.rules.change_by_the_day() { 1 } else { self.settings.full_every };
+        let due =
+            |full_at: Timestamp| here.now.duration_since(full_at).as_hours() >= i64::from(every) * 24 - 2;
+        let full = if cursor.is_none() {
+            None
+        } else if partnership.rules.is_some_and(|rules| rules != self.rules_digest()) {
+            Some("the card rules were changed".to_owned())
+        } else if partnership.full_at.is_none_or(due) {
+            Some(format!("it is read in full every {every} days"))
+        } else {
+            None
+        };
+        Resume { cursor, full }
     }
 
     fn rules_digest(&self) -> Digest {
@@ -698,7 +722,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let mut writes = collected.back.clone();
         let new_roster = is_new_roster(here, facts);
-        if collected.completeness == Completeness::Snapshot && new_roster && !verdict.whole {
+        if collected.completeness != Completeness::Incomplete && new_roster && !verdict.whole {
             let school = |row: &LinkIndex| {
                 collected.stored_schools.get(&row.school).map_or("", |(key, _)| key.as_str())
             };
@@ -706,7 +730,7 @@ impl Engine {
                 collected
                     .people
                     .unseen()
-                    .filter(|row| row.state.is_live() && row.state != LinkState::Lapsed)
+                    .filter(|row| row.state.is_live() && collected.is_missing(row))
                     .filter(|row| verdict.absence_counts(school(row)))
                     .map(|row| Missing {
                         link: row.link,

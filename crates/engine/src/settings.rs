@@ -82,6 +82,8 @@ pub struct PartnershipSettings {
     pub pins: PinSettings,
     /// How many days a plan may wait for approval.
     pub wait_days: u16,
+    /// After so many days a source that gives changes alone is read in full again. Daily where the rules depend on the day.
+    pub full_every: u16,
     /// What its ILS can bear.
     pub limits: IlsLimits,
 }

@@ -151,6 +151,7 @@ fn engine(folder: &Path, spec: &Spec) -> (Engine, PartnershipSettings) {
         timezone: TimeZone::UTC,
         pins: rostercard_engine::PinSettings::default(),
         wait_days: 7,
+        full_every: 7,
         limits: IlsLimits { connections: 64, settle_after: Duration::from_secs(60), rate: None },
     };
     let machine = Arc::new(Machine(Mutex::new(1)));

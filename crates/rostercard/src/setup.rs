@@ -252,6 +252,7 @@ impl Setup {
                 reissue_at_once: partnership.pins.reissue_at_once.into(),
             },
             wait_days: WAIT_DAYS,
+            full_every: partnership.full_every,
             limits: IlsLimits {
                 connections: ils.limits.connections.into(),
                 settle_after: ils.limits.settle_after,

@@ -202,6 +202,53 @@ pub struct Partnership {
     pub endpoint: Option<String>,
     /// The moment of the last roster that was taken whole.
     pub as_of: Option<Timestamp>,
+    /// The cursor of the last stream of which everything is done, or dropped by a person.
+    pub cursor: Option<String>,
+    /// When a roster was last read in full, and everything of it was done.
+    pub full_at: Option<Timestamp>,
+}
+
+/// A family that wants no card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptOut {
+    /// Whose, by the student number.
+    pub person: Digest,
+    /// Whose, by names and birth date, once the person was met in a roster.
+    pub identity: Option<Digest>,
+    /// Since when.
+    pub at: Timestamp,
+    /// Who noted it: a login, or the district.
+    pub who: String,
+    /// How it came: `command`, `file`, `roster`.
+    pub origin: String,
+}
+
+/// A person's answer to a review.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// About whom.
+    pub person: Digest,
+    /// The question's code ([`rostercard_core::reason::Review::code`]).
+    pub question: String,
+    /// The answer's word.
+    pub answer: String,
+    /// When.
+    pub at: Timestamp,
+    /// Who answered.
+    pub who: String,
+}
+
+/// A write of a run that is known to have happened, and what was there before it.
+#[derive(Debug)]
+pub struct Written {
+    /// Who.
+    pub person: Digest,
+    /// What.
+    pub kind: IntentKind,
+    /// Which fields were written.
+    pub fields: FieldSet,
+    /// What they held before, where that is still kept; only for changed fields.
+    pub before: Option<PatronValues>,
 }
 
 /// A school, as the ledger keeps it.
@@ -384,6 +431,9 @@ pub struct RunResult {
     pub failed: u64,
     /// Findings and reasons by code: how many, and one message with a place.
     pub findings: std::collections::BTreeMap<String, FindingCount>,
+    /// What the roster's stream was ([`rostercard_core::ports::Completeness`]); `None` where none was read.
+    #[serde(default)]
+    pub stream: Option<String>,
     /// Why the run failed, where it did.
     pub error: Option<String>,
     /// What to do about it.

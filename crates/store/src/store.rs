@@ -7,10 +7,10 @@ use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 
 use crate::rows::{
-    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell, LinkIndex,
-    LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId,
-    PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId,
-    RunResult, Settlement, StateCount, StoredSchool,
+    Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
+    LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, OptOut, Partnership,
+    PartnershipId, PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run,
+    RunId, RunResult, Settlement, StateCount, StoredSchool, Written,
 };
 
 /// What can go wrong with a store.
@@ -288,6 +288,60 @@ pub trait Store: Send + Sync {
 
     /// The batches, oldest first.
     async fn pin_batches(&self, partnership: PartnershipId) -> Result<Vec<PinBatch>, StoreError>;
+
+    /// Keeps where the source is to go on from, once everything of its stream is done or dropped by a person; with
+    /// `full_at`, everything was read.
+    async fn write_cursor(
+        &self,
+        partnership: PartnershipId,
+        cursor: Option<&str>,
+        full_at: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
+
+    /// Keeps opt-outs; how many were new. One that holds already keeps its day and learns the identity.
+    async fn opt_out(&self, partnership: PartnershipId, wishes: Vec<OptOut>) -> Result<u64, StoreError>;
+
+    /// Ends opt-outs; how many there were.
+    async fn opt_in(
+        &self,
+        partnership: PartnershipId,
+        people: &[Digest],
+        at: Timestamp,
+        who: &str,
+    ) -> Result<u64, StoreError>;
+
+    /// The opt-outs that hold, oldest first.
+    async fn opt_outs(&self, partnership: PartnershipId) -> Result<Vec<OptOut>, StoreError>;
+
+    /// Keeps answers to reviews, with what the ledger learns of them. All or none.
+    async fn write_answers(
+        &self,
+        partnership: PartnershipId,
+        answers: Vec<Answer>,
+        links: Vec<LinkWrite>,
+    ) -> Result<(), StoreError>;
+
+    /// Every answer, oldest first.
+    async fn answers(&self, partnership: PartnershipId) -> Result<Vec<Answer>, StoreError>;
+
+    /// Gives links to people under other keys: the same people with new student numbers. A new key that has a link without a
+    /// card loses that one; one with a card is [`StoreError::PatronTaken`], and nothing is changed. PINs and opt-outs go along.
+    async fn rekey(
+        &self,
+        partnership: PartnershipId,
+        people: Vec<(Digest, Digest)>,
+    ) -> Result<(), StoreError>;
+
+    /// The writes of a run that are known to have happened, oldest first.
+    async fn written(&self, run: RunId) -> Result<Vec<Written>, StoreError>;
+
+    /// Moves a partnership to another ILS, with the links as they are to be there. All or none.
+    async fn move_ils(
+        &self,
+        partnership: PartnershipId,
+        ils: &str,
+        links: Vec<LinkWrite>,
+    ) -> Result<(), StoreError>;
 
     /// How many PINs are kept.
     async fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError>;

@@ -21,6 +21,14 @@ use crate::suggest::listed;
 /// Counts below this are held back in reports.
 const SMALL_CELLS: u16 = 10;
 const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Days after which a source that gives changes alone is read in full again, unless said otherwise.
+const FULL_EVERY: u16 = 7;
+
+/// Whole days, at least one.
+fn days(span: Duration) -> u16 {
+    u16::try_from(span.as_secs() / DAY.as_secs()).unwrap_or(u16::MAX).max(1)
+}
 
 /// One partnership, read and checked.
 #[derive(Clone, Debug)]
@@ -37,6 +45,8 @@ pub struct Partnership {
     pub schedule: Option<Placed<String>>,
     /// How often a new roster comes, where that was said: a roster older than this, and half as much again, is late.
     pub expected_every: Option<Duration>,
+    /// A source that gives changes alone (OneRoster REST, Clever) is read in full again after so many days.
+    pub full_every: u16,
     /// Which connector reads the roster, such as `oneroster_csv`.
     pub source: String,
     /// The source connector's own table.
@@ -125,6 +135,7 @@ pub(crate) fn read(
     let ils = top.required("ils", &AName, "\"main\"");
     let schedule = top.optional("schedule", &Parsed(schedule));
     let expected_every = top.optional("expected_every", &Span(HOUR..=HOUR.saturating_mul(24 * 730)));
+    let full_every = top.optional("full_every", &Span(DAY..=DAY.saturating_mul(92)));
     let source = top
         .required_table(
             "source",
@@ -186,6 +197,7 @@ pub(crate) fn read(
         ils,
         schedule,
         expected_every: expected_every.map(|every| every.value),
+        full_every: full_every.map_or(FULL_EVERY, |every| days(every.value)),
         source,
         source_table,
         rules,

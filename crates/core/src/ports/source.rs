@@ -105,8 +105,10 @@ pub enum FetchOne {
     Found(Box<Student>),
     /// The source says for certain that the person is not in it.
     NotFound,
-    /// The source cannot tell, or cannot be asked.
+    /// The source could not tell this time: it is asked again before anything is made of the person's absence.
     Unknown,
+    /// The source cannot be asked about one person.
+    NotPossible,
 }
 
 /// A roster source: OneRoster, Clever, a district's own files.
@@ -126,9 +128,10 @@ pub trait RosterSource: Send {
     /// The next records, or the end.
     async fn next_page(&mut self) -> Result<RosterPage, ConnectorError>;
 
-    /// Asks for one person again. Sources that cannot be asked say [`FetchOne::Unknown`].
+    /// Asks for one person again, by any of the source's ids. Only asked after [`RosterPage::End`]. Sources that cannot be
+    /// asked say [`FetchOne::NotPossible`].
     async fn fetch_one(&mut self, _source_ids: &[Personal]) -> FetchOne {
-        FetchOne::Unknown
+        FetchOne::NotPossible
     }
 
     /// Lets go of what a stream was read from, once the plan that was made of it is settled: done, approved, or dropped by

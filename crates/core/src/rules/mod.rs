@@ -285,6 +285,20 @@ pub struct CardRules {
 }
 
 impl CardRules {
+    /// Whether what is decided about a student can change with the day while the roster says the same: by age, or by an
+    /// expiry that is renewed late. Then a source that gives changes alone is read in full every day (S17).
+    #[must_use]
+    pub fn change_by_the_day(&self) -> bool {
+        let late =
+            |rule: &ExpiryRule| matches!(rule, ExpiryRule::Span { renew_before, .. } if *renew_before < 14);
+        self.eligible.ages.is_some()
+            || late(&self.card.expires)
+            || self
+                .card_for
+                .iter()
+                .any(|one| one.selector.ages.is_some() || one.patch.expires.as_ref().is_some_and(late))
+    }
+
     /// A text that is the same for the same rules, for noticing that rules have changed (S38): to be digested, not shown.
     #[must_use]
     pub fn written(&self) -> String {

@@ -10,10 +10,10 @@ use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 use rostercard_store::rows::{
-    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell, LinkIndex,
-    LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId,
-    PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId,
-    RunResult, Settlement, StateCount, StoredSchool,
+    Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
+    LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, OptOut, Partnership,
+    PartnershipId, PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run,
+    RunId, RunResult, Settlement, StateCount, StoredSchool, Written,
 };
 use rostercard_store::{Store, StoreError};
 use tokio::sync::Notify;
@@ -134,5 +134,14 @@ passed_on! {
     fn confirm_pins(&self, partnership: PartnershipId, batch: Option<PinBatchId>, at: Timestamp, who: &str) -> Result<u64, StoreError>;
     fn forget_pins(&self, partnership: PartnershipId, before: Timestamp) -> Result<u64, StoreError>;
     fn pin_batches(&self, partnership: PartnershipId) -> Result<Vec<PinBatch>, StoreError>;
+    fn write_cursor(&self, partnership: PartnershipId, cursor: Option<&str>, full_at: Option<Timestamp>) -> Result<(), StoreError>;
+    fn opt_out(&self, partnership: PartnershipId, wishes: Vec<OptOut>) -> Result<u64, StoreError>;
+    fn opt_in(&self, partnership: PartnershipId, people: &[Digest], at: Timestamp, who: &str) -> Result<u64, StoreError>;
+    fn opt_outs(&self, partnership: PartnershipId) -> Result<Vec<OptOut>, StoreError>;
+    fn write_answers(&self, partnership: PartnershipId, answers: Vec<Answer>, links: Vec<LinkWrite>) -> Result<(), StoreError>;
+    fn answers(&self, partnership: PartnershipId) -> Result<Vec<Answer>, StoreError>;
+    fn rekey(&self, partnership: PartnershipId, people: Vec<(Digest, Digest)>) -> Result<(), StoreError>;
+    fn written(&self, run: RunId) -> Result<Vec<Written>, StoreError>;
+    fn move_ils(&self, partnership: PartnershipId, ils: &str, links: Vec<LinkWrite>) -> Result<(), StoreError>;
     fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError>;
 }

@@ -20,7 +20,8 @@ use rostercard_core::finding::{Finding, Place};
 use rostercard_core::grade::Grade;
 use rostercard_core::guard::Guards;
 use rostercard_core::ports::{
-    Completeness, ConnectorError, Cursor, Record, RosterFacts, RosterPage, RosterSource, SourceState,
+    Completeness, ConnectorError, Cursor, FetchOne, Record, Resume, RosterFacts, RosterPage, RosterSource,
+    SourceState,
 };
 use rostercard_core::privacy::{BirthDate, Personal};
 use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
@@ -155,6 +156,12 @@ pub(crate) struct ListSource {
     pub(crate) cursor: Option<Cursor>,
     /// What was let go of.
     pub(crate) released: Vec<Cursor>,
+    /// How the stream was asked for.
+    pub(crate) resumed: Option<Resume>,
+    /// Who is found when the source is asked for one person, by the source's id; `None` where it cannot be asked.
+    pub(crate) known: Option<BTreeMap<String, Kid>>,
+    /// How often it was asked for one person.
+    pub(crate) asked: usize,
 }
 
 impl ListSource {
@@ -169,12 +176,42 @@ impl ListSource {
             sent: 0,
             cursor: None,
             released: Vec::new(),
+            resumed: None,
+            known: None,
+            asked: 0,
         }
+    }
+
+    /// A stream of changes: these people, and these ids of people who have left.
+    pub(crate) fn delta(kids: &[Kid], gone: &[&str], cursor: &str) -> Self {
+        let mut source = Self::new(kids);
+        source.records.extend(
+            gone.iter().map(|id| Record::Gone {
+                student_id: None,
+                source_ids: vec![Personal::new(format!("u-{id}"))],
+            }),
+        );
+        source.completeness = Completeness::Delta;
+        source.cursor = Some(Cursor(cursor.into()));
+        source
     }
 }
 
 #[async_trait]
 impl RosterSource for ListSource {
+    fn resume(&mut self, from: Resume) {
+        self.resumed = Some(from);
+    }
+
+    async fn fetch_one(&mut self, source_ids: &[Personal]) -> FetchOne {
+        let Some(known) = &self.known else { return FetchOne::NotPossible };
+        self.asked += 1;
+        match source_ids.iter().find_map(|id| known.get(id.reveal())) {
+            Some(kid) => FetchOne::Found(Box::new(kid.student())),
+            None => FetchOne::NotFound,
+        }
+    }
+
     async fn facts(&mut self) -> Result<RosterFacts, ConnectorError> {
         Ok(RosterFacts {
             as_of: self.as_of,
@@ -287,6 +324,7 @@ impl Town {
             timezone: TimeZone::UTC,
             pins: rostercard_engine::PinSettings::default(),
             wait_days: 7,
+            full_every: 7,
             limits: IlsLimits { connections: 2, settle_after: SETTLE_AFTER, rate: None },
         };
         Self {

@@ -191,6 +191,7 @@ fn settings(spec: &Spec, connections: usize) -> PartnershipSettings {
         timezone: TimeZone::UTC,
         pins: rostercard_engine::PinSettings::default(),
         wait_days: 7,
+        full_every: 7,
         limits: IlsLimits { connections, settle_after: Duration::from_secs(60), rate: None },
     }
 }

@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a case stops at the first surprise")]
 
+pub mod decisions;
 pub mod journal;
 pub mod ledger;
 pub mod partnerships;
@@ -68,6 +69,11 @@ cases! { $
     runs::a_run_comes_back_as_it_was_written,
     runs::the_newest_runs_come_first,
     runs::decisions_are_kept_in_order,
+    decisions::an_opt_out_holds_until_it_is_ended,
+    decisions::answers_are_kept_with_what_the_ledger_learns,
+    decisions::links_go_along_with_new_keys,
+    decisions::a_cursor_stays_until_a_newer_one,
+    decisions::a_partnership_moves_with_its_links,
     pauses::a_pause_holds_until_its_end_or_until_it_is_resumed,
     pins::pins_are_kept_until_their_batch_is_confirmed,
     pins::a_new_pin_is_in_no_batch,

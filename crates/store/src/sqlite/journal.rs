@@ -20,7 +20,7 @@ use super::values::{count, digest, moment, nanoseconds};
 use super::{ledger, partnerships, pins, plans};
 use crate::rows::{
     ChangeId, Intent, IntentEnd, IntentId, IntentKind, NewIntent, NumberDraw, OpenIntent, PartnershipId,
-    RunId, Settlement,
+    RunId, Settlement, Written,
 };
 use crate::seal::{Place, pack, unpack};
 use crate::store::StoreError;
@@ -253,6 +253,32 @@ pub(super) fn open_intents(db: &Db<'_>, partnership: PartnershipId) -> Result<Ve
         });
     }
     Ok(intents)
+}
+
+/// The writes of a run that happened, oldest first.
+pub(super) fn written(db: &Db<'_>, run: RunId) -> Result<Vec<Written>, Fault> {
+    let mut statement = db.conn.prepare_cached(
+        "select change, person, kind, fields, before_values from intent where run = ?1 and ended = ?2 order by id",
+    )?;
+    let mut rows = statement.query([run.0, IntentEnd::Applied.code()])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let change = ChangeId(row.get(0)?);
+        let (person, kind) = (digest(row, 1)?, IntentKind::from_code(row.get(2)?)?);
+        let before = match row.get::<_, Option<Vec<u8>>>(4)? {
+            None => None,
+            Some(sealed) => {
+                let names = place_row(change, person, kind);
+                let place =
+                    Place { column: "intent.before_values", row: &names.each_ref().map(Vec::as_slice) };
+                let values = db.secrets.sealer.open(&place, &sealed)?;
+                let wrong = |_| damaged("values before a write that are none");
+                Some(spool::decode_values(&values).map_err(wrong)?)
+            }
+        };
+        all.push(Written { person, kind, fields: FieldSet::from_bits(row.get(3)?), before });
+    }
+    Ok(all)
 }
 
 const SEALED: &str = "intent.sealed";

@@ -178,6 +178,50 @@ fn patron_taken(error: rusqlite::Error) -> Fault {
     if fault.is_unique() { StoreError::PatronTaken.into() } else { fault }
 }
 
+/// Gives links to the same people under other keys. By way of a key that nobody has, so that two may swap theirs.
+pub(super) fn rekey(
+    db: &Db<'_>,
+    partnership: PartnershipId,
+    people: &[(Digest, Digest)],
+) -> Result<(), Fault> {
+    let between = |key: Digest| Digest(key.0.map(|byte| !byte));
+    people.iter().try_for_each(|(old, new)| rekey_one(db, partnership, *old, between(*new)))?;
+    people.iter().try_for_each(|(_, new)| rekey_one(db, partnership, between(*new), *new))
+}
+
+fn rekey_one(db: &Db<'_>, partnership: PartnershipId, old: Digest, new: Digest) -> Result<(), Fault> {
+    let found = links(db, partnership, &[old])?.pop();
+    let link = found.ok_or_else(|| not_found("link of this person"))?;
+    let (old_key, new_key) = (old.0.as_slice(), new.0.as_slice());
+    if let Some(other) = links(db, partnership, &[new])?.pop() {
+        if other.data.barcode.is_some() {
+            return Err(StoreError::PatronTaken.into());
+        }
+        for table in ["link", "link_detail", "pin"] {
+            let sql = format!("delete from {table} where partnership = ?1 and person = ?2");
+            db.conn.execute(&sql, params![partnership.0, new_key])?;
+        }
+    }
+    // What is sealed is bound to its row, so it is sealed anew.
+    let sealed = Identity::seal(db, partnership, &LinkWrite { person: new, data: link.data })?;
+    db.conn.execute(
+        "update link_detail set person = ?2, sealed = ?3 where id = ?1",
+        params![link.id.0, new_key, sealed],
+    )?;
+    let change = "update link set person = ?3 where partnership = ?1 and person = ?2";
+    db.conn.execute(change, params![partnership.0, old_key, new_key])?;
+    super::pins::rekey(db, partnership, old, new)?;
+    db.conn.execute(
+        "update or ignore optout set person = ?3 where partnership = ?1 and person = ?2 and ended_at is null",
+        params![partnership.0, old_key, new_key],
+    )?;
+    db.conn.execute(
+        "update answer set person = ?3 where partnership = ?1 and person = ?2",
+        params![partnership.0, old_key, new_key],
+    )?;
+    Ok(())
+}
+
 /// Notes who is missing, and who is there again.
 pub(super) fn write_missing(db: &Db<'_>, missing: &[Missing]) -> Result<(), Fault> {
     let mut statement = db.conn.prepare_cached(

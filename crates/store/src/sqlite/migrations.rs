@@ -20,6 +20,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 2, name: "cursor", sql: include_str!("migrations/0002_cursor.sql") },
     Migration { number: 3, name: "pause", sql: include_str!("migrations/0003_pause.sql") },
     Migration { number: 4, name: "pins", sql: include_str!("migrations/0004_pins.sql") },
+    Migration { number: 5, name: "people", sql: include_str!("migrations/0005_people.sql") },
 ];
 
 /// The newest schema that this program knows.

@@ -7,6 +7,7 @@
 
 mod codes;
 mod db;
+mod decisions;
 mod fault;
 mod file;
 mod journal;
@@ -36,10 +37,10 @@ use self::fault::{Fault, not_found};
 use self::read::Readers;
 use self::writer::{BeforeCommit, Writer};
 use crate::rows::{
-    Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell, LinkIndex,
-    LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership, PartnershipId,
-    PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run, RunId,
-    RunResult, Settlement, StateCount, StoredSchool,
+    Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
+    LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, OptOut, Partnership,
+    PartnershipId, PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run,
+    RunId, RunResult, Settlement, StateCount, StoredSchool, Written,
 };
 use crate::seal::{Entropy, StoreKey};
 use crate::store::{Store, StoreError};
@@ -377,6 +378,79 @@ impl Store for SqliteStore {
 
     async fn pin_batches(&self, partnership: PartnershipId) -> Result<Vec<PinBatch>, StoreError> {
         self.read(move |db| pins::batches(db, partnership)).await
+    }
+
+    async fn write_cursor(
+        &self,
+        partnership: PartnershipId,
+        cursor: Option<&str>,
+        full_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let cursor = cursor.map(str::to_owned);
+        self.write(move |db| partnerships::cursor(db, partnership, cursor.as_deref(), full_at)).await
+    }
+
+    async fn opt_out(&self, partnership: PartnershipId, wishes: Vec<OptOut>) -> Result<u64, StoreError> {
+        self.write(move |db| decisions::opt_out(db, partnership, &wishes)).await
+    }
+
+    async fn opt_in(
+        &self,
+        partnership: PartnershipId,
+        people: &[Digest],
+        at: Timestamp,
+        who: &str,
+    ) -> Result<u64, StoreError> {
+        let (people, who) = (people.to_vec(), who.to_owned());
+        self.write(move |db| decisions::opt_in(db, partnership, &people, at, &who)).await
+    }
+
+    async fn opt_outs(&self, partnership: PartnershipId) -> Result<Vec<OptOut>, StoreError> {
+        self.read(move |db| decisions::opt_outs(db, partnership)).await
+    }
+
+    async fn write_answers(
+        &self,
+        partnership: PartnershipId,
+        answers: Vec<Answer>,
+        links: Vec<LinkWrite>,
+    ) -> Result<(), StoreError> {
+        self.write(move |db| {
+            let ils = partnerships::ils(db, partnership)?;
+            decisions::answer(db, partnership, &answers)?;
+            links.iter().try_for_each(|link| ledger::write(db, partnership, &ils, link))
+        })
+        .await
+    }
+
+    async fn answers(&self, partnership: PartnershipId) -> Result<Vec<Answer>, StoreError> {
+        self.read(move |db| decisions::answers(db, partnership)).await
+    }
+
+    async fn rekey(
+        &self,
+        partnership: PartnershipId,
+        people: Vec<(Digest, Digest)>,
+    ) -> Result<(), StoreError> {
+        self.write(move |db| ledger::rekey(db, partnership, &people)).await
+    }
+
+    async fn written(&self, run: RunId) -> Result<Vec<Written>, StoreError> {
+        self.read(move |db| journal::written(db, run)).await
+    }
+
+    async fn move_ils(
+        &self,
+        partnership: PartnershipId,
+        ils: &str,
+        links: Vec<LinkWrite>,
+    ) -> Result<(), StoreError> {
+        let ils = ils.to_owned();
+        self.write(move |db| {
+            partnerships::set_ils(db, partnership, &ils)?;
+            links.iter().try_for_each(|link| ledger::write(db, partnership, &ils, link))
+        })
+        .await
     }
 
     async fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError> {

@@ -1,5 +1,6 @@
 //! Partnerships and their schools.
 
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::db::Db;
@@ -7,7 +8,7 @@ use super::fault::{Fault, not_found};
 use super::values::{nanoseconds, optional_digest, optional_moment};
 use crate::rows::{Partnership, PartnershipId, PlanHead, SchoolId, StoredSchool};
 
-const COLUMNS: &str = "id, permanent_id, ils, name, let_through, rules, endpoint, as_of";
+const COLUMNS: &str = "id, permanent_id, ils, name, let_through, rules, endpoint, as_of, cursor, full_at";
 
 /// The partnership with a permanent id. Its ILS stays the one it was made with: whoever asks compares.
 pub(super) fn find(db: &Db<'_>, permanent_id: &str) -> Result<Option<Partnership>, Fault> {
@@ -54,6 +55,8 @@ fn read(row: &Row<'_>) -> Result<Partnership, Fault> {
         rules: optional_digest(row, 5)?,
         endpoint: row.get(6)?,
         as_of: optional_moment(row, 7)?,
+        cursor: row.get(8)?,
+        full_at: optional_moment(row, 9)?,
     })
 }
 
@@ -90,6 +93,29 @@ pub(super) fn taken(
     if changed == 0 {
         return Err(not_found(format!("partnership {partnership}")));
     }
+    Ok(())
+}
+
+/// Keeps where the source goes on from.
+pub(super) fn cursor(
+    db: &Db<'_>,
+    partnership: PartnershipId,
+    cursor: Option<&str>,
+    full_at: Option<Timestamp>,
+) -> Result<(), Fault> {
+    let changed = db.conn.execute(
+        "update partnership set cursor = coalesce(?2, cursor), full_at = coalesce(?3, full_at) where id = ?1",
+        params![partnership.0, cursor, full_at.map(nanoseconds)],
+    )?;
+    if changed == 0 {
+        return Err(not_found(format!("partnership {partnership}")));
+    }
+    Ok(())
+}
+
+/// Names another ILS as the partnership's.
+pub(super) fn set_ils(db: &Db<'_>, partnership: PartnershipId, ils: &str) -> Result<(), Fault> {
+    db.conn.execute("update partnership set ils = ?2 where id = ?1", params![partnership.0, ils])?;
     Ok(())
 }
 

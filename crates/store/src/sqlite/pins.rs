@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rostercard_core::digest::Digest;
 use rostercard_core::privacy::Secret;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::db::Db;
 use super::fault::{Fault, damaged, not_found};
@@ -29,6 +29,22 @@ pub(super) fn keep(
             batch = null",
     )?;
     statement.execute(params![partnership.0, person.0.as_slice(), sealed, nanoseconds(at)])?;
+    Ok(())
+}
+
+/// Gives a PIN to the same person under another key. What is sealed is bound to its row, so it is sealed anew.
+pub(super) fn rekey(db: &Db<'_>, partnership: PartnershipId, old: Digest, new: Digest) -> Result<(), Fault> {
+    let mut find = db.conn.prepare_cached("select sealed from pin where partnership = ?1 and person = ?2")?;
+    let found: Option<Vec<u8>> =
+        find.query_row(params![partnership.0, old.0.as_slice()], |row| row.get(0)).optional()?;
+    let Some(sealed) = found else { return Ok(()) };
+    let bytes = partnership.0.to_le_bytes();
+    let opened = db.secrets.sealer.open(&Place { column: SEALED, row: &[&bytes, &old.0] }, &sealed)?;
+    let sealed = db.secrets.sealer.seal(&Place { column: SEALED, row: &[&bytes, &new.0] }, &opened)?;
+    db.conn.execute(
+        "update pin set person = ?3, sealed = ?4 where partnership = ?1 and person = ?2",
+        params![partnership.0, old.0.as_slice(), new.0.as_slice(), sealed],
+    )?;
     Ok(())
 }
 

@@ -1,0 +1,110 @@
+//! What people decided about people: opt-outs, and answers to reviews. Digests alone, and who and when.
+
+use jiff::Timestamp;
+use rostercard_core::digest::Digest;
+use rusqlite::params;
+
+use super::db::Db;
+use super::fault::Fault;
+use super::values::{digest, moment, nanoseconds, optional_digest};
+use crate::rows::{Answer, OptOut, PartnershipId};
+
+/// Keeps opt-outs; one that is there already keeps its day and its who, and learns the identity.
+pub(super) fn opt_out(db: &Db<'_>, partnership: PartnershipId, wishes: &[OptOut]) -> Result<u64, Fault> {
+    let mut learn = db.conn.prepare_cached(
+        "update optout set identity = coalesce(?3, identity) where partnership = ?1 and person = ?2 and ended_at is null",
+    )?;
+    let mut make = db.conn.prepare_cached(
+        "insert into optout (partnership, person, identity, at, who, origin) values (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    let mut new = 0;
+    for wish in wishes {
+        let (person, identity) = (wish.person.0.as_slice(), wish.identity.map(|identity| identity.0));
+        if learn.execute(params![partnership.0, person, identity])? == 0 {
+            make.execute(params![
+                partnership.0,
+                person,
+                identity,
+                nanoseconds(wish.at),
+                wish.who,
+                wish.origin
+            ])?;
+            new += 1;
+        }
+    }
+    Ok(new)
+}
+
+/// Ends opt-outs; how many there were.
+pub(super) fn opt_in(
+    db: &Db<'_>,
+    partnership: PartnershipId,
+    people: &[Digest],
+    at: Timestamp,
+    who: &str,
+) -> Result<u64, Fault> {
+    let mut end = db.conn.prepare_cached(
+        "update optout set ended_at = ?3, ended_by = ?4 where partnership = ?1 and person = ?2 and ended_at is null",
+    )?;
+    let mut ended = 0;
+    for person in people {
+        ended += end.execute(params![partnership.0, person.0.as_slice(), nanoseconds(at), who])? as u64;
+    }
+    Ok(ended)
+}
+
+/// The opt-outs that hold, oldest first.
+pub(super) fn opt_outs(db: &Db<'_>, partnership: PartnershipId) -> Result<Vec<OptOut>, Fault> {
+    let mut statement = db.conn.prepare_cached(
+        "select person, identity, at, who, origin from optout where partnership = ?1 and ended_at is null order by id",
+    )?;
+    let mut rows = statement.query([partnership.0])?;
+    let mut wishes = Vec::new();
+    while let Some(row) = rows.next()? {
+        wishes.push(OptOut {
+            person: digest(row, 0)?,
+            identity: optional_digest(row, 1)?,
+            at: moment(row.get(2)?)?,
+            who: row.get(3)?,
+            origin: row.get(4)?,
+        });
+    }
+    Ok(wishes)
+}
+
+/// Keeps answers.
+pub(super) fn answer(db: &Db<'_>, partnership: PartnershipId, answers: &[Answer]) -> Result<(), Fault> {
+    let mut make = db.conn.prepare_cached(
+        "insert into answer (partnership, person, question, answer, at, who) values (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for answer in answers {
+        make.execute(params![
+            partnership.0,
+            answer.person.0.as_slice(),
+            answer.question,
+            answer.answer,
+            nanoseconds(answer.at),
+            answer.who
+        ])?;
+    }
+    Ok(())
+}
+
+/// Every answer, oldest first.
+pub(super) fn answers(db: &Db<'_>, partnership: PartnershipId) -> Result<Vec<Answer>, Fault> {
+    let mut statement = db.conn.prepare_cached(
+        "select person, question, answer, at, who from answer where partnership = ?1 order by id",
+    )?;
+    let mut rows = statement.query([partnership.0])?;
+    let mut answers = Vec::new();
+    while let Some(row) = rows.next()? {
+        answers.push(Answer {
+            person: digest(row, 0)?,
+            question: row.get(1)?,
+            answer: row.get(2)?,
+            at: moment(row.get(3)?)?,
+            who: row.get(4)?,
+        });
+    }
+    Ok(answers)
+}
