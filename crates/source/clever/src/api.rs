@@ -81,9 +81,16 @@ impl Api {
                 Err(error) if !error.may_pass() => {
                     let too_long = matches!(
                         error,
-                        rostercard_web::WebError::Unknown { why: rostercard_web::Unknown::TooLong { .. }, .. }
+                        rostercard_web::WebError::Unknown {
+                            why: rostercard_web::Unknown::TooLong { .. },
+                            ..
+                        }
                     );
-                    return Err(if too_long { Trouble::TooLong } else { Trouble::Failed(trouble::web(&error)) });
+                    return Err(if too_long {
+                        Trouble::TooLong
+                    } else {
+                        Trouble::Failed(trouble::web(&error))
+                    });
                 }
                 Err(error) => trouble::web(&error),
                 Ok(answer) => {
@@ -94,21 +101,28 @@ impl Api {
                     match answer.status {
                         200..=299 => match read(&answer.body) {
                             Some(read) => return Ok(read),
-                            None => trouble::unwell(&self.origin(), "the answer is cut off, or none of Clever's"),
+                            None => {
+                                trouble::unwell(&self.origin(), "the answer is cut off, or none of Clever's")
+                            }
                         },
-                        401 if no_scope(&answer) => return Err(Trouble::Failed(trouble::no_scope(&self.origin()))),
+                        401 if no_scope(&answer) => {
+                            return Err(Trouble::Failed(trouble::no_scope(&self.origin())));
+                        }
                         401 if listed_again => return Err(Trouble::Disconnected),
                         401 => {
                             listed_again = true;
                             self.token = None;
                             continue;
                         }
-                        403 if no_scope(&answer) => return Err(Trouble::Failed(trouble::no_scope(&self.origin()))),
+                        403 if no_scope(&answer) => {
+                            return Err(Trouble::Failed(trouble::no_scope(&self.origin())));
+                        }
                         404 => return Err(Trouble::NotFound),
                         413 => return Err(Trouble::TooLong),
                         429 => {
                             too_many += 1;
-                            let otherwise = backoff(too_many, patience.first, patience.longest, &self.settings.district);
+                            let otherwise =
+                                backoff(too_many, patience.first, patience.longest, &self.settings.district);
                             let wait = window.too_many(answer.retry_after, otherwise, patience.longest);
                             if too_many > patience.too_many {
                                 return Err(Trouble::Failed(trouble::unwell(
@@ -170,7 +184,9 @@ impl Api {
             };
             let ours = list.data.iter().filter_map(|raw| shapes::record::<Token>(raw)).find(|token| {
                 let owner = token.owner.0.as_ref();
-                owner.is_some_and(|owner| owner.kind.get() == "district" && owner.id.get() == settings.district)
+                owner.is_some_and(|owner| {
+                    owner.kind.get() == "district" && owner.id.get() == settings.district
+                })
             });
             if let Some(token) = ours {
                 let scopes: Vec<&str> = token.scopes.0.iter().map(Text::get).collect();

@@ -23,16 +23,16 @@ pub(crate) fn read(text: &str, today: Date) -> Born {
         return Born::Unsaid;
     }
     match american(text).or_else(|| iso(text)) {
-        None => Born::Odd(
-            "birth_date_unclear",
-            "the birth date is none of month/day/year; it counts as unknown",
-        ),
+        None => {
+            Born::Odd("birth_date_unclear", "the birth date is none of month/day/year; it counts as unknown")
+        }
         Some(date) if date > today => {
             Born::Odd("birth_date_in_future", "the birth date is in the future; it counts as unknown")
         }
-        Some(date) if date.year() < today.year() - OLDEST => {
-            Born::Odd("birth_date_too_old", "the birth date is more than a lifetime ago; it counts as unknown")
-        }
+        Some(date) if date.year() < today.year() - OLDEST => Born::Odd(
+            "birth_date_too_old",
+            "the birth date is more than a lifetime ago; it counts as unknown",
+        ),
         Some(date) => Born::On(date),
     }
 }

@@ -1,7 +1,5 @@
 //! The cursor: the last event that was read, and when. It holds nothing about a person.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use rostercard_core::field::{Field, FieldRules};
 use rostercard_core::ports::Cursor;
@@ -12,8 +10,8 @@ use crate::settings::Settings;
 
 /// The form of the text; another one is not understood, and everything is read.
 const FORM: u32 = 1;
-/// Clever keeps events for 30 days; a cursor this old is not relied on.
-const STALE: Duration = Duration::from_secs(25 * 86_400);
+/// Clever keeps events for 30 days; a cursor this old, in seconds, is not relied on.
+const STALE: i64 = 25 * 86_400;
 
 /// Where the event feed was left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +22,6 @@ pub(crate) struct Mark {
     pub(crate) event: Option<String>,
     /// When the feed was last read, in seconds since 1970.
     pub(crate) read: i64,
-    /// When everything was last read.
-    pub(crate) full: i64,
     /// A digest of the schools as they were: rules may name them.
     pub(crate) schools: String,
     /// A digest of how users are read.
@@ -34,8 +30,7 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) fn new(event: Option<String>, now: Timestamp, schools: String, how: String) -> Self {
-        let now = now.as_second();
-        Self { form: FORM, event, read: now, full: now, schools, how }
+        Self { form: FORM, event, read: now.as_second(), schools, how }
     }
 
     /// As the engine keeps it.
@@ -52,25 +47,22 @@ impl Mark {
     pub(crate) fn worn(
         &self,
         now: Timestamp,
-        full_every: Duration,
         schools: &str,
         how: &str,
     ) -> Option<(&'static str, &'static str)> {
-        let age = |since: i64| Duration::from_secs(u64::try_from(now.as_second().saturating_sub(since)).unwrap_or(0));
-        if age(self.read) >= STALE {
+        if now.as_second().saturating_sub(self.read) >= STALE {
             let message = "the event feed was last read more than 25 days ago, and Clever keeps events for 30: everything was read";
             return Some(("events_expired", message));
         }
         if self.how != how {
-            return Some(("reading_changed", "users are read in another way than before: everything was read"));
+            return Some((
+                "reading_changed",
+                "users are read in another way than before: everything was read",
+            ));
         }
         if self.schools != schools {
             let message = "a school came, went, or has another code or name: everything was read";
             return Some(("schools_changed", message));
-        }
-        if age(self.full) >= full_every {
-            let message = "everything was read, as it is every few days (`full_every`): what the feed left out is found so";
-            return Some(("full_reconcile", message));
         }
         None
     }
@@ -106,10 +98,10 @@ mod tests {
 
     #[test]
     fn cl_62_a_cursor_wears_out() {
-        let week = Duration::from_secs(7 * 86_400);
-        let code = |mark: &Mark, days, schools, how| mark.worn(after(days), week, schools, how).map(|(code, _)| code);
+        let code =
+            |mark: &Mark, days, schools, how| mark.worn(after(days), schools, how).map(|(code, _)| code);
         assert_eq!(code(&mark(), 1, "s", "h"), None);
-        assert_eq!(code(&mark(), 7, "s", "h"), Some("full_reconcile"));
+        assert_eq!(code(&mark(), 24, "s", "h"), None);
         assert_eq!(code(&mark(), 1, "other", "h"), Some("schools_changed"));
         assert_eq!(code(&mark(), 1, "s", "other"), Some("reading_changed"));
         assert_eq!(code(&mark(), 25, "s", "h"), Some("events_expired"));

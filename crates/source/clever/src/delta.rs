@@ -88,7 +88,10 @@ impl Delta {
             }
         }
         if fold.damaged > 0 {
-            let message = format!("{} could not be read: everything was read", counted(fold.damaged, "event", "events"));
+            let message = format!(
+                "{} could not be read: everything was read",
+                counted(fold.damaged, "event", "events")
+            );
             return Ok(everything("events_unreadable", message));
         }
         if let Some(last) = pages.last() {
@@ -132,7 +135,8 @@ impl Delta {
     ) -> Option<Next> {
         let standing = desk.mapper.standing(user, row)?;
         let id_now = desk.mapper.student_id(&standing);
-        let renumbered = touched.numbers_before.iter().any(|before| !id_now.is_empty() && before.reveal() != id_now);
+        let renumbered =
+            touched.numbers_before.iter().any(|before| !id_now.is_empty() && before.reveal() != id_now);
         if renumbered {
             let message = "somebody's student id was changed: everything was read, so that the old one is not left behind";
             return Some(everything("student_id_changed", message));
@@ -146,7 +150,9 @@ impl Delta {
         told.lost(&lost);
         let record = if lost.iter().any(|share| share.decides()) {
             // The card stays as it is: absent is not empty.
-            let known = Personal::non_blank(id_now).or(touched.student_id).or_else(|| touched.numbers_before.into_iter().next());
+            let known = Personal::non_blank(id_now)
+                .or(touched.student_id)
+                .or_else(|| touched.numbers_before.into_iter().next());
             let fields: Vec<&str> = lost.iter().map(|share| share.field()).collect();
             let message = format!(
                 "what was there is no longer shared ({}): the card stays as it is; ask the district whether that was meant",
@@ -163,7 +169,11 @@ impl Delta {
                 Came::New => records.push(Record::Student(student)),
                 Came::Again | Came::Other => {
                     let message = "two users have one student id: the first of them counts";
-                    desk.mapper.tally.count("student_id_of_two_people", Place::line("changed users", row), message);
+                    desk.mapper.tally.count(
+                        "student_id_of_two_people",
+                        Place::line("changed users", row),
+                        message,
+                    );
                 }
             },
             Mapped::Damaged(damaged) => {
@@ -185,7 +195,8 @@ impl Delta {
             if touched.student_id.as_ref().is_some_and(|number| told.seen.has(number.reveal())) {
                 continue;
             }
-            records.push(Record::Gone { student_id: touched.student_id, source_ids: vec![Personal::new(id)] });
+            records
+                .push(Record::Gone { student_id: touched.student_id, source_ids: vec![Personal::new(id)] });
         }
     }
 }

@@ -71,7 +71,9 @@ impl Share {
             Self::School => !part.school.is_blank() || part.schools.0.iter().any(|school| !school.is_blank()),
             Self::StudentId => !lasting(part, id).is_empty(),
             Self::Email => !user.email.is_blank(),
-            Self::Location => part.location.0.as_ref().is_some_and(|at| !at.zip.is_blank() || !at.address.is_blank()),
+            Self::Location => {
+                part.location.0.as_ref().is_some_and(|at| !at.zip.is_blank() || !at.address.is_blank())
+            }
             Self::UserName => part.credentials.0.as_ref().is_some_and(|c| !c.district_username.is_blank()),
         }
     }
@@ -124,7 +126,11 @@ impl Fold {
         let (thing, what) = event.kind.get().split_once('.').unwrap_or_default();
         if !PEOPLE.contains(&thing) || NOBODY.contains(&thing) {
             // A kind without a dot is none at all.
-            if thing.is_empty() { self.damaged += 1 } else { self.skipped += 1 }
+            if thing.is_empty() {
+                self.damaged += 1
+            } else {
+                self.skipped += 1
+            }
             return;
         }
         if !matches!(what, "created" | "updated" | "deleted") {

@@ -50,7 +50,8 @@ pub(crate) enum Baseline {
 pub(crate) async fn baseline(api: &mut Api) -> Result<(Baseline, Option<Finding>), ConnectorError> {
     let what = "the newest event";
     let origin = api.origin();
-    let address = api.address("events?ending_before=last&limit=1").map_err(|trouble| trouble.error(&origin, what))?;
+    let address =
+        api.address("events?ending_before=last&limit=1").map_err(|trouble| trouble.error(&origin, what))?;
     let newest = |body: &[u8]| {
         let list = shapes::list(body).ok()?;
         let event = list.data.last().map(|raw| shapes::record::<Event<'_>>(raw));
@@ -129,7 +130,8 @@ impl Full {
         let place = || Place::line("users", self.row);
         let Some(user) = shapes::record::<User>(raw) else {
             self.somebody_unknown = true;
-            let message = "a user is no object, or names a field twice; nobody is withdrawn after this reading";
+            let message =
+                "a user is no object, or names a field twice; nobody is withdrawn after this reading";
             records.push(Record::Damaged(Box::new(rostercard_core::student::Damaged {
                 student_id: None,
                 school: None,

@@ -95,7 +95,8 @@ impl Mapper {
         all.sort_by(|a, b| a.source_id.cmp(&b.source_id));
         let mut hasher = blake3::Hasher::new();
         for school in all {
-            for text in [school.source_id.as_str(), school.code.as_deref().unwrap_or_default(), &school.name] {
+            for text in [school.source_id.as_str(), school.code.as_deref().unwrap_or_default(), &school.name]
+            {
                 hasher.update(&(text.len() as u64).to_le_bytes());
                 hasher.update(text.as_bytes());
             }
@@ -110,7 +111,11 @@ impl Mapper {
     /// The part of a user that may bring a card; `None` where there is none, which is counted.
     pub(crate) fn standing<'u>(&mut self, user: &'u User, row: u64) -> Option<Standing<'u>> {
         let Some(roles) = &user.roles.0 else {
-            self.tally.count("user_without_role", self.place(row, "roles"), "a user has no role and was left out");
+            self.tally.count(
+                "user_without_role",
+                self.place(row, "roles"),
+                "a user has no role and was left out",
+            );
             return None;
         };
         if let Some(part) = &roles.student.0 {
@@ -194,7 +199,11 @@ impl Mapper {
         let text = |field: Field, text: &Text| {
             rules.allows(field).then(|| Personal::non_blank(text.get())).flatten()
         };
-        let birth_date = if rules.allows(Field::BirthDate) { born::read(part.dob.get(), self.today) } else { Born::Unsaid };
+        let birth_date = if rules.allows(Field::BirthDate) {
+            born::read(part.dob.get(), self.today)
+        } else {
+            Born::Unsaid
+        };
         let birth_date = match birth_date {
             Born::Unsaid => None,
             Born::On(day) => Some(BirthDate::new(day)),
@@ -220,7 +229,11 @@ impl Mapper {
         let names = |name: &Lax<Name>| {
             let none = Name::default();
             let name = name.0.as_ref().unwrap_or(&none);
-            (text(Field::GivenName, &name.first), text(Field::MiddleName, &name.middle), text(Field::Surname, &name.last))
+            (
+                text(Field::GivenName, &name.first),
+                text(Field::MiddleName, &name.middle),
+                text(Field::Surname, &name.last),
+            )
         };
         let (given, middle, family) = names(&user.name);
         // 3.0 has no preferred names; what a server sends all the same is not of that version.
@@ -258,7 +271,12 @@ impl Mapper {
 
     /// Every school of a part, each once, and which is the person's own. A school that the list of schools does not have is kept
     /// by its id: it has no home, so that its students wait and nothing is guessed.
-    fn schools_of(&mut self, part: &Part, row: u64, findings: &mut Vec<Finding>) -> (Vec<Arc<School>>, Option<usize>) {
+    fn schools_of(
+        &mut self,
+        part: &Part,
+        row: u64,
+        findings: &mut Vec<Finding>,
+    ) -> (Vec<Arc<School>>, Option<usize>) {
         let own = part.school.get();
         let mut schools: Vec<Arc<School>> = Vec::new();
         for id in part.schools.0.iter().map(Text::get).chain([own]) {
@@ -277,7 +295,11 @@ impl Mapper {
         if primary.is_none() && schools.len() > 1 {
             let message =
                 "the person is in several schools and none is marked as the person's own; the first is taken";
-            findings.push(Finding::new("several_schools_none_primary", self.place(row, "roles.student.school"), message));
+            findings.push(Finding::new(
+                "several_schools_none_primary",
+                self.place(row, "roles.student.school"),
+                message,
+            ));
         }
         let primary = primary.or((!schools.is_empty()).then_some(0));
         (schools, primary)

@@ -55,7 +55,12 @@ struct Identity {
 
 impl Pages {
     /// From the beginning, or after a record.
-    pub(crate) fn new(path: impl Into<String>, what: &'static str, limit: u32, after: Option<String>) -> Self {
+    pub(crate) fn new(
+        path: impl Into<String>,
+        what: &'static str,
+        limit: u32,
+        after: Option<String>,
+    ) -> Self {
         Self { path: path.into(), what, limit, next: Next::Own, last: after, seen: HashSet::new() }
     }
 
@@ -109,7 +114,11 @@ impl Pages {
             return Err(Trouble::Failed(ConnectorError::new(
                 Fault::Network,
                 Retry::Later,
-                format!("{}: {} goes in a circle: a page leads to one that was read already", api.origin(), self.what),
+                format!(
+                    "{}: {} goes in a circle: a page leads to one that was read already",
+                    api.origin(),
+                    self.what
+                ),
                 "Report it to Clever with the time of this run; nothing was withdrawn",
             )));
         }

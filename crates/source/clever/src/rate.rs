@@ -41,7 +41,9 @@ impl Window {
     /// The wait before the next request, so that the limit is not reached: what is left of the window is shared among the last
     /// tenth of its requests.
     pub(crate) fn pace(self, longest: Duration) -> Duration {
-        let (Some(remaining), Some(rest)) = (self.remaining, self.rest(longest)) else { return Duration::ZERO };
+        let (Some(remaining), Some(rest)) = (self.remaining, self.rest(longest)) else {
+            return Duration::ZERO;
+        };
         let scarce = self.limit.map_or(remaining == 0, |limit| remaining.saturating_mul(10) < limit);
         if !scarce {
             return Duration::ZERO;
@@ -51,7 +53,12 @@ impl Window {
 
     /// The wait after too many requests: what the answer asks for, the end of the window, or `otherwise`; never less than that
     /// where the window is said to have ended already, and never longer than `longest`.
-    pub(crate) fn too_many(self, retry_after: Option<Duration>, otherwise: Duration, longest: Duration) -> Duration {
+    pub(crate) fn too_many(
+        self,
+        retry_after: Option<Duration>,
+        otherwise: Duration,
+        longest: Duration,
+    ) -> Duration {
         let asked = retry_after.or_else(|| self.rest(longest)).unwrap_or(otherwise);
         asked.max(otherwise).min(longest)
     }
@@ -80,12 +87,9 @@ mod tests {
     #[test]
     fn cl_20_to_22_too_many_requests() {
         let none = Window { now: 1000, ..Window::default() };
-        for (window, retry_after, seconds) in [
-            (window(0, 1030), None, 30),
-            (window(0, 1030), Some(7), 7),
-            (none, Some(7), 7),
-            (none, None, 1),
-        ] {
+        for (window, retry_after, seconds) in
+            [(window(0, 1030), None, 30), (window(0, 1030), Some(7), 7), (none, Some(7), 7), (none, None, 1)]
+        {
             let wait = window.too_many(retry_after.map(Duration::from_secs), SECOND, LONGEST);
             assert_eq!(wait.as_secs(), seconds, "{window:?} {retry_after:?}");
         }
@@ -120,7 +124,8 @@ mod tests {
 
     #[test]
     fn cl_30_waits_grow_within_bounds_and_differ() {
-        let waits: Vec<Duration> = (1..=40).map(|n| backoff(n, SECOND, LONGEST, "55108ad78349a40100000022")).collect();
+        let waits: Vec<Duration> =
+            (1..=40).map(|n| backoff(n, SECOND, LONGEST, "55108ad78349a40100000022")).collect();
         assert!(waits.windows(2).all(|w| w[0] <= w[1] || w[1] == LONGEST), "{waits:?}");
         assert!(waits[0] >= SECOND && waits[0] <= SECOND * 5 / 4);
         assert_eq!(waits[39], LONGEST);

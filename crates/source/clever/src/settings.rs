@@ -97,8 +97,6 @@ pub struct Settings {
     pub educators: bool,
     /// Whether changes are read from the event feed; if not, everything is read each time.
     pub events: bool,
-    /// After so many days everything is read, whatever the feed says: what a feed that was switched off left out is found then.
-    pub full_every: Duration,
     /// How many users are asked for at once, 1 to 10,000.
     pub page_size: u32,
     /// Where more people than this changed, everything is read instead of one by one.
@@ -114,7 +112,13 @@ pub struct Settings {
 impl Settings {
     /// Settings with the usual values for all but whose data it is.
     #[must_use]
-    pub fn new(district: &str, client_id: &str, client_secret: Secret, api: Endpoint, oauth: Endpoint) -> Self {
+    pub fn new(
+        district: &str,
+        client_id: &str,
+        client_secret: Secret,
+        api: Endpoint,
+        oauth: Endpoint,
+    ) -> Self {
         Self {
             district: district.to_owned(),
             client_id: client_id.to_owned(),
@@ -125,7 +129,6 @@ impl Settings {
             student_id: StudentIdFrom::default(),
             educators: false,
             events: true,
-            full_every: Duration::from_secs(7 * 86_400),
             page_size: 2_000,
             one_by_one: 1_000,
             deadline: Duration::from_secs(60),

@@ -129,17 +129,18 @@ impl Clever {
         }
         let Some(cursor) = &self.resume.cursor else { return (None, None) };
         let Some(mark) = Mark::parse(cursor) else {
-            return (None, told(("cursor_unknown", "where the event feed was left is not understood: everything was read")));
+            return (
+                None,
+                told((
+                    "cursor_unknown",
+                    "where the event feed was left is not understood: everything was read",
+                )),
+            );
         };
         if let Some(why) = &self.resume.full {
             return (None, Some(("full_reading", format!("everything was read: {why}"))));
         }
-        let worn = mark.worn(
-            self.now,
-            self.settings.full_every,
-            &mapper.schools_digest(),
-            &how(&self.settings, &self.rules),
-        );
+        let worn = mark.worn(self.now, &mapper.schools_digest(), &how(&self.settings, &self.rules));
         match worn {
             Some(why) => (None, told(why)),
             None => (Some(mark), None),
@@ -164,14 +165,18 @@ fn about_state(district: &District, now: Timestamp) -> Vec<Finding> {
     let place = || Place::file("districts").at("state");
     let dated = |text: &str| text.parse::<Timestamp>().ok().map(|at| at.strftime("%Y-%m-%d").to_string());
     let (state, known) = state_of(district.state.get());
-    let last = dated(district.last_sync.get()).map_or_else(String::new, |day| format!("; Clever last read its SIS on {day}"));
+    let last = dated(district.last_sync.get())
+        .map_or_else(String::new, |day| format!("; Clever last read its SIS on {day}"));
     let mut findings = Vec::new();
     match state {
         SourceState::Running | SourceState::Disconnected => {}
         SourceState::Paused => {
-            let since = dated(district.pause_start.get()).map_or_else(String::new, |day| format!(" since {day}"));
-            let until = dated(district.pause_end.get()).map_or_else(String::new, |day| format!(", until {day}"));
-            let message = format!("Clever has paused the district{since}{until}{last}: nobody is withdrawn meanwhile");
+            let since =
+                dated(district.pause_start.get()).map_or_else(String::new, |day| format!(" since {day}"));
+            let until =
+                dated(district.pause_end.get()).map_or_else(String::new, |day| format!(", until {day}"));
+            let message =
+                format!("Clever has paused the district{since}{until}{last}: nobody is withdrawn meanwhile");
             findings.push(Finding::new("district_paused", place(), message));
         }
         SourceState::Pending => {
@@ -181,11 +186,14 @@ fn about_state(district: &District, now: Timestamp) -> Vec<Finding> {
             findings.push(Finding::new("district_pending", place(), message));
         }
         SourceState::Error if known => {
-            let message = format!("Clever could not read the district's SIS{last}: nobody is withdrawn meanwhile");
+            let message =
+                format!("Clever could not read the district's SIS{last}: nobody is withdrawn meanwhile");
             findings.push(Finding::new("district_error", place(), message));
         }
         SourceState::Error => {
-            let message = format!("Clever says a state of the district that is not known here{last}: nobody is withdrawn meanwhile");
+            let message = format!(
+                "Clever says a state of the district that is not known here{last}: nobody is withdrawn meanwhile"
+            );
             findings.push(Finding::new("district_state_unknown", place(), message));
         }
     }
@@ -254,8 +262,10 @@ impl RosterSource for Clever {
                     delta::Next::Page(page) => page,
                     delta::Next::ReadEverything(why) => {
                         self.findings.push(why);
-                        self.state =
-                            State::Full(Box::new(Full::new(&self.settings, how(&self.settings, &self.rules))));
+                        self.state = State::Full(Box::new(Full::new(
+                            &self.settings,
+                            how(&self.settings, &self.rules),
+                        )));
                         continue;
                     }
                 },
@@ -264,7 +274,11 @@ impl RosterSource for Clever {
                     cursor: self.resume.cursor.clone(),
                     findings: Vec::new(),
                 },
-                _ => RosterPage::End { completeness: Completeness::Incomplete, cursor: None, findings: Vec::new() },
+                _ => RosterPage::End {
+                    completeness: Completeness::Incomplete,
+                    cursor: None,
+                    findings: Vec::new(),
+                },
             };
             return Ok(match page {
                 RosterPage::Records(records) => RosterPage::Records(records),
@@ -286,6 +300,7 @@ impl RosterSource for Clever {
     }
 
     async fn fetch_one(&mut self, source_ids: &[Personal]) -> FetchOne {
+        // A district that is not running says nothing about anybody's absence.
         if self.desk.is_none() && self.desk().await.is_err() {
             return FetchOne::Unknown;
         }
@@ -320,13 +335,17 @@ impl RosterSource for Clever {
         }
         let mut pages = Pages::new("users?role=student", "the list of users", 1, None);
         let mut students = 0;
-        let read = pages.next(&mut desk.api, |raw| students += u64::from(shapes::record::<User>(raw).is_some())).await;
+        let read = pages
+            .next(&mut desk.api, |raw| students += u64::from(shapes::record::<User>(raw).is_some()))
+            .await;
         read.map_err(|trouble| pages.error(&desk.api, trouble))?;
         if students == 0 {
             let message = "the district shares no student with the app";
             findings.push(Finding::new("no_students", Place::file("users"), message));
         }
-        if self.settings.events && let Some(finding) = crate::full::baseline(&mut desk.api).await?.1 {
+        if self.settings.events
+            && let Some(finding) = crate::full::baseline(&mut desk.api).await?.1
+        {
             findings.push(finding);
         }
         Ok(findings)

@@ -14,7 +14,6 @@ const IDS: [(&str, StudentIdFrom); 3] = [
     ("student_number", StudentIdFrom::StudentNumber),
     ("state_id", StudentIdFrom::StateId),
 ];
-const DAY: Duration = Duration::from_secs(86_400);
 
 /// Reads the table; `educators` says whether the partnership wants teachers and other school staff too. `None` where something
 /// is wrong; `table`'s problems then say what.
@@ -30,8 +29,6 @@ pub fn read(mut table: TableReader<'_>, educators: bool, secrets: &dyn SecretSto
     let version = table.or("version", &Word(&VERSIONS), Version::default()).value;
     let student_id = table.or("student_id", &Word(&IDS), StudentIdFrom::default()).value;
     let events = table.or("events", &Bool, true).value;
-    // A feed keeps a month: less than that, with room for a few failed nights.
-    let full_every = table.optional("full_every", &Span(DAY..=DAY * 25)).map(|span| span.value);
     let page_size = table.optional("page_size", &Integer(1..=10_000)).map(|size| size.value);
     let second = Duration::from_secs(1);
     let deadline = table.optional("deadline", &Span(second..=second * 600)).map(|span| span.value);
@@ -48,7 +45,6 @@ pub fn read(mut table: TableReader<'_>, educators: bool, secrets: &dyn SecretSto
     settings.student_id = student_id;
     settings.educators = educators;
     settings.events = events;
-    settings.full_every = full_every.unwrap_or(settings.full_every);
     settings.page_size = page_size.and_then(|size| u32::try_from(size).ok()).unwrap_or(settings.page_size);
     settings.deadline = deadline.unwrap_or(settings.deadline);
     settings.ca_file = ca_file.map(|path| PathBuf::from(path.value));
@@ -74,9 +70,10 @@ fn wrong_url(error: EndpointError) -> Wrong {
             "would send students' data readably over the network",
             "use https; allow_http = true permits http on a network where nobody else can listen",
         ),
-        EndpointError::UserInfo => {
-            Wrong::value("holds a user name or a password", "they have keys of their own: client_id, client_secret")
-        }
+        EndpointError::UserInfo => Wrong::value(
+            "holds a user name or a password",
+            "they have keys of their own: client_id, client_secret",
+        ),
         EndpointError::Scheme => Wrong::value("begins neither with https nor with http", example),
         _ => Wrong::value("is not a URL", example),
     }
@@ -95,8 +92,7 @@ mod tests {
         let document = Document::parse("oak.toml", text.as_bytes().to_vec(), &problems);
         let variables = BTreeMap::from([("CLEVER".to_owned(), "s3cret".to_owned())]);
         let secrets = MachineSecrets { variables, ..MachineSecrets::default() };
-        let settings =
-            TableReader::top(&document, &problems).and_then(|table| read(table, false, &secrets));
+        let settings = TableReader::top(&document, &problems).and_then(|table| read(table, false, &secrets));
         (settings, problems.render(Style::Plain))
     }
 
@@ -116,12 +112,12 @@ mod tests {
     fn everything_that_can_be_said() {
         let (settings, problems) = read_text(&format!(
             "{LEAST}api_url = \"http://127.0.0.1:1\"\noauth_url = \"http://sis.example.org\"\nallow_http = true\n\
-             version = \"3.0\"\nstudent_id = \"student_number\"\nevents = false\nfull_every = \"14d\"\npage_size = 10000\n\
+             version = \"3.0\"\nstudent_id = \"student_number\"\nevents = false\npage_size = 10000\n\
              deadline = \"20s\"\n"
         ));
         let settings = settings.expect(&problems);
         assert_eq!((settings.version, settings.student_id), (Version::V3_0, StudentIdFrom::StudentNumber));
-        assert_eq!((settings.events, settings.full_every, settings.page_size), (false, DAY * 14, 10_000));
+        assert_eq!((settings.events, settings.page_size), (false, 10_000));
         assert_eq!(settings.oauth.origin(), "http://sis.example.org");
         assert_eq!(settings.deadline, Duration::from_secs(20));
     }
@@ -130,10 +126,10 @@ mod tests {
     fn every_mistake_is_told() {
         let (settings, problems) = read_text(
             "district = \"../../x\"\nclient_secret = \"written in clear\"\napi_url = \"http://sis.example.org\"\nversion = \"2.1\"\n\
-             full_every = \"60d\"\nstudent = \"sis_id\"\n",
+             page_size = 20000\nstudent = \"sis_id\"\n",
         );
         assert!(settings.is_none());
-        for part in ["client_id", "is not an id of Clever's", "readably", "\"3.0\"", "25d", "student_id"] {
+        for part in ["client_id", "is not an id of Clever's", "readably", "\"3.0\"", "10000", "student_id"] {
             assert!(problems.contains(part), "{part} is not in\n{problems}");
         }
         assert!(!problems.contains("written in clear"), "{problems}");

@@ -52,7 +52,9 @@ pub(crate) fn disconnected(origin: &str) -> ConnectorError {
     ConnectorError::new(
         Fault::District,
         Retry::NotThisTarget,
-        format!("{origin}: Clever lists no token that opens this district: it has not authorised the app, or has disconnected it"),
+        format!(
+            "{origin}: Clever lists no token that opens this district: it has not authorised the app, or has disconnected it"
+        ),
         "Ask the district to authorise the app in Clever's dashboard, and check `district`; no card is ended meanwhile",
     )
 }

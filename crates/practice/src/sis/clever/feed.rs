@@ -77,7 +77,10 @@ impl Feed {
     }
 
     /// Events of these kinds of records (all where none is named), oldest first.
-    pub(super) fn of<'f>(&'f self, kinds: &'f [String]) -> impl DoubleEndedIterator<Item = &'f (String, Value)> {
+    pub(super) fn of<'f>(
+        &'f self,
+        kinds: &'f [String],
+    ) -> impl DoubleEndedIterator<Item = &'f (String, Value)> {
         self.events.iter().filter(move |(_, event)| {
             let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
             kinds.is_empty() || kinds.iter().any(|wanted| kind.split('.').next() == Some(wanted))

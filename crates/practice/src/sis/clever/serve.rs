@@ -44,7 +44,11 @@ impl Answer {
     }
 
     fn send(self) -> Response<Body> {
-        let kind = if self.text.as_ref().is_some_and(|text| text.starts_with('<')) { "text/html" } else { "application/json" };
+        let kind = if self.text.as_ref().is_some_and(|text| text.starts_with('<')) {
+            "text/html"
+        } else {
+            "application/json"
+        };
         let body = self.text.unwrap_or_else(|| self.body.to_string());
         let mut response = Response::builder().status(self.status).header("content-type", kind);
         for (name, value) in self.headers {
@@ -73,7 +77,8 @@ async fn tokens(State(clever): State<Clever>, uri: Uri, headers: HeaderMap, pair
             return Answer::no(401, "the app is not known");
         }
         let wanted = |name: &str| pairs.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
-        let mut all = vec![("55108ad78349a40100000001".to_owned(), "practice-of-another-district".to_owned())];
+        let mut all =
+            vec![("55108ad78349a40100000001".to_owned(), "practice-of-another-district".to_owned())];
         all.extend(desk.bearer().map(|token| (DISTRICT.to_owned(), token)));
         if let (Some(district), false) = (wanted("district"), desk.manners.all_tokens) {
             all.retain(|(owner, _)| owner == district);
@@ -238,7 +243,8 @@ async fn answer(clever: &Clever, uri: &Uri, make: impl FnOnce(&Desk) -> Answer) 
         let what = strike(&mut desk.faults, &target);
         let (left, rest) = desk.count();
         let now = desk.now();
-        let reset = now.as_second().saturating_add(i64::try_from(rest.as_secs_f64().ceil() as u64).unwrap_or(0));
+        let reset =
+            now.as_second().saturating_add(i64::try_from(rest.as_secs_f64().ceil() as u64).unwrap_or(0));
         let mut answer = match left {
             Some(_) => make(&desk),
             None => Answer::no(429, "too many requests"),
@@ -248,7 +254,10 @@ async fn answer(clever: &Clever, uri: &Uri, make: impl FnOnce(&Desk) -> Answer) 
         match &what {
             Some(What::Status(status)) => answer = Answer::no(*status, "ordered by the test"),
             Some(What::Html(status)) => {
-                answer = Answer { text: Some("<html><body>Oops</body></html>".to_owned()), ..Answer::no(*status, "") };
+                answer = Answer {
+                    text: Some("<html><body>Oops</body></html>".to_owned()),
+                    ..Answer::no(*status, "")
+                };
             }
             Some(What::TooMany { reset_in, retry_after }) => {
                 answer = Answer::no(429, "too many requests");
