@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rostercard_practice::ils::Patron;
-use rostercard_practice::sis::clever::{Book, CLIENT_ID, CLIENT_SECRET, Clever, DISTRICT, Manners};
+use rostercard_practice::sis::clever::{Book, CLIENT_ID, CLIENT_SECRET, Clever, DISTRICT};
 use rostercard_practice::sis::{Running, Sis};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -77,7 +77,13 @@ fn district(students: u32) -> Book {
     for n in 1..=students {
         let school = if n % 2 == 0 { "5f00000000000000000000a1" } else { "5f00000000000000000000a2" };
         let name = (format!("Given{n}"), format!("Family{n}"));
-        book.add_student(&user(n), &format!("{}", 4000 + n), (&name.0, &name.1), &format!("{}/{}/2015", 1 + n % 12, 1 + n % 28), school);
+        book.add_student(
+            &user(n),
+            &format!("{}", 4000 + n),
+            (&name.0, &name.1),
+            &format!("{}/{}/2015", 1 + n % 12, 1 + n % 28),
+            school,
+        );
     }
     book
 }
@@ -104,18 +110,26 @@ fn cl_49_the_demo_district_of_700_students() {
     let users: Vec<Value> = book.users.values().cloned().collect();
     let cloud = Cloud::start(book.clone());
     let ils = Practice::start();
-    let library = cloud.library(&ils, &homes, "{student_id:0>9}");
+    let library = cloud.library(&ils, &homes, "{student_id:0>10}");
     library.append("partnerships/oak.toml", "[fields]\nemail = \"fill\"");
     library.run(&["check", "--online"]).expect(0).says(&["roster of oak: reached"]);
-    cloud.clever.take_log();
+    cloud.asked();
+    ils.reset_counts();
 
     let plan = library.json(&["plan", "oak"], 0);
     assert_eq!((&plan["counts"]["students"], &plan["counts"]["create"]), (&json!(700), &json!(700)));
     adds_up(&plan);
     assert_eq!(ils.messages(), 0);
     let asked = cloud.asked();
-    assert!(asked[0].contains("/v3.1/events?ending_before=last&limit=1"), "the baseline comes first: {asked:?}");
-    assert_eq!(asked.iter().filter(|target| target.contains("/users?role=student&limit=300")).count(), 3, "{asked:?}");
+    assert!(
+        asked[0].contains("/v3.1/events?ending_before=last&limit=1"),
+        "the baseline comes first: {asked:?}"
+    );
+    assert_eq!(
+        asked.iter().filter(|target| target.contains("/users?") && target.contains("limit=300")).count(),
+        3,
+        "{asked:?}"
+    );
 
     let made = library.json(&["approve", &plan["run"].to_string()], 0);
     assert_eq!((&made["state"], &made["counts"]["create"]), (&json!("done"), &json!(700)));
@@ -124,12 +138,15 @@ fn cl_49_the_demo_district_of_700_students() {
     let (mut apostrophes, mut several, mut without_birth) = (0, 0, 0);
     for user in &users {
         let part = &user["roles"]["student"];
-        let number = format!("77{:0>9}", part["sis_id"].as_str().unwrap());
+        let number = format!("77{:0>10}", part["sis_id"].as_str().unwrap());
         let patron = &patrons[&number];
         assert_eq!(patron.surname, user["name"]["last"].as_str().unwrap().trim());
         assert_eq!(patron.given, user["name"]["first"].as_str().unwrap().trim());
         assert_eq!(patron.emails, [user["email"].as_str().unwrap()]);
-        assert_eq!(patron.home_branch.as_deref(), Some(branches[&part["school"].as_str().unwrap().to_owned()]));
+        assert_eq!(
+            patron.home_branch.as_deref(),
+            Some(branches[&part["school"].as_str().unwrap().to_owned()])
+        );
         let born: Option<Vec<u32>> =
             part["dob"].as_str().map(|dob| dob.split('/').map(|piece| piece.parse().unwrap()).collect());
         let born = born.map(|parts| format!("{:04}-{:02}-{:02}", parts[2], parts[0], parts[1]));
@@ -138,7 +155,10 @@ fn cl_49_the_demo_district_of_700_students() {
         several += u32::from(part["schools"].as_array().unwrap().len() > 1);
         without_birth += u32::from(born.is_none());
     }
-    assert!(apostrophes > 0 && several == 165 && without_birth == 1, "{apostrophes} {several} {without_birth}");
+    assert!(
+        apostrophes > 0 && several == 165 && without_birth == 1,
+        "{apostrophes} {several} {without_birth}"
+    );
 
     // The 51-character user name is whole.
     let revealed = library.run(&["--json", "source", "students", "oak", "--reveal"]).expect(0).stdout;
@@ -149,13 +169,314 @@ fn cl_49_the_demo_district_of_700_students() {
     assert_eq!(longest, Some(51));
 
     // S01: from now on only events are asked for, and nothing is written.
-    cloud.clever.take_log();
+    cloud.asked();
     ils.reset_counts();
     for _ in 0..2 {
         let again = library.json(&["sync", "oak"], 0);
-        assert_eq!((&again["state"], &again["writes"], &again["lookups"]), (&json!("done"), &json!(0), &json!(0)));
+        assert_eq!(
+            (&again["state"], &again["writes"], &again["lookups"]),
+            (&json!("done"), &json!(0), &json!(0))
+        );
         let asked = cloud.asked();
-        assert!(!asked.is_empty() && asked.iter().all(|target| target.starts_with("/v3.1/events?")), "{asked:?}");
+        assert!(
+            !asked.is_empty() && asked.iter().all(|target| target.starts_with("/v3.1/events?")),
+            "{asked:?}"
+        );
     }
     assert_eq!(ils.messages(), 0);
+}
+
+/// Another night: Clever has read the SIS again, and this is what was different.
+fn night(cloud: &Cloud, number: u32, change: impl FnOnce(&mut Book)) {
+    cloud.clever.edit(|book| {
+        let moment = format!("2026-11-24T06:{number:02}:00.000Z");
+        book.district.insert("last_sync".to_owned(), json!(moment));
+        change(book);
+    });
+}
+
+/// A library with cards for everybody of a small district.
+fn going(students: u32) -> (Cloud, Practice, Library) {
+    let cloud = Cloud::start(district(students));
+    let ils = Practice::start();
+    let library = cloud.library(&ils, HOMES, "{student_id:0>8}");
+    let made = library.first_load();
+    assert_eq!((&made["state"], &made["counts"]["create"]), (&json!("done"), &json!(students)));
+    cloud.asked();
+    ils.reset_counts();
+    (cloud, ils, library)
+}
+
+fn names(ils: &Practice) -> BTreeMap<String, String> {
+    ils.patrons().into_iter().map(|p| (p.barcode, format!("{} {}", p.given, p.surname))).collect()
+}
+
+#[test]
+fn cl_52_to_57_events_come_in_and_nobody_gets_a_second_card() {
+    let (cloud, ils, library) = going(60);
+    let users = |asked: &[String]| asked.iter().filter(|target| target.starts_with("/v3.1/users/")).count();
+
+    // Somebody new, somebody renamed, somebody moved.
+    night(&cloud, 1, |book| {
+        book.add_student(&user(99), "4999", ("New", "Comer"), "1/2/2016", "5f00000000000000000000a1");
+        book.user(&user(3), |user| user["name"]["last"] = json!("O'Hara"));
+        book.student(&user(4), "school", json!("5f00000000000000000000a2"));
+        book.student(&user(4), "schools", json!(["5f00000000000000000000a2"]));
+    });
+    let sync = library.json(&["sync", "oak"], 0);
+    adds_up(&sync);
+    assert_eq!((&sync["counts"]["create"], &sync["counts"]["update"]), (&json!(1), &json!(2)), "{sync}");
+    let asked = cloud.asked();
+    assert!(users(&asked) == 3 && !asked.iter().any(|target| target.contains("role=")), "{asked:?}");
+    let patrons = by_number(&ils);
+    assert_eq!(patrons["7700004003"].surname, "O'Hara");
+    assert_eq!(patrons["7700004004"].home_branch.as_deref(), Some("EAST"));
+    assert_eq!(patrons["7700004999"].given, "New");
+
+    // The same event once more, and events about other things: nothing.
+    cloud.clever.say_again();
+    cloud.clever.tell("sections.updated", json!({ "object": { "id": "5f0000000000000000000b01" } }));
+    ils.reset_counts();
+    let sync = library.json(&["sync", "oak"], 0);
+    assert_eq!((&sync["state"], &sync["writes"]), (&json!("done"), &json!(0)));
+    assert_eq!(ils.messages(), 0);
+
+    // Somebody leaves; the card lapses by not being renewed, and comes back as it was when the same person is there again.
+    night(&cloud, 2, |book| drop(book.users.remove(&user(5))));
+    library.json(&["sync", "oak"], 0);
+    night(&cloud, 3, |_| {});
+    library.json(&["sync", "oak"], 0);
+    let told = library.run(&["explain", "oak", "4005"]).expect(0);
+    assert!(told.stdout.contains("lapsed") || told.stdout.contains("missing"), "{}", told.both());
+    night(&cloud, 4, |book| {
+        book.add_student(&user(5), "4005", ("Given5", "Family5"), "6/6/2015", "5f00000000000000000000a2");
+    });
+    library.json(&["sync", "oak"], 0);
+    assert_eq!(ils.patrons().len(), 61);
+    assert_eq!(ils.counts().created, 0);
+
+    // CL-57: the same person under another id of Clever's is the same card.
+    night(&cloud, 5, |book| {
+        book.users.remove(&user(6));
+        book.add_student(&user(600), "4006", ("Given6", "Family6"), "7/7/2015", "5f00000000000000000000a1");
+    });
+    let sync = library.json(&["sync", "oak"], 0);
+    assert_eq!((&sync["state"], &sync["counts"]["create"]), (&json!("done"), &json!(0)));
+    night(&cloud, 6, |_| {});
+    library.json(&["sync", "oak"], 0);
+    assert_eq!(ils.patrons().len(), 61);
+    assert_eq!(ils.counts().created, 0);
+}
+
+#[test]
+fn s23_cl_58_a_district_that_unshares_a_field_blanks_nobody() {
+    let (cloud, ils, library) = going(60);
+    let before = names(&ils);
+    for (turn, (nested, pointer)) in [
+        (false, "/roles/student/dob"),
+        (true, "/name"),
+        (false, "/roles/student/grade"),
+        (true, "/roles/student/schools"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        cloud.clever.manners(|manners| manners.nested_previous = nested);
+        let turn = u32::try_from(turn).unwrap();
+        night(&cloud, 10 + turn, |book| book.unshare(pointer));
+        if pointer.ends_with("schools") {
+            night(&cloud, 20, |book| book.unshare("/roles/student/school"));
+        }
+        let sync = library.json(&["sync", "oak"], 2);
+        assert_eq!(
+            (&sync["writes"], &sync["counts"]["reject"]),
+            (&json!(0), &json!(60)),
+            "{pointer}: {sync}"
+        );
+        let shown = library.run(&["show", &sync["run"].to_string()]).expect(0);
+        assert!(shown.stdout.contains("fields_unshared_by_many"), "{}", shown.both());
+    }
+    assert_eq!(names(&ils), before);
+    assert!(ils.patrons().iter().all(|patron| patron.birth_date.is_some()));
+    assert_eq!(ils.counts().updated, 0);
+}
+
+#[test]
+fn cl_03_cl_73_nobody_is_withdrawn_from_a_district_that_is_not_running() {
+    let (cloud, ils, library) = going(40);
+    for (turn, state) in ["paused", "pending", "error", "something new"].into_iter().enumerate() {
+        // Everybody is gone from Clever, as far as it says.
+        let users = std::sync::Mutex::new(BTreeMap::new());
+        night(&cloud, 1 + 3 * u32::try_from(turn).unwrap(), |book| {
+            book.state(state);
+            std::mem::swap(&mut book.users, &mut users.lock().unwrap());
+        });
+        for _ in 0..2 {
+            let sync = library.json(&["sync", "oak"], 0);
+            assert_eq!(
+                (&sync["writes"], &sync["counts"]["lapse"]),
+                (&json!(0), &json!(0)),
+                "{state}: {sync}"
+            );
+            let shown = library.run(&["show", &sync["run"].to_string()]).expect(0);
+            assert!(shown.stdout.contains("nobody is withdrawn"), "{state}: {}", shown.both());
+        }
+        night(&cloud, 2 + 3 * u32::try_from(turn).unwrap(), |book| {
+            book.state("running");
+            std::mem::swap(&mut book.users, &mut users.lock().unwrap());
+        });
+        let sync = library.json(&["sync", "oak"], 0);
+        assert_eq!((&sync["writes"], &sync["counts"]["lapse"]), (&json!(0), &json!(0)), "{state}: {sync}");
+    }
+    cloud.clever.connected(false);
+    for _ in 0..3 {
+        let ran = library.run(&["sync", "oak"]).says(&["nobody is withdrawn"]);
+        assert!(matches!(ran.code, Some(0..=3)), "{}", ran.both());
+    }
+    assert_eq!(ils.messages_to_write(), 0);
+    // CL-04: another token, and all is as it was.
+    cloud.clever.connected(true);
+    let sync = library.json(&["sync", "oak"], 0);
+    assert_eq!((&sync["state"], &sync["writes"]), (&json!("done"), &json!(0)));
+}
+
+#[test]
+fn cl_70_cl_72_a_roster_that_collapses_ends_no_card() {
+    let (cloud, ils, library) = going(60);
+    // A third is deleted: over a tenth of the type, and over the floor for small districts.
+    night(&cloud, 1, |book| (1..=20).for_each(|n| drop(book.users.remove(&user(n)))));
+    library.run(&["sync", "oak"]);
+    night(&cloud, 2, |_| {});
+    let sync = library.json(&["sync", "oak"], 3);
+    assert_eq!((&sync["counts"]["lapse"], &sync["writes"]), (&json!(0), &json!(0)), "{sync}");
+    assert!(sync["waiting_for"].as_array().is_some_and(|all| !all.is_empty()), "{sync}");
+    assert_eq!(ils.messages_to_write(), 0);
+}
+
+#[test]
+fn cl_62_a_lost_feed_is_said_aloud_and_everything_is_read() {
+    let (cloud, ils, library) = going(30);
+    night(&cloud, 1, |book| book.user(&user(2), |user| user["name"]["middle"] = json!("Q")));
+    library.json(&["sync", "oak"], 0);
+    cloud.asked();
+    // Clever forgets events after 30 days, the one among them that was read last.
+    night(&cloud, 2, |book| book.user(&user(1), |user| user["name"]["first"] = json!("Zoë")));
+    cloud.clever.forget_events();
+    let sync = library.json(&["sync", "oak"], 0);
+    assert_eq!(sync["counts"]["update"], json!(1), "{sync}");
+    let asked = cloud.asked();
+    assert!(asked.iter().any(|target| target.contains("users?role=student")), "{asked:?}");
+    let shown = library.run(&["show", &sync["run"].to_string()]).expect(0);
+    assert!(shown.stdout.contains("everything was read"), "{}", shown.both());
+    assert!(by_number(&ils).values().any(|patron| patron.given == "Zoë"));
+}
+
+#[test]
+fn cl_06_cl_92_no_token_no_secret_and_nobody_is_in_the_log() {
+    let (cloud, _ils, library) = going(12);
+    night(&cloud, 1, |book| book.user(&user(1), |user| user["name"]["first"] = json!("Zoraida")));
+    let token = cloud.clever.token().unwrap();
+    for args in [["--log", "trace", "sync", "oak"], ["--log", "trace", "check", "--online"]] {
+        let ran = library.run(&args);
+        for canary in [token.as_str(), CLIENT_SECRET, "Zoraida", "Family1", "7700004001", "/2015", &user(1)] {
+            assert!(
+                !ran.stdout.contains(canary) && !ran.stderr.contains(canary),
+                "{canary} in {}",
+                ran.both()
+            );
+        }
+    }
+}
+
+/// Rounds of a library each, killed to bits; each by one of [`HANDS`].
+const ROUNDS: u64 = 3;
+const HANDS: u64 = 3;
+/// Kills in the first load and in each night.
+const KILLS: [u64; 2] = [5, 3];
+const NIGHTS: u32 = 5;
+
+/// A round's n-th delay: between nothing and what a run of this size takes.
+fn delay(seed: u64, n: u64) -> Duration {
+    let mixed = (seed * 31 + n).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+    Duration::from_millis(mixed % 450)
+}
+
+/// Runs until nothing is left to do.
+fn until_done(library: &Library) {
+    for _ in 0..15 {
+        let ran = library.run(&["--json", "sync", "oak"]);
+        if ran.code == Some(0) && ran.json()["counts"]["pending"] == 0 {
+            return;
+        }
+        assert!(matches!(ran.code, Some(0 | 1)), "{}", ran.both());
+    }
+    panic!("still not done");
+}
+
+fn killed_to_bits(seed: u64) -> u64 {
+    let mut book = district(30);
+    let cloud = Cloud::start(book.clone());
+    let ils = Practice::start_with(rostercard_practice::ils::Options {
+        latency: Duration::from_millis(15),
+        ..Default::default()
+    });
+    let library = cloud.library(&ils, HOMES, "{student_id:0>8}");
+    library.let_all_through();
+    library.hurry("1s", "2s");
+    let (mut killed, mut n) = (0, 0);
+    let mut kill = |times: u64| {
+        for _ in 0..times {
+            n += 1;
+            killed += u64::from(library.start(&["sync", "oak"]).kill_after(delay(seed, n)));
+        }
+    };
+    kill(KILLS[0]);
+    until_done(&library);
+    for turn in 1..=NIGHTS {
+        let change = |book: &mut Book| {
+            for k in 0..5 {
+                let number = turn * 5 + k;
+                book.user(&user(number), |user| user["name"]["first"] = json!(format!("Turn{turn}")));
+                let name = format!("New{turn}x{k}");
+                book.add_student(
+                    &user(1000 + number),
+                    &format!("{}", 7000 + number),
+                    (&name, "Comer"),
+                    "3/4/2016",
+                    "5f00000000000000000000a1",
+                );
+            }
+        };
+        change(&mut book);
+        night(&cloud, turn, change);
+        kill(KILLS[1]);
+        until_done(&library);
+    }
+    let wanted: Vec<String> = book
+        .users
+        .values()
+        .map(|user| {
+            format!("{} {}", user["name"]["first"].as_str().unwrap(), user["name"]["last"].as_str().unwrap())
+        })
+        .collect();
+    let mut held: Vec<String> = names(&ils).into_values().collect();
+    let mut sorted = wanted.clone();
+    sorted.sort_unstable();
+    held.sort_unstable();
+    assert_eq!(held, sorted, "round {seed}");
+    killed
+}
+
+#[test]
+fn cl_53_cl_99_killed_in_the_middle_no_event_is_lost_and_no_card_made_twice() {
+    let hands: Vec<_> = (0..HANDS)
+        .map(|hand| {
+            std::thread::spawn(move || {
+                (0..ROUNDS).map(|round| killed_to_bits(hand * ROUNDS + round)).sum::<u64>()
+            })
+        })
+        .collect();
+    let killed: u64 = hands.into_iter().map(|hand| hand.join().unwrap()).sum();
+    println!("killed at work {killed} times");
+    assert!(killed > 50, "only {killed} kills found the program at work");
 }

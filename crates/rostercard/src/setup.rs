@@ -62,8 +62,13 @@ impl Setup {
         for (name, partnership) in &loaded.partnerships {
             let Ok(partnership) = partnership else { continue };
             let educators = partnership.rules.eligible.roles.contains(&Role::Educator);
-            let source =
-                SourceSettings::read(&partnership.source, &partnership.source_table, educators, &secrets, problems);
+            let source = SourceSettings::read(
+                &partnership.source,
+                &partnership.source_table,
+                educators,
+                &secrets,
+                problems,
+            );
             let zone = loaded.main.as_ref().ok().map(|main| main.library.timezone.clone());
             let possible = possible(partnership, &ils, problems) & comes(partnership, zone, problems);
             match source {

@@ -66,9 +66,7 @@ impl SourceSettings {
             Self::OneRosterCsv(settings) => {
                 Box::new(OneRosterCsv::new((**settings).clone(), fields.clone(), today))
             }
-            Self::Clever(settings) => {
-                Box::new(Clever::new((**settings).clone(), fields.clone(), today, now))
-            }
+            Self::Clever(settings) => Box::new(Clever::new((**settings).clone(), fields.clone(), today, now)),
             Self::CsvDrop(settings) => {
                 Box::new(CsvDrop::new((**settings).clone(), fields.clone(), today, now))
             }
