@@ -235,7 +235,7 @@ fn cl_52_to_57_events_come_in_and_nobody_gets_a_second_card() {
 
     // The same event once more, and events about other things: nothing.
     cloud.clever.say_again();
-    cloud.clever.tell("sections.updated", json!({ "object": { "id": "5f0000000000000000000b01" } }));
+    cloud.clever.tell("sections.updated", &json!({ "object": { "id": "5f0000000000000000000b01" } }));
     ils.reset_counts();
     let sync = library.json(&["sync", "oak"], 0);
     assert_eq!((&sync["state"], &sync["writes"]), (&json!("done"), &json!(0)));

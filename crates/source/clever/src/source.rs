@@ -82,11 +82,7 @@ impl Clever {
     async fn desk(&mut self) -> Result<(&mut Desk, District), Trouble> {
         let mut api = Api::new(Arc::clone(&self.settings), self.now).map_err(Trouble::Failed)?;
         let address = api.address(&format!("districts/{}", self.settings.district))?;
-        let district = api.ask(&address, |body| shapes::single::<District>(body)).await;
-        let district = match district {
-            Err(Trouble::NotFound) => return Err(Trouble::Disconnected),
-            other => other?,
-        };
+        let district = api.ask(&address, |body| shapes::single::<District>(body)).await?;
         let mut mapper = Mapper::new(Arc::clone(&self.settings), Arc::clone(&self.rules), self.today);
         let mut pages = Pages::new("schools", "the list of schools", self.settings.page_size, None);
         let mut learn = |raw: &RawValue| {

@@ -212,7 +212,7 @@ fn student(user: &oneroster::User, birth: Option<&oneroster::Birth>) -> Value {
         "school": school, "schools": schools, "enrollments": [],
         "grade": grade(&user.grades), "dob": birth.map_or(json!(""), |birth| american(&birth.birth_date)),
         "gender": match birth.map(|birth| birth.sex.as_str()) { Some("male") => "M", Some("female") => "F", _ => "" },
-        "race": "Declined", "hispanic_ethnicity": "", "ell_status": "N", "frl_status": "Free", "iep_status": "Y",
+        "race": "Unknown", "hispanic_ethnicity": "", "ell_status": "N", "frl_status": "Free", "iep_status": "Y",
         "home_language": "English", "section_504_status": "N", "gifted_status": "", "graduation_year": "",
         "credentials": { "district_username": user.username },
         "location": { "address": extension("street"), "city": extension("city"), "state": extension("state"),

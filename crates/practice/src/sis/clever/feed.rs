@@ -25,7 +25,7 @@ impl Feed {
         if before.district != after.district {
             let (was, is) = (Value::Object(before.district.clone()), Value::Object(after.district.clone()));
             let previous = previous(&was, &is);
-            self.push("districts.updated", json!({ "object": is, "previous_attributes": previous }), now);
+            self.push("districts.updated", &json!({ "object": is, "previous_attributes": previous }), now);
         }
     }
 
@@ -38,21 +38,21 @@ impl Feed {
     ) {
         for (id, was) in before {
             match after.get(id) {
-                None => self.push(&format!("{thing}.deleted"), json!({ "object": was }), now),
+                None => self.push(&format!("{thing}.deleted"), &json!({ "object": was }), now),
                 Some(is) if is != was => {
                     let data = json!({ "object": is, "previous_attributes": previous(was, is) });
-                    self.push(&format!("{thing}.updated"), data, now);
+                    self.push(&format!("{thing}.updated"), &data, now);
                 }
                 Some(_) => {}
             }
         }
         for (_, is) in after.iter().filter(|(id, _)| !before.contains_key(*id)) {
-            self.push(&format!("{thing}.created"), json!({ "object": is }), now);
+            self.push(&format!("{thing}.created"), &json!({ "object": is }), now);
         }
     }
 
     /// Adds an event; `previous_attributes` stand in `data` until it is served.
-    pub(super) fn push(&mut self, kind: &str, data: Value, now: Timestamp) {
+    pub(super) fn push(&mut self, kind: &str, data: &Value, now: Timestamp) {
         self.given += 1;
         let id = format!("{:08x}{:016x}", now.as_second().clamp(0, i64::from(u32::MAX)), self.given);
         let created = now.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();

@@ -81,6 +81,8 @@ pub struct Fault {
 pub enum What {
     /// A status with Clever's own body for errors.
     Status(u16),
+    /// A status with a message of the test's.
+    Refusal(u16, String),
     /// A status with a page of HTML.
     Html(u16),
     /// 429 with these headers: the window's end in seconds from now, and `Retry-After`.

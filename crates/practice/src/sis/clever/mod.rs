@@ -138,7 +138,7 @@ impl Clever {
     }
 
     /// Puts events of the test's own making at the feed's end; ids are given.
-    pub fn tell(&self, kind: &str, data: Value) {
+    pub fn tell(&self, kind: &str, data: &Value) {
         let mut desk = self.desk();
         let now = desk.now();
         desk.feed.push(kind, data, now);

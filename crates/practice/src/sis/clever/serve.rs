@@ -253,6 +253,7 @@ async fn answer(clever: &Clever, uri: &Uri, make: impl FnOnce(&Desk) -> Answer) 
         let (mut limit, mut remaining, mut reset) = (desk.manners.limit, left.unwrap_or(0), Some(reset));
         match &what {
             Some(What::Status(status)) => answer = Answer::no(*status, "ordered by the test"),
+            Some(What::Refusal(status, message)) => answer = Answer::no(*status, message),
             Some(What::Html(status)) => {
                 answer = Answer {
                     text: Some("<html><body>Oops</body></html>".to_owned()),

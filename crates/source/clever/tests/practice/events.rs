@@ -83,13 +83,13 @@ async fn cl_53_54_the_same_events_again_say_the_same() {
 async fn cl_55_events_about_people_who_are_not_expected() {
     let (here, cursor) = start(3).await;
     // Created, though known; updated, though never created; deleted, though never there.
-    here.cloud.tell("users.created", json!({ "object": { "id": user(1) } }));
+    here.cloud.tell("users.created", &json!({ "object": { "id": user(1) } }));
     here.cloud
         .edit_silently(|book| book.add_student(&user(8), "4008", ("Quiet", "Comer"), "1/1/2016", SCHOOL));
-    here.cloud.tell("users.updated", json!({ "object": { "id": user(8) } }));
+    here.cloud.tell("users.updated", &json!({ "object": { "id": user(8) } }));
     here.cloud.tell(
         "users.deleted",
-        json!({ "object": { "id": user(77), "roles": { "student": { "sis_id": "4077" } } } }),
+        &json!({ "object": { "id": user(77), "roles": { "student": { "sis_id": "4077" } } } }),
     );
     let read = here.read_on(&cursor).await;
     assert_eq!(read.ids(), ["4001", "4008"]);
@@ -153,7 +153,7 @@ async fn cl_58_the_stripped_object_of_recorded_feeds() {
         .edit_silently(|book| book.user(&user(1), |user| user["roles"]["student"]["dob"] = json!(null)));
     here.cloud.tell(
         "students.updated",
-        json!({ "object": { "district": "x", "ell_status": "N", "id": user(1) },
+        &json!({ "object": { "district": "x", "ell_status": "N", "id": user(1) },
                 "previous_attributes": { "dob": "2/11/2015", "ell_status": "Y", "name": { "first": "Given1", "last": "Family1" } } }),
     );
     // The practice feed filters by kind; this one is asked for as it stands.

@@ -98,9 +98,13 @@ async fn cl_08_a_token_that_may_not_read_rosters_says_so() {
     let error = fails(&here).await;
     assert!(error.message.contains("read:sis") && error.hint.contains("Secure Sync"), "{error}");
     here.cloud.manners(|manners| manners.scopes.clear());
-    let refusal = r#"{"message":"Resource not in token's scopes"}"#.to_owned();
-    here.cloud.fault(Fault::always("/schools", What::Body(refusal)));
-    assert_eq!(fails(&here).await.retry, Retry::Later);
+    for status in [401, 403] {
+        here.cloud.mend();
+        let message = "Resource not in token's scopes".to_owned();
+        here.cloud.fault(Fault::always("/schools", What::Refusal(status, message)));
+        let error = fails(&here).await;
+        assert!(error.message.contains("read:sis") && error.retry == Retry::NotThisTarget, "{error}");
+    }
 }
 
 #[tokio::test]
