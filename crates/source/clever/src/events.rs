@@ -127,9 +127,9 @@ impl Fold {
         if !PEOPLE.contains(&thing) || NOBODY.contains(&thing) {
             // A kind without a dot is none at all.
             if thing.is_empty() {
-                self.damaged += 1
+                self.damaged += 1;
             } else {
-                self.skipped += 1
+                self.skipped += 1;
             }
             return;
         }

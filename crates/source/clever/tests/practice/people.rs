@@ -3,6 +3,7 @@
 use crate::support::{Here, OTHER_SCHOOL, Read, SCHOOL, district, now, read, source, today, user};
 use rostercard_core::field::FieldRules;
 use rostercard_core::ports::{Completeness, Resume};
+use rostercard_core::privacy::Personal;
 use rostercard_core::student::{GivenAddress, Student};
 use rostercard_core::words::Role;
 use rostercard_practice::sis::clever::{Book, DISTRICT};
@@ -78,7 +79,8 @@ async fn cl_43_who_is_what() {
 
 #[tokio::test]
 async fn cl_44_somebody_without_a_name_or_number_is_named_and_the_rest_goes_on() {
-    let cases: [(&str, fn(&mut Value)); 5] = [
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 5] = [
         ("missing_name", |user| user["name"] = json!({ "first": null, "last": "" })),
         ("missing_name", |user| user["name"] = Value::Null),
         ("missing_name", |user| user["name"] = json!("Ann Doe")),
@@ -164,7 +166,7 @@ async fn cl_48_49_preferred_names_are_of_3_1() {
         settings.version = version;
         let read = read(source(settings), Resume::default()).await.unwrap();
         let found = first(&read).preferred.as_ref().and_then(|name| name.given.as_ref());
-        assert_eq!(found.map(|name| name.reveal()), preferred);
+        assert_eq!(found.map(Personal::reveal), preferred);
         assert!(here.asked().iter().any(|target| target.starts_with(&format!("/{}/users", version.path()))));
     }
 }
