@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use rostercard_config::{
     Code, Disk, Ils, Loaded, Main, Name, OnLeaving, Partnership, Problem, Problems, Style, load,
 };
+use rostercard_core::field::Field;
 use rostercard_core::ports::{PatronDirectory, RosterSource};
 use rostercard_core::privacy::Secret;
 use rostercard_core::rules::number::{NumberRange, NumberRule};
@@ -62,13 +63,9 @@ impl Setup {
         for (name, partnership) in &loaded.partnerships {
             let Ok(partnership) = partnership else { continue };
             let educators = partnership.rules.eligible.roles.contains(&Role::Educator);
-            let source = SourceSettings::read(
-                &partnership.source,
-                &partnership.source_table,
-                educators,
-                &secrets,
-                problems,
-            );
+            let wanted = (educators, partnership.rules.fields.allows(Field::BirthDate));
+            let (name_of_source, table) = (&partnership.source, &partnership.source_table);
+            let source = SourceSettings::read(name_of_source, table, wanted, &secrets, problems);
             let zone = loaded.main.as_ref().ok().map(|main| main.library.timezone.clone());
             let possible = possible(partnership, &ils, problems) & comes(partnership, zone, problems);
             match source {

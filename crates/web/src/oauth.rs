@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use oauth2::basic::{BasicClient, BasicRequestTokenError};
 use oauth2::{
     AuthType, ClientId, ClientSecret, HttpRequest, HttpResponse, RequestTokenError, Scope, TokenResponse,
@@ -35,6 +37,9 @@ pub enum ClientAuth {
     /// HTTP Basic (RFC 6749, 2.3.1). What servers must understand.
     #[default]
     Basic,
+    /// HTTP Basic with id and secret as they are, not form-encoded first: what many servers understand instead. It differs
+    /// only where one of them has more than letters and digits.
+    BasicRaw,
     /// `client_id` and `client_secret` in the body.
     Post,
 }
@@ -153,6 +158,7 @@ struct Held {
 struct State {
     held: Option<Held>,
     fetched: u64,
+    granted: Option<Vec<String>>,
 }
 
 /// Fetches tokens, and keeps the last.
@@ -190,8 +196,9 @@ impl OAuth {
         }
         state.held = None;
         let asked = Instant::now();
-        let (token, lives) = self.fetch().await?;
+        let (token, lives, granted) = self.fetch().await?;
         state.fetched += 1;
+        state.granted = granted;
         let bearer = Bearer { token, number: state.fetched };
         // Of a short life, four fifths are used.
         let used = lives.saturating_sub(EARLY).max(lives.mul_f32(0.8).min(EARLY * 4));
@@ -209,7 +216,12 @@ impl OAuth {
         }
     }
 
-    async fn fetch(&self) -> Result<(SecretString, Duration), OAuthError> {
+    /// The scopes that came with the last token, where the server said them.
+    pub async fn granted(&self) -> Option<Vec<String>> {
+        self.state.lock().await.granted.clone()
+    }
+
+    async fn fetch(&self) -> Result<(SecretString, Duration, Option<Vec<String>>), OAuthError> {
         let settings = &self.settings;
         let origin = settings.token_url.origin();
         let no_token = |status| OAuthError::NoToken { origin: origin.clone(), status };
@@ -218,10 +230,14 @@ impl OAuth {
             .set_client_secret(ClientSecret::new(settings.client_secret.expose_secret().to_owned()))
             .set_token_uri(url)
             .set_auth_type(match settings.auth {
-                ClientAuth::Basic => AuthType::BasicAuth,
+                ClientAuth::Basic | ClientAuth::BasicRaw => AuthType::BasicAuth,
                 ClientAuth::Post => AuthType::RequestBody,
             });
-        let wire = Wire { client: Arc::clone(&self.client), endpoint: settings.token_url.clone() };
+        let raw = (settings.auth == ClientAuth::BasicRaw).then(|| {
+            let pair = format!("{}:{}", settings.client_id, settings.client_secret.expose_secret());
+            SecretString::from(format!("Basic {}", STANDARD.encode(pair)))
+        });
+        let wire = Wire { client: Arc::clone(&self.client), endpoint: settings.token_url.clone(), raw };
         let status = Arc::new(std::sync::atomic::AtomicU16::new(0));
         let seen = Arc::clone(&status);
         let send = move |request: HttpRequest| {
@@ -241,7 +257,8 @@ impl OAuth {
                     return Err(OAuthError::OtherKind { origin });
                 }
                 let lives = token.expires_in().unwrap_or(UNSAID);
-                Ok((SecretString::from(token.access_token().secret().clone()), lives))
+                let granted = token.scopes().map(|all| all.iter().map(|scope| scope.to_string()).collect());
+                Ok((SecretString::from(token.access_token().secret().clone()), lives, granted))
             }
             Err(error) => Err(refused(error, origin.clone(), status).unwrap_or_else(|| no_token(status))),
         }
@@ -271,6 +288,8 @@ fn refused(error: BasicRequestTokenError<WireError>, origin: String, status: u16
 struct Wire {
     client: Arc<Client>,
     endpoint: Endpoint,
+    /// The header of [`ClientAuth::BasicRaw`].
+    raw: Option<SecretString>,
 }
 
 /// An error on the way, for the `oauth2` crate.
@@ -287,8 +306,11 @@ impl Wire {
                 call = call.header(name.as_str(), value);
             }
         }
+        if let Some(raw) = &self.raw {
+            call = call.header("authorization", raw.expose_secret());
+        }
         let answer = self.client.send(call).await.map_err(WireError)?;
-        let mut response = HttpResponse::new(answer.body);
+        let mut response = HttpResponse::new(lenient(answer.body));
         // A status outside HTTP's own is a server that is none.
         *response.status_mut() =
             http::StatusCode::from_u16(answer.status).unwrap_or(http::StatusCode::BAD_GATEWAY);
@@ -298,4 +320,22 @@ impl Wire {
             .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         Ok(response)
     }
+}
+
+/// The answer as RFC 6749, 5.1 has it, where a server writes `expires_in` as a text or leaves the kind of its token out.
+fn lenient(body: Vec<u8>) -> Vec<u8> {
+    use serde_json::Value;
+    let Ok(Value::Object(mut answer)) = serde_json::from_slice(&body) else { return body };
+    if !answer.contains_key("access_token") {
+        return body;
+    }
+    answer.entry("token_type").or_insert_with(|| Value::from("bearer"));
+    match answer.get("expires_in") {
+        None | Some(Value::Number(_)) => {}
+        Some(other) => match other.as_str().and_then(|text| text.trim().parse::<u64>().ok()) {
+            Some(seconds) => drop(answer.insert("expires_in".to_owned(), seconds.into())),
+            None => drop(answer.remove("expires_in")),
+        },
+    }
+    serde_json::to_vec(&answer).unwrap_or(body)
 }

@@ -1,4 +1,5 @@
-//! OneRoster 1.1 and 1.2 as CSV: the manifest, the headers, and the rows, as a stream.
+//! OneRoster 1.1 and 1.2: as CSV, the manifest, the headers, and the rows, as a stream; over REST, what stands in
+//! [`rest`].
 //!
 //! [`Manifest::read`] says what a package declares; [`Table::open`] reads a file's header and then its rows, one at a
 //! time, borrowed, without an allocation a row. What is odd is a [`Finding`] with a stable code and a place, never a
@@ -13,6 +14,7 @@ mod header;
 mod manifest;
 mod quoting;
 mod records;
+pub mod rest;
 mod scalars;
 mod table;
 mod user_ids;

@@ -13,15 +13,17 @@ use rostercard_core::rules::Existing;
 use rostercard_ils_ncip::{NcipDirectory, NcipSettings};
 use rostercard_source_clever::Clever;
 use rostercard_source_csvdrop::CsvDrop;
-use rostercard_source_oneroster::OneRosterCsv;
+use rostercard_source_oneroster::{OneRosterCsv, OneRosterRest};
 
 /// Every connector's name.
 pub(crate) const CONNECTORS: Connectors<'static> =
-    Connectors { sources: &["clever", "csvdrop", "oneroster_csv"], ils: &["ncip"] };
+    Connectors { sources: &["clever", "csvdrop", "oneroster", "oneroster_csv"], ils: &["ncip"] };
 
 /// A roster source, as configured.
 #[derive(Debug, Clone)]
 pub(crate) enum SourceSettings {
+    /// `[source.oneroster]`
+    OneRosterRest(Box<rostercard_source_oneroster::RestSettings>),
     /// `[source.oneroster_csv]`
     OneRosterCsv(Box<rostercard_source_oneroster::Settings>),
     /// `[source.clever]`
@@ -31,15 +33,21 @@ pub(crate) enum SourceSettings {
 }
 
 impl SourceSettings {
-    /// Reads a source's table; what is wrong with it goes into `problems`.
+    /// Reads a source's table; what is wrong with it goes into `problems`. The pair says whether educators are wanted, and
+    /// whether birth dates may be read.
     pub(crate) fn read(
         name: &str,
         table: &OpaqueTable,
-        educators: bool,
+        (educators, birth_dates): (bool, bool),
         secrets: &dyn SecretStore,
         problems: &Problems,
     ) -> Option<Self> {
         match name {
+            "oneroster" => {
+                let wanted = (educators, birth_dates);
+                rostercard_source_oneroster::rest::table::read(table.reader(problems), wanted, secrets)
+                    .map(|settings| Self::OneRosterRest(Box::new(settings)))
+            }
             "oneroster_csv" => rostercard_source_oneroster::table::read(table.reader(problems), educators)
                 .map(|settings| Self::OneRosterCsv(Box::new(settings))),
             "clever" => rostercard_source_clever::table::read(table.reader(problems), educators, secrets)
@@ -56,13 +64,16 @@ impl SourceSettings {
             Self::CsvDrop(settings) => {
                 Box::new(CsvDrop::new((**settings).clone(), fields.clone(), today, now).with_used_files())
             }
-            Self::Clever(_) | Self::OneRosterCsv(_) => self.open(fields, today, now),
+            Self::Clever(_) | Self::OneRosterCsv(_) | Self::OneRosterRest(_) => self.open(fields, today, now),
         }
     }
 
     /// The source, ready to be read once. What `fields` do not allow is never read.
     pub(crate) fn open(&self, fields: &FieldRules, today: Date, now: Timestamp) -> Box<dyn RosterSource> {
         match self {
+            Self::OneRosterRest(settings) => {
+                Box::new(OneRosterRest::new((**settings).clone(), fields.clone(), today, now))
+            }
             Self::OneRosterCsv(settings) => {
                 Box::new(OneRosterCsv::new((**settings).clone(), fields.clone(), today))
             }

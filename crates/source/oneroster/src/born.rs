@@ -35,7 +35,7 @@ pub(crate) enum BirthDay {
 }
 
 impl Born {
-    fn new(cell: DateCell, line: u64, today: Date) -> Self {
+    pub(crate) fn new(cell: DateCell, line: u64, today: Date) -> Self {
         let day = match cell {
             DateCell::Blank => BLANK,
             DateCell::Invalid => INVALID,

@@ -32,6 +32,13 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Something that is another for another set of keys, when all of it are put together by exclusive or.
+    pub(crate) fn bits(self) -> u128 {
+        (u128::from(self.0[0]) << 64) | u128::from(self.0[1])
+    }
+}
+
 /// Values by key. Values of one key stay in the order they came in.
 #[derive(Debug, Default)]
 pub(crate) struct Index<T> {

@@ -13,6 +13,7 @@ mod map;
 mod open;
 mod read;
 mod repeated;
+pub mod rest;
 mod roles;
 mod schools;
 pub mod settings;
@@ -20,6 +21,7 @@ pub mod table;
 mod tally;
 
 pub use csv::OneRosterCsv;
+pub use rest::{OneRosterRest, RestSettings};
 pub use rostercard_intake::Limits;
 pub use rostercard_oneroster::Version;
 pub use settings::{ExtraColumns, Settings, StudentIdFrom};

@@ -10,13 +10,15 @@ use rostercard_core::grade::Grade;
 use rostercard_core::privacy::{BirthDate, Personal};
 use rostercard_core::student::{Address, Consent, Damaged, GivenAddress, PreferredName, Student};
 use rostercard_core::words::Role;
-use rostercard_oneroster::{Code, Columns, DamagedRow, Extra, Layout, Row, Status, Users, boolean, user_ids};
+use rostercard_oneroster::{
+    Code, Columns, DamagedRow, Extra, Layout, Row, Status, Users, boolean, date, user_ids,
+};
 
 use crate::born::{BirthDay, Born, birth_day};
 use crate::index::{Index, Key};
 use crate::roles::{Kind, Part};
 use crate::schools::Schools;
-use crate::settings::{Settings, StudentIdFrom};
+use crate::settings::{ExtraColumns, StudentIdFrom};
 use crate::tally::Tally;
 
 const FILE: &str = Users::FILE;
@@ -67,12 +69,25 @@ struct AddressColumns {
     protected: Option<Extra>,
 }
 
+/// What a partnership says of its users, whatever they are read from.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// Which id is the student id.
+    pub(crate) student_id: &'a StudentIdFrom,
+    /// Where values lie that OneRoster has no place for.
+    pub(crate) columns: &'a ExtraColumns,
+    /// Whether teachers and other school staff are wanted.
+    pub(crate) educators: bool,
+}
+
 /// What one reading of `users.csv` needs beside its rows.
 pub(crate) struct Mapper<'a> {
     student_id: &'a StudentIdFrom,
     educators: bool,
     allowed: Allowed,
     address: AddressColumns,
+    /// Where birth dates lie that no demographics have.
+    birth_date: Option<Extra>,
     /// By `sourcedId`; `None` where birth dates may not be read.
     born: Option<Index<Born>>,
     /// By `sourcedId`; `None` where roles are in `users.csv` itself.
@@ -105,7 +120,7 @@ enum Standing {
 
 impl<'a> Mapper<'a> {
     pub(crate) fn new(
-        settings: &'a Settings,
+        asked: Asked<'a>,
         rules: &FieldRules,
         layout: &Layout<Users>,
         born: Option<Index<Born>>,
@@ -124,7 +139,7 @@ impl<'a> Mapper<'a> {
                 }
                 found
             };
-            let columns = &settings.columns;
+            let columns = asked.columns;
             address = AddressColumns {
                 street: find(&columns.street, "street"),
                 street2: find(&columns.street2, "street2"),
@@ -140,11 +155,13 @@ impl<'a> Mapper<'a> {
                 allowed.address = false;
             }
         }
+        let birth_date = asked.columns.birth_date.as_deref().filter(|_| rules.allows(Field::BirthDate));
         Self {
-            student_id: &settings.student_id,
-            educators: settings.educators,
+            student_id: asked.student_id,
+            educators: asked.educators,
             allowed,
             address,
+            birth_date: birth_date.and_then(|name| layout.extra(name)),
             born,
             parts,
             parts_used: 0,
@@ -345,6 +362,10 @@ impl<'a> Mapper<'a> {
                 findings.push(Finding::new(code, place, message));
                 None
             }
+        });
+        let birth_date = birth_date.or_else(|| {
+            let born = date(row.extra(self.birth_date?)).day()?;
+            Some(BirthDate::new(born))
         });
         let text = |allowed: bool, column| allowed.then(|| Personal::non_blank(row.get(column))).flatten();
         let allowed = &self.allowed;

@@ -4,6 +4,7 @@
 //! time a page of records at a time, so that reading and deciding overlap and nothing grows with the roster but the
 //! joins.
 
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -12,15 +13,15 @@ use rostercard_core::field::{Field, FieldRules};
 use rostercard_core::finding::{Finding, Place};
 use rostercard_core::ports::{Completeness, ConnectorError, Record, RosterPage};
 use rostercard_core::student::Damaged;
-use rostercard_oneroster::{Code, Columns, Line, Roles, Users, Version};
+use rostercard_oneroster::{Code, Columns, Line, Roles, Table, Users, Version};
 use tokio::sync::mpsc::Sender;
 
 use crate::index::{Index, Key};
-use crate::map::{Mapped, Mapper, student_id};
+use crate::map::{Asked, Mapped, Mapper, student_id};
 use crate::open::{Opened, roles_apart};
 use crate::repeated::Repeated;
 use crate::schools::Schools;
-use crate::settings::Settings;
+use crate::settings::{Settings, StudentIdFrom};
 use crate::tally::Tally;
 use crate::{born, error, index, roles};
 
@@ -92,35 +93,55 @@ fn whole(
     }
     opened.table::<Users, _>(|mut table, findings| {
         tally.add(Users::FILE, findings);
-        let mapper = Mapper::new(settings, rules, table.layout(), born, parts, schools, tally);
-        let mut people =
-            People { mapper, student_ids: Repeated::new(twice.student_ids), source_ids: twice.source_ids };
-        let mut page = Vec::with_capacity(PAGE);
-        let mut rows = 0_u64;
-        while let Some(line) = table.next_line().map_err(error::read)? {
-            rows += 1;
-            page.extend(people.line(line, settings));
-            if page.len() == PAGE {
-                let full = std::mem::replace(&mut page, Vec::with_capacity(PAGE));
-                if pages.blocking_send(Ok(RosterPage::Records(full))).is_err() {
-                    return Ok(None);
-                }
-            }
-            if watch.stop(rows) {
-                return Ok(None);
-            }
-        }
-        page.extend(people.student_ids.rest());
-        if !page.is_empty() && pages.blocking_send(Ok(RosterPage::Records(page))).is_err() {
+        let asked = asked(settings);
+        let mapper = Mapper::new(asked, rules, table.layout(), born, parts, schools, tally);
+        let send = |page| pages.blocking_send(Ok(RosterPage::Records(page))).is_ok();
+        let Some((mapper, rows)) = people(&mut table, mapper, twice, asked, send, |rows| watch.stop(rows))?
+        else {
             return Ok(None);
-        }
+        };
         opened.package.verify_unchanged().map_err(error::package)?;
-        Ok(Some(end(people.mapper, rows)))
+        Ok(Some(end(mapper, rows)))
     })
 }
 
+fn asked(settings: &Settings) -> Asked<'_> {
+    Asked { student_id: &settings.student_id, columns: &settings.columns, educators: settings.educators }
+}
+
+/// Goes through users a page at a time. `send` says whether anybody still wants them, `stop` whether to stop after so
+/// many rows; `None` where it stopped.
+pub(crate) fn people<'a, R: Read>(
+    table: &mut Table<Users, R>,
+    mapper: Mapper<'a>,
+    twice: Twice,
+    asked: Asked<'_>,
+    mut send: impl FnMut(Vec<Record>) -> bool,
+    stop: impl Fn(u64) -> bool,
+) -> Result<Option<(Mapper<'a>, u64)>, ConnectorError> {
+    let mut people =
+        People { mapper, student_ids: Repeated::new(twice.student_ids), source_ids: twice.source_ids };
+    let mut page = Vec::with_capacity(PAGE);
+    let mut rows = 0_u64;
+    while let Some(line) = table.next_line().map_err(error::read)? {
+        rows += 1;
+        page.extend(people.line(line, asked.student_id));
+        if page.len() == PAGE && !send(std::mem::replace(&mut page, Vec::with_capacity(PAGE))) {
+            return Ok(None);
+        }
+        if stop(rows) {
+            return Ok(None);
+        }
+    }
+    page.extend(people.student_ids.rest());
+    if !page.is_empty() && !send(page) {
+        return Ok(None);
+    }
+    Ok(Some((people.mapper, rows)))
+}
+
 /// The end of the stream, with what it was.
-fn end(mut mapper: Mapper<'_>, rows: u64) -> RosterPage {
+pub(crate) fn end(mut mapper: Mapper<'_>, rows: u64) -> RosterPage {
     if rows == 0 {
         mapper.tally.count_code(Code::TableMissingDataRows, Users::FILE, 1, None);
         mapper.tally.incomplete(Code::TableMissingDataRows.code());
@@ -163,40 +184,46 @@ fn joins(
 
 /// Ids that are there more than once in `users.csv`.
 #[derive(Default)]
-struct Twice {
-    student_ids: Index<u32>,
+pub(crate) struct Twice {
+    pub(crate) student_ids: Index<u32>,
     source_ids: Index<u32>,
 }
 
 /// The first pass. It looks at ids alone, so that rows that are left out later count too; that costs nothing but a
 /// look at a row more.
 fn ids_twice(opened: &Opened, settings: &Settings, watch: &Watch<'_>) -> Result<Twice, ConnectorError> {
-    opened.table::<Users, _>(|mut table, _| {
-        let (mut student_ids, mut source_ids) = (Vec::new(), Vec::new());
-        let mut rows = 0_u64;
-        while let Some(line) = table.next_line().map_err(error::read)? {
-            rows += 1;
-            if watch.stop(rows) {
-                return Ok(Twice::default());
-            }
-            let row = match line {
-                Line::Row(row) => row,
-                Line::Damaged(damaged) => match damaged.cells {
-                    Some(row) => row,
-                    None => continue,
-                },
-            };
-            for (id, keys) in [
-                (student_id(&settings.student_id, &row), &mut student_ids),
-                (row.get(Users::SourcedId), &mut source_ids),
-            ] {
-                if !id.is_empty() {
-                    keys.push(Key::of(id));
-                }
+    opened.table::<Users, _>(|mut table, _| twice(&mut table, &settings.student_id, |rows| watch.stop(rows)))
+}
+
+/// The ids that are there more than once in a table.
+pub(crate) fn twice<R: Read>(
+    table: &mut Table<Users, R>,
+    from: &StudentIdFrom,
+    stop: impl Fn(u64) -> bool,
+) -> Result<Twice, ConnectorError> {
+    let (mut student_ids, mut source_ids) = (Vec::new(), Vec::new());
+    let mut rows = 0_u64;
+    while let Some(line) = table.next_line().map_err(error::read)? {
+        rows += 1;
+        if stop(rows) {
+            return Ok(Twice::default());
+        }
+        let row = match line {
+            Line::Row(row) => row,
+            Line::Damaged(damaged) => match damaged.cells {
+                Some(row) => row,
+                None => continue,
+            },
+        };
+        for (id, keys) in
+            [(student_id(from, &row), &mut student_ids), (row.get(Users::SourcedId), &mut source_ids)]
+        {
+            if !id.is_empty() {
+                keys.push(Key::of(id));
             }
         }
-        Ok(Twice { student_ids: index::repeated(student_ids), source_ids: index::repeated(source_ids) })
-    })
+    }
+    Ok(Twice { student_ids: index::repeated(student_ids), source_ids: index::repeated(source_ids) })
 }
 
 /// The second pass: from lines to records.
@@ -207,13 +234,13 @@ struct People<'a> {
 }
 
 impl People<'_> {
-    fn line(&mut self, line: Line<'_, Users>, settings: &Settings) -> Option<Record> {
+    fn line(&mut self, line: Line<'_, Users>, from: &StudentIdFrom) -> Option<Record> {
         let (mapped, row) = match line {
             Line::Row(row) => (self.mapper.row(&row), Some(row)),
             Line::Damaged(damaged) => (self.mapper.damaged_row(&damaged), damaged.cells),
         };
         if let Some(row) = row.filter(|_| !self.student_ids.is_empty() || self.source_ids.len() > 0) {
-            let key = Key::of(student_id(&settings.student_id, &row));
+            let key = Key::of(student_id(from, &row));
             if let Some(often) = self.student_ids.often(key) {
                 return self.student_ids.take(key, often, mapped);
             }

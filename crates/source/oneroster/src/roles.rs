@@ -74,16 +74,20 @@ pub(crate) struct Part {
 
 /// Whether a part is played today. The first day counts, the last does not (1.2: endDate is exclusive). A date that
 /// cannot be read ends nothing.
+pub(crate) fn is_current(begin: DateCell, end: DateCell, today: Date) -> bool {
+    begin.day().is_none_or(|begin| begin <= today) && end.day().is_none_or(|end| today < end)
+}
+
 fn current(row: &Row<'_, Roles>, today: Date, tally: &mut Tally) -> bool {
     let mut day = |column: Roles| {
         let cell = row.date(column);
         if cell == DateCell::Invalid {
             tally.count_code(Code::RowInvalidDate, Roles::FILE, row.line(), Some(column.name()));
         }
-        cell.day()
+        cell
     };
     let (begin, end) = (day(Roles::BeginDate), day(Roles::EndDate));
-    begin.is_none_or(|begin| begin <= today) && end.is_none_or(|end| today < end)
+    is_current(begin, end, today)
 }
 
 /// Reads the file.

@@ -16,14 +16,25 @@ use crate::tally::Tally;
 /// SISs that call all their schools departments.
 const NO_SCHOOLS: &[&str] = &["district", "local", "state", "national"];
 
+/// An organisation as a list has it.
+pub(crate) struct Listed<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) kind: &'a str,
+    pub(crate) code: &'a str,
+    pub(crate) name: &'a str,
+    /// Whether it is marked as deleted.
+    pub(crate) gone: bool,
+    pub(crate) line: u64,
+}
+
 /// The organisations of a package.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Schools {
     list: Vec<Org>,
     by_id: HashMap<String, u32>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Org {
     school: Arc<School>,
     is_school: bool,
@@ -88,6 +99,35 @@ impl Schools {
         findings
     }
 
+    /// Takes an organisation as its list has it.
+    pub(crate) fn list(&mut self, org: &Listed<'_>, tally: &mut Tally) {
+        if org.id.is_empty() {
+            tally.count("org_without_id", Orgs::FILE, org.line, "an organisation has no sourcedId");
+            return;
+        }
+        if self.by_id.contains_key(org.id) {
+            let message = "an organisation is there twice; the first counts";
+            tally.count("org_twice", Orgs::FILE, org.line, message);
+            return;
+        }
+        if org.gone {
+            let message = "an organisation is marked tobedeleted; people who name it still count to it";
+            tally.count("org_tobedeleted", Orgs::FILE, org.line, message);
+        }
+        let is_school = !NO_SCHOOLS.iter().any(|none| none.eq_ignore_ascii_case(org.kind));
+        let school = School {
+            source_id: org.id.to_owned(),
+            code: (!org.code.is_empty()).then(|| org.code.to_owned()),
+            name: org.name.to_owned(),
+        };
+        self.add(school, is_school, true);
+    }
+
+    /// How many organisations are listed.
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// Reads `orgs.csv`. A row that cannot be used costs a school its name, and no student.
     pub(crate) fn read(opened: &Opened, tally: &mut Tally) -> Result<Self, ConnectorError> {
         let mut schools = Self::default();
@@ -108,28 +148,15 @@ impl Schools {
                         continue;
                     }
                 };
-                let id = row.get(Orgs::SourcedId);
-                if id.is_empty() {
-                    tally.count("org_without_id", Orgs::FILE, row.line(), "an organisation has no sourcedId");
-                } else if schools.by_id.contains_key(id) {
-                    let message = "an organisation is there twice; the first counts";
-                    tally.count("org_twice", Orgs::FILE, row.line(), message);
-                } else {
-                    if row.status(Orgs::Status) == Status::ToBeDeleted {
-                        let message =
-                            "an organisation is marked tobedeleted; people who name it still count to it";
-                        tally.count("org_tobedeleted", Orgs::FILE, row.line(), message);
-                    }
-                    let kind = row.get(Orgs::Type);
-                    let is_school = !NO_SCHOOLS.iter().any(|none| none.eq_ignore_ascii_case(kind));
-                    let code = row.get(Orgs::Identifier);
-                    let school = School {
-                        source_id: id.to_owned(),
-                        code: (!code.is_empty()).then(|| code.to_owned()),
-                        name: row.get(Orgs::Name).to_owned(),
-                    };
-                    schools.add(school, is_school, true);
-                }
+                let listed = Listed {
+                    id: row.get(Orgs::SourcedId),
+                    kind: row.get(Orgs::Type),
+                    code: row.get(Orgs::Identifier),
+                    name: row.get(Orgs::Name),
+                    gone: row.status(Orgs::Status) == Status::ToBeDeleted,
+                    line: row.line(),
+                };
+                schools.list(&listed, tally);
             }
             if rows == 0 {
                 tally.count_code(rostercard_oneroster::Code::TableMissingDataRows, Orgs::FILE, 1, None);

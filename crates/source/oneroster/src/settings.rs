@@ -91,6 +91,8 @@ pub struct ExtraColumns {
     pub state: Option<String>,
     /// ZIP code.
     pub zip: Option<String>,
+    /// Birth date, for those of whom demographics say none. Looked for only where it is named.
+    pub birth_date: Option<String>,
     /// Whether the address is protected. Where this column is named and not there, no address is read at all.
     pub protected: Option<String>,
 }

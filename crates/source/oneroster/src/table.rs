@@ -14,15 +14,7 @@ const VERSIONS: [(&str, Version); 2] = [("1.1", Version::V1_1), ("1.2", Version:
 /// something is wrong; `table`'s problems then say what.
 pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
     let path = table.required("path", &Text, "\"/var/lib/rostercard/rosters/district.zip\"");
-    let student_id = Parsed(|text: &str| {
-        text.parse::<StudentIdFrom>().map_err(|_| {
-            Wrong::value(
-                "names none of the ids that a roster has",
-                "write identifier, sourcedId, username, userMasterIdentifier, or userIds:KIND",
-            )
-        })
-    });
-    let student_id = table.or("student_id", &student_id, StudentIdFrom::default()).value;
+    let student_id = student_id(&mut table);
     let without_manifest = table.optional("without_manifest", &Word(&VERSIONS)).map(|v| v.value);
     let columns = table.table("columns").map(columns).unwrap_or_default();
     if !table.finish() {
@@ -37,7 +29,20 @@ pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
     })
 }
 
-fn columns(mut table: TableReader<'_>) -> ExtraColumns {
+/// `student_id`, in both tables.
+pub(crate) fn student_id(table: &mut TableReader<'_>) -> StudentIdFrom {
+    let kind = Parsed(|text: &str| {
+        text.parse::<StudentIdFrom>().map_err(|_| {
+            Wrong::value(
+                "names none of the ids that a roster has",
+                "write identifier, sourcedId, username, userMasterIdentifier, or userIds:KIND",
+            )
+        })
+    });
+    table.or("student_id", &kind, StudentIdFrom::default()).value
+}
+
+pub(crate) fn columns(mut table: TableReader<'_>) -> ExtraColumns {
     let mut column = |name: &str| table.optional(name, &Text).map(|t| t.value);
     let columns = ExtraColumns {
         street: column("street"),
@@ -45,6 +50,7 @@ fn columns(mut table: TableReader<'_>) -> ExtraColumns {
         city: column("city"),
         state: column("state"),
         zip: column("zip"),
+        birth_date: column("birth_date"),
         protected: column("protected"),
     };
     table.finish();

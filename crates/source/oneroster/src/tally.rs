@@ -66,6 +66,23 @@ impl Tally {
         }
     }
 
+    /// Says more about a code that was counted.
+    pub(crate) fn say(&mut self, code: &'static str, more: impl std::fmt::Display) {
+        for ((counted, _), held) in &mut self.counted {
+            if *counted == code {
+                held.first.message = format!("{}: {more}", held.first.message);
+            }
+        }
+    }
+
+    /// Adds what another one counted.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        for (key, counted) in other.counted {
+            self.counted.entry(key).and_modify(|held| held.count += counted.count).or_insert(counted);
+        }
+        other.incomplete.into_iter().for_each(|why| self.incomplete(why));
+    }
+
     pub(crate) fn is_incomplete(&self) -> bool {
         !self.incomplete.is_empty()
     }

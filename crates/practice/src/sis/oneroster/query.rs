@@ -142,7 +142,7 @@ impl Term {
 
 /// A field by its path, as text; a list's elements with commas between.
 fn at(row: &Value, path: &str) -> String {
-    let field = path.split('.').fold(Some(row), |value, name| match value? {
+    let field = path.split('.').try_fold(row, |value, name| match value {
         Value::Array(list) => list.first()?.get(name),
         value => value.get(name),
     });

@@ -1,0 +1,634 @@
+//! The port's side of the REST source: organisations first, then everybody or what changed, then the pages.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use rostercard_core::field::{Field, FieldRules};
+use rostercard_core::finding::{Finding, Place};
+use rostercard_core::ports::{
+    Completeness, ConnectorError, FetchOne, Record, Resume, RosterFacts, RosterPage, RosterSource,
+    SourceState,
+};
+use rostercard_core::privacy::Personal;
+use rostercard_oneroster::rest::query::changed_since;
+use rostercard_oneroster::rest::record::{Birth, Org, User};
+use rostercard_oneroster::{Columns as _, Demographics, Orgs, Users, date};
+use tokio::sync::mpsc::Receiver;
+
+use super::cursor::{Cursor, digest, fnv};
+use super::emit::{self, Kind};
+use super::server::{Failure, RealWaits, Server, Waits};
+use super::settings::{PeopleFrom, RestSettings};
+use super::stage::{Stage, wanted};
+use super::walk::{self, Collection, Event, How, Walked};
+use crate::born::Born;
+use crate::error;
+use crate::index::{Index, Key};
+use crate::read::Sent;
+use crate::schools::{Listed, Schools};
+use crate::tally::Tally;
+
+/// Rows that are older than the filter asked for by more than this were not filtered: no time zone is so far away.
+const NOT_FILTERED: SignedDuration = SignedDuration::from_hours(36);
+/// More people than this are not asked for one by one: then everything is read.
+const MANY: usize = 300;
+
+/// A OneRoster server as a roster source.
+///
+/// A full read is a snapshot only where every collection was proven to have come whole; a read of changes is a delta
+/// and fetches the other half of each person who changed. See the crate's table of cases for what servers do.
+pub struct OneRosterRest {
+    settings: Arc<RestSettings>,
+    rules: Arc<FieldRules>,
+    today: Date,
+    now: Timestamp,
+    waits: Arc<dyn Waits>,
+    from: Resume,
+    server: Option<Arc<Server>>,
+    schools: Option<Schools>,
+    /// What was noticed before people were read.
+    early: Tally,
+    state: State,
+}
+
+enum State {
+    New,
+    Reading(Receiver<Sent>),
+    Ended,
+}
+
+impl std::fmt::Debug for OneRosterRest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OneRosterRest").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Why changes alone are not read.
+enum Full {
+    /// Nothing else was asked for.
+    First,
+    /// This, which is said.
+    Because(&'static str, String),
+}
+
+impl OneRosterRest {
+    /// A source over the server that `settings` name. Fields that `rules` do not allow are never copied; `today` decides
+    /// which roles of 1.2 are current, `now` is the time now.
+    #[must_use]
+    pub fn new(settings: RestSettings, rules: FieldRules, today: Date, now: Timestamp) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            rules: Arc::new(rules),
+            today,
+            now,
+            waits: Arc::new(RealWaits),
+            from: Resume::default(),
+            server: None,
+            schools: None,
+            early: Tally::default(),
+            state: State::New,
+        }
+    }
+
+    /// The same, waiting in another way.
+    #[must_use]
+    pub fn with_waits(mut self, waits: Arc<dyn Waits>) -> Self {
+        self.waits = waits;
+        self
+    }
+
+    pub(super) fn server(&mut self) -> Result<Arc<Server>, ConnectorError> {
+        if let Some(server) = &self.server {
+            return Ok(Arc::clone(server));
+        }
+        let server = Server::new(Arc::clone(&self.settings), self.now, Arc::clone(&self.waits))?;
+        Ok(Arc::clone(self.server.insert(Arc::new(server))))
+    }
+
+    pub(super) fn rules(&self) -> &FieldRules {
+        &self.rules
+    }
+
+    pub(super) fn settings(&self) -> &RestSettings {
+        &self.settings
+    }
+
+    /// The organisations, read once. `/schools` serves where a server has no `/orgs`.
+    pub(super) async fn schools(&mut self) -> Result<Schools, ConnectorError> {
+        if let Some(schools) = &self.schools {
+            return Ok(schools.clone());
+        }
+        let server = self.server()?;
+        let mut schools = Schools::default();
+        let mut tally = Tally::default();
+        let mut line = 1;
+        let how = How::default();
+        for collection in [walk::ORGS, walk::SCHOOLS] {
+            let mut take = |event: Event<Org>| {
+                match event {
+                    Event::Start => (schools, tally, line) = (Schools::default(), Tally::default(), 1),
+                    Event::Row { item, .. } => {
+                        line += 1;
+                        let gone = item.head.is_gone();
+                        let listed = Listed {
+                            id: item.head.source_id.trim(),
+                            kind: item.kind.trim(),
+                            code: item.identifier.trim(),
+                            name: item.name.trim(),
+                            gone,
+                            line,
+                        };
+                        schools.list(&listed, &mut tally);
+                    }
+                    Event::Broken => {
+                        tally.count("org_broken", Orgs::FILE, 0, "an organisation could not be read");
+                    }
+                }
+                ControlFlow::Continue(())
+            };
+            match walk::walk(&server, collection, &how, &mut take).await {
+                Ok(_) => break,
+                Err(Failure::Refused { status: 403 | 404, .. }) if collection.name == walk::ORGS.name => {}
+                Err(Failure::Refused { status: 404, .. }) => {
+                    let message =
+                        "the server has neither /orgs nor /schools: schools are known by their ids alone";
+                    tally.count("orgs_absent", Orgs::FILE, 0, message);
+                }
+                Err(failure) => return Err(fail(&server, collection, failure)),
+            }
+        }
+        if schools.len() == 0 {
+            tally.count("orgs_absent", Orgs::FILE, 0, "the server lists no organisation");
+        }
+        self.early = tally;
+        Ok(self.schools.insert(schools).clone())
+    }
+
+    /// Whether changes alone will do, and since when.
+    fn since(&self) -> Result<(Cursor, Timestamp), Full> {
+        let Some(cursor) = &self.from.cursor else { return Err(Full::First) };
+        let because = |code, why: &str| Err(Full::Because(code, why.to_owned()));
+        if let Some(why) = &self.from.full {
+            return because("full_read_asked", why);
+        }
+        if !self.settings.incremental {
+            return Err(Full::First);
+        }
+        let Some(cursor) = Cursor::read(cursor) else {
+            return because("cursor_not_known", "where the last read ended is not known any more");
+        };
+        if cursor.settings != digest(&self.settings) {
+            return because("settings_changed", "the source's settings have changed");
+        }
+        let age = self.now.duration_since(cursor.full);
+        let due = SignedDuration::try_from(self.settings.full_every).unwrap_or(SignedDuration::MAX);
+        if age >= due {
+            return because("full_read_due", "the last full read is older than full_every");
+        }
+        if cursor.several > 0 {
+            return because(
+                "several_source_ids",
+                "persons have several sourcedIds here, and a change to one of them does not show the others",
+            );
+        }
+        let overlap = SignedDuration::try_from(self.settings.overlap).unwrap_or_default();
+        let since = cursor.mark - overlap;
+        Ok((cursor, since))
+    }
+
+    /// Reads everything that is to be read, and starts to give it out.
+    async fn start(&mut self) -> Result<Receiver<Sent>, ConnectorError> {
+        let schools = self.schools().await?;
+        let full = match self.since() {
+            Ok((cursor, since)) => match self.changes(schools.clone(), &cursor, since).await? {
+                Ok(pages) => return Ok(pages),
+                Err(full) => full,
+            },
+            Err(full) => full,
+        };
+        self.everything(schools, full).await
+    }
+
+    /// The moment that the next read of changes goes on from: when this one began, by whichever clock is behind.
+    fn mark(&self, server: &Server) -> Timestamp {
+        server.noticed().date.map_or(self.now, |date| date.min(self.now))
+    }
+
+    async fn everything(&mut self, schools: Schools, full: Full) -> Result<Receiver<Sent>, ConnectorError> {
+        let server = self.server()?;
+        let born = self.births(&server, None).await?;
+        let wanted: Arc<[String]> = wanted(&self.settings.columns, &self.rules).into();
+        let how = How { filter: None, wanted: Arc::clone(&wanted) };
+        let mut stage = Stage::new(&self.settings, &self.rules, &wanted, self.today, schools);
+        stage.tally = std::mem::take(&mut self.early);
+        if let Full::Because(code, why) = full {
+            stage.tally.count(code, "", 0, "everything was read, not changes alone");
+            stage.tally.say(code, why);
+        }
+        self.people(&server, &how, &mut stage, &mut |_| ControlFlow::Continue(())).await?;
+        let mark = self.mark(&server);
+        let cursor = Cursor { mark, full: mark, several: 0, settings: digest(&self.settings) };
+        Ok(self.give_out(stage, born, Kind::Full { cursor }))
+    }
+
+    /// What changed; or why everything has to be read after all.
+    async fn changes(
+        &mut self,
+        schools: Schools,
+        cursor: &Cursor,
+        since: Timestamp,
+    ) -> Result<Result<Receiver<Sent>, Full>, ConnectorError> {
+        let server = self.server()?;
+        let filter = changed_since(since);
+        let wanted: Arc<[String]> = wanted(&self.settings.columns, &self.rules).into();
+        let how = How { filter: Some(filter.clone()), wanted: Arc::clone(&wanted) };
+        let mut stage = Stage::new(&self.settings, &self.rules, &wanted, self.today, schools);
+        let mut unfiltered = false;
+        let mut look = |stage: &Stage<'_>| {
+            unfiltered = stage.oldest.is_some_and(|oldest| oldest < since - NOT_FILTERED);
+            if unfiltered { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let read = self.people_or_refusal(&server, &how, &mut stage, &mut look).await;
+        let no_filter = |why: &str| Ok(Err(Full::Because("filter_not_possible", why.to_owned())));
+        match read {
+            Err(Failure::Refused { .. }) => {
+                return no_filter("the server refuses to filter by dateLastModified");
+            }
+            Err(failure) => return Err(fail(&server, walk::STUDENTS, failure)),
+            Ok(()) if unfiltered => return no_filter("the server does not filter by dateLastModified"),
+            Ok(()) => {}
+        }
+        let mut born = None;
+        if self.rules.allows(Field::BirthDate) {
+            match self.changed_births(&server, &filter, &mut stage, &wanted).await? {
+                Some(index) => born = Some(index),
+                None => return no_filter("more people changed than can be asked for one by one"),
+            }
+        }
+        stage.tally.absorb(std::mem::take(&mut self.early));
+        let cursor = Cursor { mark: self.mark(&server).max(cursor.mark), ..cursor.clone() };
+        Ok(Ok(self.give_out(stage, born, Kind::Delta { cursor })))
+    }
+
+    /// Birth dates of those who changed, and those whose birth date alone changed as people; `None` where it is too many.
+    async fn changed_births(
+        &self,
+        server: &Server,
+        filter: &str,
+        stage: &mut Stage<'_>,
+        wanted: &Arc<[String]>,
+    ) -> Result<Option<Index<Born>>, ConnectorError> {
+        let mut born = Births::default();
+        let mut ids: Vec<String> = Vec::new();
+        let how = How { filter: Some(filter.to_owned()), ..How::default() };
+        let today = self.today;
+        let mut take = |event: Event<Birth>| {
+            match &event {
+                Event::Start => ids.clear(),
+                Event::Row { item, .. } => ids.push(item.head.source_id.trim().to_owned()),
+                Event::Broken => {}
+            }
+            born.take(event, today);
+            if ids.len() > MANY { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        match walk::walk(server, walk::DEMOGRAPHICS, &how, &mut take).await {
+            Ok(walked) if walked.stopped => return Ok(None),
+            Ok(walked) => born.doubt(walked),
+            Err(Failure::Refused { status: 403 | 404, trouble }) => {
+                born.forbidden(&trouble.to_string());
+                stage.tally.absorb(born.tally);
+                return Ok(Some(Index::default()));
+            }
+            Err(Failure::Refused { .. }) => return Ok(None),
+            Err(failure) => return Err(fail(server, walk::DEMOGRAPHICS, failure)),
+        }
+        // A birth date that changed alone: the person is asked for.
+        let there = stage.source_ids();
+        stage.next_walk("student");
+        for id in ids.iter().filter(|id| !there.contains(&Key::of(id))) {
+            if let Some(user) = self.one_user(server, id, wanted).await? {
+                stage.take(&user, None);
+            }
+        }
+        // A person who changed alone: the birth date is asked for.
+        let known: HashSet<Key> = born.keys.iter().copied().collect();
+        let missing: Vec<String> = stage.ids_without(&known);
+        if missing.len() > MANY {
+            return Ok(None);
+        }
+        for id in &missing {
+            match walk::one::<Birth>(server, walk::DEMOGRAPHICS, id, &[]).await {
+                Ok(Some(item)) => born.take(Event::Row { item, number: 0, again: None }, today),
+                Ok(None) => {}
+                Err(failure) => return Err(fail(server, walk::DEMOGRAPHICS, failure)),
+            }
+        }
+        stage.tally.absorb(std::mem::take(&mut born.tally));
+        Ok(Some(born.index()))
+    }
+
+    async fn one_user(
+        &self,
+        server: &Server,
+        id: &str,
+        wanted: &Arc<[String]>,
+    ) -> Result<Option<User>, ConnectorError> {
+        let collections = match self.settings.people {
+            PeopleFrom::Students => [walk::STUDENTS, walk::USERS].as_slice(),
+            PeopleFrom::Users => [walk::USERS].as_slice(),
+        };
+        for collection in collections {
+            match walk::one::<User>(server, *collection, id, wanted).await {
+                Ok(Some(user)) => return Ok(Some(user)),
+                Ok(None) => {}
+                Err(failure) => return Err(fail(server, *collection, failure)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Birth dates, where they may be read.
+    async fn births(
+        &mut self,
+        server: &Server,
+        filter: Option<String>,
+    ) -> Result<Option<Index<Born>>, ConnectorError> {
+        if !self.rules.allows(Field::BirthDate) {
+            return Ok(None);
+        }
+        let mut births = Births::default();
+        let today = self.today;
+        let how = How { filter, ..How::default() };
+        let mut take = |event: Event<Birth>| {
+            births.take(event, today);
+            ControlFlow::Continue(())
+        };
+        match walk::walk(server, walk::DEMOGRAPHICS, &how, &mut take).await {
+            Ok(walked) => births.doubt(walked),
+            Err(Failure::Refused { status: 403 | 404, trouble }) => births.forbidden(&trouble.to_string()),
+            Err(failure) => return Err(fail(server, walk::DEMOGRAPHICS, failure)),
+        }
+        self.early.absorb(std::mem::take(&mut births.tally));
+        Ok(Some(births.index()))
+    }
+
+    async fn people(
+        &self,
+        server: &Server,
+        how: &How,
+        stage: &mut Stage<'_>,
+        look: &mut (dyn FnMut(&Stage<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<(), ConnectorError> {
+        self.people_or_refusal(server, how, stage, look).await.map_err(|f| fail(server, walk::STUDENTS, f))
+    }
+
+    /// Reads people. `/users` serves where a server has no `/students` or no `/teachers`.
+    async fn people_or_refusal(
+        &self,
+        server: &Server,
+        how: &How,
+        stage: &mut Stage<'_>,
+        look: &mut (dyn FnMut(&Stage<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<(), Failure> {
+        if self.settings.people == PeopleFrom::Users {
+            return self.collection(server, walk::USERS, "", how, stage, look).await.map(|_| ());
+        }
+        let mut wanted = vec![(walk::STUDENTS, "student")];
+        if self.settings.educators {
+            wanted.push((walk::TEACHERS, "teacher"));
+        }
+        for (collection, role) in wanted {
+            match self.collection(server, collection, role, how, stage, look).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(Failure::Refused { status: 404 | 405 | 501, .. }) => {
+                    let message = "the server has no /students or /teachers: /users was read, and roles were looked at here";
+                    stage.tally.count("read_users_instead", Users::FILE, 0, message);
+                    return self.collection(server, walk::USERS, "", how, stage, look).await.map(|_| ());
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one collection of users into the stage; whether to go on with others.
+    async fn collection(
+        &self,
+        server: &Server,
+        collection: Collection,
+        role: &'static str,
+        how: &How,
+        stage: &mut Stage<'_>,
+        look: &mut (dyn FnMut(&Stage<'_>) -> ControlFlow<()> + Send),
+    ) -> Result<bool, Failure> {
+        stage.next_walk(role);
+        let mut take = |event: Event<User>| {
+            match event {
+                Event::Start => stage.again(),
+                Event::Row { item, again, .. } => stage.take(&item, again),
+                Event::Broken => stage.broken += 1,
+            }
+            look(stage)
+        };
+        let walked = walk::walk(server, collection, how, &mut take).await?;
+        for _ in 0..std::mem::take(&mut stage.broken) {
+            let message = "something in a page is no record; whose it was is not known";
+            stage.tally.count("record_broken", Users::FILE, 0, message);
+            stage.tally.incomplete("record_broken");
+        }
+        if let Some(doubt) = walked.doubt {
+            stage.tally.count(doubt, Users::FILE, 0, sentence(doubt));
+            stage.tally.incomplete(doubt);
+        }
+        Ok(!walked.stopped)
+    }
+
+    fn give_out(&self, stage: Stage<'_>, born: Option<Index<Born>>, kind: Kind) -> Receiver<Sent> {
+        emit::start(Arc::clone(&self.settings), Arc::clone(&self.rules), stage.finish(), born, kind)
+    }
+
+    async fn fetch(&mut self, source_ids: &[Personal]) -> Result<FetchOne, ConnectorError> {
+        let schools = self.schools().await?;
+        let server = self.server()?;
+        let wanted: Arc<[String]> = wanted(&self.settings.columns, &self.rules).into();
+        let mut stage = Stage::new(&self.settings, &self.rules, &wanted, self.today, schools);
+        stage.next_walk("student");
+        let mut births = Births::default();
+        for id in source_ids {
+            let Some(user) = self.one_user(&server, id.reveal(), &wanted).await? else { continue };
+            stage.take(&user, None);
+            if self.rules.allows(Field::BirthDate)
+                && let Ok(Some(item)) =
+                    walk::one::<Birth>(&server, walk::DEMOGRAPHICS, id.reveal(), &[]).await
+            {
+                births.take(Event::Row { item, number: 0, again: None }, self.today);
+            }
+        }
+        if stage.len() == 0 {
+            return Ok(FetchOne::NotFound);
+        }
+        let born = self.rules.allows(Field::BirthDate).then(|| births.index());
+        let cursor = Cursor { mark: self.now, full: self.now, several: 0, settings: 0 };
+        let mut pages = self.give_out(stage, born, Kind::Delta { cursor });
+        let mut found = Vec::new();
+        while let Some(page) = pages.recv().await {
+            if let RosterPage::Records(records) = page? {
+                found.extend(records);
+            }
+        }
+        Ok(match found.pop() {
+            Some(Record::Student(student)) if found.is_empty() => FetchOne::Found(student),
+            // It is there, and it is no student any more, or it is damaged.
+            None => FetchOne::NotFound,
+            Some(_) => FetchOne::Unknown,
+        })
+    }
+}
+
+/// Birth dates on their way in.
+#[derive(Default)]
+struct Births {
+    keys: Vec<Key>,
+    days: Vec<Born>,
+    line: u64,
+    tally: Tally,
+}
+
+impl Births {
+    fn take(&mut self, event: Event<Birth>, today: Date) {
+        match event {
+            Event::Start => *self = Self::default(),
+            Event::Row { item, .. } => {
+                self.line += 1;
+                let id = item.head.source_id.trim();
+                if let Some(flaw) = item.head.flaw {
+                    self.tally.count(flaw.code(), Demographics::FILE, self.line + 1, flaw.sentence());
+                    if id.is_empty() || item.birth_date.is_empty() {
+                        self.tally.incomplete(flaw.code());
+                        return;
+                    }
+                }
+                if item.head.is_gone() {
+                    return;
+                }
+                if id.is_empty() {
+                    let message = "demographics without a sourcedId; they were left out";
+                    self.tally.count("demographics_without_id", Demographics::FILE, self.line + 1, message);
+                    return;
+                }
+                self.keys.push(Key::of(id));
+                self.days.push(Born::new(date(&item.birth_date), self.line + 1, today));
+            }
+            Event::Broken => {
+                self.tally.count("record_broken", Demographics::FILE, 0, "something in a page is no record");
+                self.tally.incomplete("record_broken");
+            }
+        }
+    }
+
+    fn doubt(&mut self, walked: Walked) {
+        if let Some(doubt) = walked.doubt {
+            self.tally.count(doubt, Demographics::FILE, 0, sentence(doubt));
+            self.tally.incomplete(doubt);
+        }
+    }
+
+    fn forbidden(&mut self, why: &str) {
+        let message = "nobody's birth date is known: demographics are not given to this client";
+        self.tally.count("demographics_forbidden", Demographics::FILE, 0, message);
+        let more = format!("{why}; the district has to grant the scope roster-demographics.readonly");
+        self.tally.say("demographics_forbidden", more);
+    }
+
+    fn index(self) -> Index<Born> {
+        Index::new(self.keys, self.days)
+    }
+}
+
+/// What a doubt about a walk means.
+fn sentence(doubt: &str) -> &'static str {
+    match doubt {
+        "total_not_reached" => {
+            "the server says that there are more rows than it gives; ignore_total = true if its number means something else"
+        }
+        "page_malformed" => "a page was no whole JSON; what could be read of it was",
+        _ => "rows came or went while they were read, each time again; read at a quieter hour",
+    }
+}
+
+/// A failure that ends the reading.
+pub(super) fn fail(server: &Server, collection: Collection, failure: Failure) -> ConnectorError {
+    match failure {
+        Failure::Error(error) => error,
+        Failure::Refused { status, trouble } => server.refused(collection.name, status, &trouble),
+    }
+}
+
+#[async_trait]
+impl RosterSource for OneRosterRest {
+    fn resume(&mut self, from: Resume) {
+        self.from = from;
+    }
+
+    async fn facts(&mut self) -> Result<RosterFacts, ConnectorError> {
+        self.schools().await?;
+        let server = self.server()?;
+        let path = fnv(&self.settings.url) & 0xffff_ffff;
+        Ok(RosterFacts {
+            as_of: Some(self.mark(&server)),
+            state: SourceState::Running,
+            description: format!("OneRoster {} REST", self.settings.version.as_str()),
+            endpoint: format!("{} (service #{path:08x})", server.origin()),
+            findings: Vec::new(),
+        })
+    }
+
+    async fn next_page(&mut self) -> Result<RosterPage, ConnectorError> {
+        let mut pages = match std::mem::replace(&mut self.state, State::Ended) {
+            State::New => self.start().await?,
+            State::Reading(pages) => pages,
+            State::Ended => return Err(error::lost()),
+        };
+        let page = pages.recv().await.ok_or_else(error::lost)??;
+        if matches!(page, RosterPage::Records(_)) {
+            self.state = State::Reading(pages);
+        }
+        Ok(page)
+    }
+
+    async fn fetch_one(&mut self, source_ids: &[Personal]) -> FetchOne {
+        self.fetch(source_ids).await.unwrap_or(FetchOne::Unknown)
+    }
+
+    async fn check(&mut self) -> Result<Vec<Finding>, ConnectorError> {
+        super::profile::profile(self).await
+    }
+}
+
+/// What a stream was, for its end.
+pub(super) fn completeness(kind: &Kind, whole: bool) -> Completeness {
+    match (kind, whole) {
+        (_, false) => Completeness::Incomplete,
+        (Kind::Full { .. }, true) => Completeness::Snapshot,
+        (Kind::Delta { .. }, true) => Completeness::Delta,
+    }
+}
+
+/// A place in a collection: CSV's names of files are not this source's.
+pub(super) fn place(mut place: Place) -> Place {
+    place.file = place.file.map(|file| match file.as_str() {
+        "users.csv" | "roles.csv" => "users".to_owned(),
+        "orgs.csv" => "orgs".to_owned(),
+        "demographics.csv" => "demographics".to_owned(),
+        other => other.to_owned(),
+    });
+    place.file = place.file.filter(|file| !file.is_empty());
+    // A file's first line is its header; a collection has none.
+    place.line = place.line.map(|line| line.saturating_sub(1).max(1));
+    place
+}
