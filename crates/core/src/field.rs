@@ -199,6 +199,17 @@ impl FieldRules {
         self.owner(field) != Ownership::None
     }
 
+    /// The rules for a card that is the family's own: the agreed fields are added where the ILS holds nothing, and nothing else
+    /// is ever written (S04, S05).
+    #[must_use]
+    pub fn for_own_card(&self, agreed: FieldSet) -> Self {
+        let mut rules = Self([Ownership::Library; Field::ALL.len()]);
+        for field in agreed.iter().filter(|field| self.allows(*field)) {
+            rules.set(field, Ownership::Fill);
+        }
+        rules
+    }
+
     /// The fields whose changes matter after the card was made.
     #[must_use]
     pub fn kept_up(&self) -> FieldSet {

@@ -9,17 +9,20 @@
 //! a [`patron::WantedPatron`] or a typed reason why not. [`plan`] names the changes, [`guard`] says which of them
 //! wait for a person, [`threeway`] says field by field what may be written.
 
+pub mod consent;
 pub mod digest;
 pub mod field;
 pub mod finding;
 pub mod grade;
 pub mod guard;
+pub mod matching;
 pub mod patron;
 pub mod plan;
 pub mod policy;
 pub mod ports;
 pub mod privacy;
 pub mod reason;
+pub mod review;
 pub mod rules;
 pub mod spool;
 pub mod student;

@@ -17,6 +17,13 @@ pub enum NotEligible {
     Grade,
     /// Too young or too old for the programme.
     Age,
+    /// The family said no.
+    OptedOut {
+        /// The roster says so; else it was noted by hand.
+        by_roster: bool,
+    },
+    /// The programme takes a yes, and there is none.
+    NoConsent,
 }
 
 /// What a student waits for before there can be a card. The library has to say something.
@@ -88,6 +95,14 @@ pub enum Review {
     NotVisible,
     /// A patron of ours is no longer there: merged, deleted or re-numbered by staff.
     Gone,
+    /// The family said no, and the card is the family's own or was upgraded by staff.
+    OptOutOnOwnCard,
+    /// There is a patron who may be this student, and not enough agrees to be sure.
+    PossiblePatron,
+    /// A person with the same names and birth date has left under another number: perhaps the number was corrected.
+    PerhapsRenumbered,
+    /// The names and the birth date under this number are another person's than they were.
+    AnotherPerson,
 }
 
 /// Any of the reasons, as the ledger keeps it.
@@ -112,6 +127,9 @@ impl NotEligible {
             Self::School { .. } => "school_not_in_programme",
             Self::Grade => "grade_not_in_programme",
             Self::Age => "age_not_in_programme",
+            Self::OptedOut { by_roster: false } => "opted_out",
+            Self::OptedOut { by_roster: true } => "opted_out_in_roster",
+            Self::NoConsent => "no_consent",
         }
     }
 }
@@ -175,6 +193,10 @@ impl Review {
             Self::SeveralPatrons => "several_patrons",
             Self::NotVisible => "not_visible",
             Self::Gone => "gone",
+            Self::OptOutOnOwnCard => "opt_out_on_own_card",
+            Self::PossiblePatron => "possible_patron",
+            Self::PerhapsRenumbered => "perhaps_renumbered",
+            Self::AnotherPerson => "another_person",
         }
     }
 }
@@ -199,6 +221,15 @@ impl fmt::Display for Reason {
             Self::NotEligible(NotEligible::School { school }) => write!(f, "school {school} is not in the programme"),
             Self::NotEligible(NotEligible::Grade) => f.write_str("the grade is not in the programme"),
             Self::NotEligible(NotEligible::Age) => f.write_str("the age is not in the programme"),
+            Self::NotEligible(NotEligible::OptedOut { by_roster: false }) => {
+                f.write_str("the family said no: it was noted with `rostercard optout`")
+            }
+            Self::NotEligible(NotEligible::OptedOut { by_roster: true }) => {
+                f.write_str("the family said no: the roster says so")
+            }
+            Self::NotEligible(NotEligible::NoConsent) => {
+                f.write_str("the programme takes a yes from the family, and there is none")
+            }
             Self::Pending(Pending::NoHome { school }) => write!(
                 f,
                 "school {school} has no home branch yet: give it a line in [homes]; its students wait until then"
@@ -214,6 +245,18 @@ impl fmt::Display for Reason {
             Self::Review(Review::NotVisible) => {
                 f.write_str("the ILS has this patron but does not show it to Rostercard's login")
             }
+            Self::Review(Review::OptOutOnOwnCard) => f.write_str(
+                "the family said no, and the card is the family's own or was upgraded by staff: it was left as it is",
+            ),
+            Self::Review(Review::PossiblePatron) => f.write_str(
+                "the ILS has a patron who may be this student, and not enough agrees to be sure",
+            ),
+            Self::Review(Review::PerhapsRenumbered) => f.write_str(
+                "somebody with the same names and birth date is no longer in the roster under another number: one person?",
+            ),
+            Self::Review(Review::AnotherPerson) => f.write_str(
+                "both the names and the birth date under this number have changed: perhaps another person by now",
+            ),
             Self::Review(Review::Gone) => f.write_str(
                 "the patron was made by Rostercard and is no longer there: merged, deleted or re-numbered by staff",
             ),

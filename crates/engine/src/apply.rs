@@ -11,13 +11,13 @@ use futures::{TryStreamExt, stream};
 use hashbrown::HashMap;
 use jiff::Timestamp;
 use rostercard_core::digest::Digest;
-use rostercard_core::field::{Field, FieldSet};
+use rostercard_core::field::{Field, FieldSet, Ownership};
 use rostercard_core::finding::Place;
 use rostercard_core::patron::{Number, Patron, PatronValues, PinWish, WantedPatron};
 use rostercard_core::plan::{ChangeKind, ChangeState};
 use rostercard_core::ports::{
-    ConnectorError, Creation, Fault, FindKey, Lookup, Outcome, PatronDirectory, Rejection, RejectionKind,
-    Retry,
+    ConnectorError, Creation, Fault, FieldChanges, FindKey, Lookup, Outcome, PatronDirectory, Rejection,
+    RejectionKind, Retry,
 };
 use rostercard_core::privacy::{Personal, Secret};
 use rostercard_core::reason::{Reason, Reject, Review};
@@ -32,8 +32,10 @@ use rostercard_store::rows::{
 };
 use tokio::sync::Semaphore;
 
+use crate::answered;
 use crate::collect::without_card;
 use crate::engine::EngineError;
+use crate::lapse::restored;
 use crate::settings::PartnershipSettings;
 use crate::tally::{Fate, Tally};
 use crate::world::World;
@@ -89,6 +91,7 @@ pub(crate) struct Attempt {
 pub(crate) struct Step {
     kind: IntentKind,
     number: NumberDraw,
+    fields: Option<FieldSet>,
     values: PatronValues,
     before: Option<PatronValues>,
     pin: Option<Secret>,
@@ -99,8 +102,18 @@ impl Step {
         Self { pin: Some(pin.clone()), ..Self::new(IntentKind::SetPin, number) }
     }
 
-    fn new(kind: IntentKind, number: NumberDraw) -> Self {
-        Self { kind, number, values: PatronValues::default(), before: None, pin: None }
+    /// Changed fields, and what was there before.
+    pub(crate) fn fields(number: NumberDraw, write: &FieldChanges, before: PatronValues) -> Self {
+        Self {
+            fields: Some(write.fields),
+            values: write.values.clone(),
+            before: Some(before),
+            ..Self::new(IntentKind::Update, number)
+        }
+    }
+
+    pub(crate) fn new(kind: IntentKind, number: NumberDraw) -> Self {
+        Self { kind, number, fields: None, values: PatronValues::default(), before: None, pin: None }
     }
 }
 
@@ -200,7 +213,7 @@ impl<'a> Applier<'a> {
     }
 
     /// Why no further message is to be sent, where that is so.
-    fn halted_by(&self) -> Option<ConnectorError> {
+    pub(crate) fn halted_by(&self) -> Option<ConnectorError> {
         if let Some(error) = &*self.halt.lock().unwrap_or_else(PoisonError::into_inner) {
             return Some(error.clone());
         }
@@ -248,7 +261,7 @@ impl<'a> Applier<'a> {
     }
 
     /// A place on the wire, and in the ILS's rate where it has one.
-    async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, EngineError> {
+    pub(crate) async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, EngineError> {
         let permit = self.wire.acquire().await.map_err(|_| EngineError::Internal("the wire was closed"))?;
         if let Some(rate) = self.settings.limits.rate.filter(|rate| *rate > 0) {
             let apart = Duration::from_secs(1) / u32::from(rate);
@@ -266,12 +279,17 @@ impl<'a> Applier<'a> {
         Ok(permit)
     }
 
-    fn success(&self) {
+    /// Counts a write that is about to be sent.
+    pub(crate) fn count_write(&self) {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn success(&self) {
         self.failures.store(0, Ordering::Relaxed);
     }
 
     /// Notes that the ILS could not be asked; after many in a row, or where asking again cannot help, it is left alone.
-    fn failure(&self, error: &ConnectorError) {
+    pub(crate) fn failure(&self, error: &ConnectorError) {
         let in_a_row = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         if error.retry == Retry::NotThisTarget {
             self.halt(error.clone());
@@ -325,11 +343,15 @@ impl<'a> Applier<'a> {
 
     async fn create(&self, change: Change, link: Option<Link>) -> Result<(), EngineError> {
         let wanted = spool::decode(&change.spool)?;
+        let separate = link.as_ref().and_then(|l| l.data.reason.as_deref()) == Some(answered::SEPARATE);
         if link.is_some_and(|link| link.data.state.has_patron()) {
             // Made since the plan, by another one.
             self.result().shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
             let change = Some((change.id, ChangeState::Dropped));
             return self.settle_one(Settlement { change, ..self.nothing() }).await;
+        }
+        if !separate && !self.no_card_yet(&change, &wanted).await? {
+            return Ok(());
         }
         self.creates.fetch_add(1, Ordering::Relaxed);
         let mut values = wanted.values.clone();
@@ -498,7 +520,7 @@ impl<'a> Applier<'a> {
         change: &Change,
         step: Step,
     ) -> Result<(IntentId, Personal), EngineError> {
-        let fields = if step.kind == IntentKind::Update { step.values.present() } else { change.fields };
+        let fields = step.fields.unwrap_or(change.fields);
         let intent = NewIntent {
             run,
             change: change.id,
@@ -809,37 +831,35 @@ impl<'a> Applier<'a> {
 
     async fn update(&self, change: Change, link: Option<Link>) -> Result<(), EngineError> {
         let wanted = spool::decode(&change.spool)?;
-        let target = link.and_then(|link| Some((link.data.barcode.clone()?, link)));
-        let Some((barcode, link)) = target.filter(|(_, link)| link.data.state.has_patron()) else {
+        let target = link.filter(|link| link.data.barcode.is_some() && link.data.state.has_patron());
+        let Some(link) = target else {
             self.result().shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
             let change = Some((change.id, ChangeState::Dropped));
             return self.settle_one(Settlement { change, ..self.nothing() }).await;
         };
-        let patron = match self.find(FindKey::Barcode(barcode.clone())).await? {
-            Lookup::Found(patron) => patron,
-            Lookup::NotFound => {
-                self.gone.lock().unwrap_or_else(PoisonError::into_inner).push((change, link));
-                return Ok(());
-            }
-            Lookup::Unknown(error) => return self.failed(&change, None, &error).await,
-            Lookup::Many | Lookup::NotVisible => {
-                let error = ConnectorError::new(
-                    Fault::Ils,
-                    Retry::NotThisRecord,
-                    "a patron of ours is there several times, or is not shown to Rostercard's login",
-                    "look at the patron in the ILS's staff client, and at the login's permissions",
-                );
-                return self.failed(&change, None, &error).await;
-            }
-        };
+        let Some((change, link, patron)) = self.patron_of(change, link).await? else { return Ok(()) };
         self.found.fetch_add(1, Ordering::Relaxed);
-        if self.halted() {
+        if self.halted() || !self.unblock(&change, &link, &patron).await? {
             return Ok(());
         }
         let key = self.store.digest_key();
-        let fields = &self.settings.rules.fields;
+        let upgraded = self.is_upgraded(&link, &wanted, &patron);
+        if upgraded {
+            let message =
+                "the library's staff gave the card another category: it is the family's own from now on";
+            self.result().note("upgraded_by_staff", message, &Place::default());
+        }
+        let own = (upgraded || restored(&link.data) == LinkState::Linked)
+            .then(|| self.settings.rules.fields.for_own_card(self.settings.rules.agreed));
+        let fields = own.as_ref().unwrap_or(&self.settings.rules.fields);
         let result = compare(&wanted.values, &patron.values, &link.data.digests, fields, self.directory, key);
         self.note_staff(result.staff_won);
+        // What this update, and every one after it, finds in the ledger.
+        let link = if upgraded {
+            Link { data: LinkData { state: LinkState::Linked, ..link.data }, ..link }
+        } else {
+            link
+        };
         if result.write.fields.is_empty() {
             let digests =
                 digests_after(&link.data.digests, &wanted.values, Some(&patron.values), result.already, key);
@@ -856,31 +876,8 @@ impl<'a> Applier<'a> {
                 })
                 .await;
         }
-        let mut before = PatronValues::default();
-        for field in result.write.fields.iter() {
-            before.take(field, &patron.values);
-        }
-        let number = NumberDraw::Given(barcode);
-        let (intent, _) = self
-            .intend(
-                self.run,
-                &change,
-                Step {
-                    values: result.write.values.clone(),
-                    before: Some(before),
-                    ..Step::new(IntentKind::Update, number)
-                },
-            )
-            .await?;
-        let outcome = {
-            let _permit = self.permit().await?;
-            match self.halted_by() {
-                Some(error) => Outcome::NotSent(error),
-                None => {
-                    self.writes.fetch_add(1, Ordering::Relaxed);
-                    self.directory.update(&patron, &result.write).await
-                }
-            }
+        let Some((intent, outcome)) = self.write_fields(&change, &patron, &result.write).await? else {
+            return Ok(());
         };
         let fresh: FieldSet = result.write.fields.iter().chain(result.already.iter()).collect();
         match outcome {
@@ -977,7 +974,7 @@ impl<'a> Applier<'a> {
         .await
     }
 
-    fn note_staff(&self, staff_won: FieldSet) {
+    pub(crate) fn note_staff(&self, staff_won: FieldSet) {
         let mut result = self.result();
         for field in staff_won.iter() {
             result.staff_won += 1;
@@ -987,24 +984,28 @@ impl<'a> Applier<'a> {
         }
     }
 
-    // ---- leaving ----
+    /// Whether staff gave a card of ours another category since our last write (S05).
+    fn is_upgraded(&self, link: &Link, wanted: &WantedPatron, patron: &Patron) -> bool {
+        let there = patron.values.category.as_ref();
+        let ours = matches!(link.data.state, LinkState::Made | LinkState::Adopted);
+        if !ours || there.is_none() || there == wanted.values.category.as_ref() {
+            return false;
+        }
+        let seen = link.data.digests.get(Field::Category).seen;
+        let held = self
+            .store
+            .digest_key()
+            .value(Field::Category, patron.values.canonical(Field::Category).as_deref());
+        self.directory.returns().contains(Field::Category)
+            && self.settings.rules.fields.owner(Field::Category) != Ownership::School
+            && held != seen
+    }
 
-    /// The card is no longer renewed: nothing is written to the ILS.
-    async fn lapse(&self, change: Change, link: Option<Link>) -> Result<(), EngineError> {
-        let live = link.filter(|link| link.data.state.is_live());
-        let Some(link) = live else {
-            self.result().shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
-            let change = Some((change.id, ChangeState::Dropped));
-            return self.settle_one(Settlement { change, ..self.nothing() }).await;
-        };
-        let data =
-            LinkData { state: LinkState::Lapsed, reason: Some("left_the_roster".to_owned()), ..link.data };
-        self.settle_one(Settlement {
-            change: Some((change.id, ChangeState::Done)),
-            link: Some(LinkWrite { person: change.person, data }),
-            ..self.nothing()
-        })
-        .await
+    // ---- gone ----
+
+    /// Notes that a patron of ours was not found.
+    pub(crate) fn is_gone(&self, change: Change, link: Link) {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).push((change, link));
     }
 
     /// Patrons of ours that were not found: each a question for a person; many at once, and it is the server that is
@@ -1060,7 +1061,7 @@ fn updated(
     expiry: Option<jiff::civil::Date>,
 ) -> LinkData {
     LinkData {
-        state: if link.data.state == LinkState::Lapsed { LinkState::Made } else { link.data.state },
+        state: restored(&link.data),
         decided: change.decided,
         reason: None,
         school: (wanted.school.key().to_owned(), wanted.school.label()),

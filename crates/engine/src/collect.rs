@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use jiff::civil::Date;
+use rostercard_core::consent;
 use rostercard_core::digest::{Digest, DigestHasher, DigestKey, DigestKind};
 use rostercard_core::field::FieldSet;
 use rostercard_core::finding::Place;
@@ -17,9 +18,9 @@ use rostercard_core::plan::{ChangeKind, ChangeState, kind_of};
 use rostercard_core::policy::{self, Decision, Today};
 use rostercard_core::ports::{Completeness, Cursor, FetchOne, Record, RosterPage, RosterSource, SourceState};
 use rostercard_core::privacy::Personal;
-use rostercard_core::reason::{Reason, Reject, Review};
+use rostercard_core::reason::{NotEligible, Reason, Reject, Review};
 use rostercard_core::spool;
-use rostercard_core::student::{Damaged, School, Student};
+use rostercard_core::student::{Consent, Damaged, School, Student};
 use rostercard_core::threeway::{FieldDigests, changed_wishes, digests_after};
 use rostercard_core::words::LinkState;
 use rostercard_store::Store;
@@ -29,12 +30,16 @@ use rostercard_store::rows::{
 };
 use zeroize::Zeroizing;
 
+use crate::answered;
 use crate::engine::EngineError;
+use crate::lapse::restored;
 use crate::pauses::Pauses;
 use crate::people::People;
+use crate::renumbered::{self, Newcomer, Newcomers, is_another, who_is, who_was};
 use crate::schools::Schools;
 use crate::settings::{Grace, PartnershipSettings};
 use crate::tally::{Fate, NO_SCHOOL, Tally};
+use crate::wishes::Wishes;
 use crate::world::Progress;
 
 /// Whether the ledger learns what was found.
@@ -148,6 +153,9 @@ struct Work {
     tombstones: HashSet<Digest>,
     /// The source's ids of people of whom it said so without a number.
     gone_ids: HashSet<Digest>,
+    wishes: Wishes,
+    /// People for whom a card is planned, by who they are; gathered only where somebody could have had one before.
+    newcomers: Newcomers,
     /// How many people the source was asked for one by one.
     asked: usize,
     /// People for whom the source could not say this time whether they have left.
@@ -157,6 +165,8 @@ struct Work {
 /// A student of a page who needs a closer look.
 struct Closer {
     position: usize,
+    /// What the roster says of the family's wish.
+    said: Consent,
     decision: Decision,
     print: Digest,
     place: Place,
@@ -200,6 +210,8 @@ impl Collector<'_> {
             damaged_without_id: false,
             tombstones: HashSet::new(),
             gone_ids: HashSet::new(),
+            wishes: Wishes::new(self.store.wishes(self.partnership.id).await?),
+            newcomers: Newcomers::default(),
             asked: 0,
             unsure: HashSet::new(),
         };
@@ -234,6 +246,10 @@ impl Collector<'_> {
         }
         self.flush_planned(&mut work).await?;
         self.flush_notes(&mut work).await?;
+        let learned = work.wishes.learned();
+        if self.mode == Mode::Sync && !learned.is_empty() {
+            self.store.write_wishes(self.partnership.id, learned).await?;
+        }
         let met = std::mem::replace(&mut work.met, Schools::new());
         met.add_to(&mut work.result, &mut work.schools);
         self.absent(completeness, &mut work, &stored_schools).await?;
@@ -314,7 +330,12 @@ impl Collector<'_> {
         let school = school.as_ref();
         let met = work.met.arrive(school);
         let held_expiry = position.and_then(|p| work.people.row(p).expiry);
-        let decision = policy::decide(student, rules, Today { date: self.day, held_expiry });
+        let said = student.consent;
+        let noted = work.wishes.of(person, &student, self.store.digest_key());
+        let decision = match consent::allowed(rules.programme, said, noted) {
+            Ok(()) => policy::decide(student, rules, Today { date: self.day, held_expiry }),
+            Err(reason) => Decision::No(Reason::NotEligible(reason)),
+        };
         if self.in_doubt.contains(&person) {
             if let Some(position) = position {
                 work.people.see(position);
@@ -363,7 +384,7 @@ impl Collector<'_> {
             return Ok(());
         }
         let school = school.cloned();
-        closer.push(Closer { position, decision, print, place: place(), school, grade });
+        closer.push(Closer { position, said, decision, print, place: place(), school, grade });
         Ok(())
     }
 
@@ -383,10 +404,15 @@ impl Collector<'_> {
             Decision::Wanted(wanted) => {
                 self.plan_create(person, &wanted, print, place, work)?;
             }
-            // Nothing is kept of those who are not in the programme: that costs nothing to decide again.
-            Decision::No(Reason::NotEligible(_)) => work.result.count(label, Fate::NotEligible),
+            // Nothing is kept of those who are not in the programme: that costs nothing to decide again. But a no of the
+            // roster's outlives the mark, which may be blank tomorrow.
+            Decision::No(Reason::NotEligible(why)) if why != (NotEligible::OptedOut { by_roster: true }) => {
+                work.result.count(label, Fate::NotEligible);
+            }
             Decision::No(reason) => {
-                work.result.note(reason.code(), &reason.to_string(), &place);
+                if !matches!(reason, Reason::NotEligible(_)) {
+                    work.result.note(reason.code(), &reason.to_string(), &place);
+                }
                 work.result.count(label, Fate::of(&reason));
                 work.notes.push(LinkWrite {
                     person,
@@ -438,6 +464,12 @@ impl Collector<'_> {
             let first = Some(First::Planned);
             let claim = Claim { person, first, school: school.clone(), place: place.clone() };
             work.claims.insert(number, claim);
+        }
+        if !work.people.rows().is_empty()
+            && let Some(who) = who_is(&wanted.values, key)
+        {
+            let (school, place) = (school.clone(), place.clone());
+            work.newcomers.add(who, Newcomer { person, school, decided: print, place, change: None });
         }
         self.push(
             work,
@@ -544,12 +576,27 @@ impl Collector<'_> {
     }
 
     fn known_person(&self, item: Closer, link: &Link, work: &mut Work) -> Result<(), EngineError> {
-        let Closer { decision, print, place, school, grade, .. } = item;
+        let Closer { said, decision, print, place, school, grade, .. } = item;
         let key = self.store.digest_key();
         let label = school.as_ref().map_or_else(|| NO_SCHOOL.to_owned(), |s| s.label());
         let person = link.person;
+        // A no of the roster's holds until the roster says yes: a mark that is blank by now is none.
+        let no_of_roster = NotEligible::OptedOut { by_roster: true }.code();
+        if link.data.reason.as_deref() == Some(no_of_roster)
+            && said != Consent::Granted
+            && said != Consent::Refused
+        {
+            work.result.count(&label, Fate::NotEligible);
+            return Ok(());
+        }
         let wanted = match decision {
             Decision::Wanted(wanted) => wanted,
+            Decision::No(Reason::NotEligible(why @ NotEligible::OptedOut { .. }))
+                if link.data.state.is_live() =>
+            {
+                self.opted_out(link, &why, print, &place, work);
+                return Ok(());
+            }
             Decision::No(reason) => {
                 // The card, where there is one, stays as it is; the ledger keeps the reason.
                 if !matches!(reason, Reason::NotEligible(_)) {
@@ -565,12 +612,43 @@ impl Collector<'_> {
                 if let Some(school) = &school {
                     data.school = named(school);
                 }
-                work.notes.push(LinkWrite { person, data });
+                if data != link.data || link.missing_since.is_some() {
+                    work.notes.push(LinkWrite { person, data });
+                }
                 return Ok(());
             }
         };
+        let another = is_another(&wanted.values, &link.data.digests, key);
+        let asks = Reason::Review(Review::AnotherPerson);
+        let asked = link.data.state == LinkState::Review && link.data.reason.as_deref() == Some(asks.code());
+        if another && (asked || link.data.state.is_live() || link.data.state == LinkState::Lapsed) {
+            work.result.note(asks.code(), &asks.to_string(), &place);
+            work.result.count(&label, Fate::Review);
+            if !asked {
+                let mut data = link.data.clone();
+                (data.state, data.decided) = (LinkState::Review, print);
+                data.reason = Some(asks.code().to_owned());
+                work.notes.push(LinkWrite { person, data });
+            }
+            return Ok(());
+        }
+        let mut corrected = None;
+        if asked {
+            // The district has corrected it: the card goes on as it was.
+            let mut link = link.clone();
+            (link.data.state, link.data.reason) = (LinkState::Made, None);
+            work.notes.push(LinkWrite { person, data: link.data.clone() });
+            corrected = Some(link);
+        }
+        let link = corrected.as_ref().unwrap_or(link);
         match link.data.state {
-            LinkState::Pending | LinkState::Review | LinkState::Rejected if link.data.barcode.is_none() => {
+            LinkState::Pending
+            | LinkState::Review
+            | LinkState::Rejected
+            | LinkState::OptedOut
+            | LinkState::Skipped
+                if link.data.barcode.is_none() && !answered::is_final(link.data.reason.as_deref()) =>
+            {
                 return self.plan_create(person, &wanted, print, place, work);
             }
             LinkState::Gone | LinkState::Review => {
@@ -589,7 +667,10 @@ impl Collector<'_> {
             }
             LinkState::Made | LinkState::Linked | LinkState::Adopted | LinkState::Lapsed => {}
         }
-        let fields = changed_wishes(&wanted.values, &link.data.digests, &self.settings.rules.fields, key);
+        let own = (restored(&link.data) == LinkState::Linked)
+            .then(|| self.settings.rules.fields.for_own_card(self.settings.rules.agreed));
+        let rules = own.as_ref().unwrap_or(&self.settings.rules.fields);
+        let fields = changed_wishes(&wanted.values, &link.data.digests, rules, key);
         let kind = match (link.data.state, kind_of(fields)) {
             (LinkState::Lapsed, _) => ChangeKind::Restore,
             (_, kind) => kind,
@@ -625,6 +706,35 @@ impl Collector<'_> {
         Ok(())
     }
 
+    /// The family of somebody with a card said no: a card of ours lapses at once; one that is the family's own is a question
+    /// for staff (S08).
+    fn opted_out(&self, link: &Link, why: &NotEligible, print: Digest, place: &Place, work: &mut Work) {
+        let label = link.data.school.1.clone();
+        if matches!(link.data.state, LinkState::Made | LinkState::Adopted) {
+            let spool = Zeroizing::new(why.code().as_bytes().to_vec());
+            self.push(
+                work,
+                link.person,
+                Some(link.id),
+                ChangeKind::Lapse,
+                link.data.school.clone(),
+                FieldSet::EMPTY,
+                print,
+                spool,
+                None,
+                place.clone(),
+            );
+            return;
+        }
+        let reason = Reason::Review(Review::OptOutOnOwnCard);
+        work.result.note(reason.code(), &reason.to_string(), place);
+        work.result.count(&label, Fate::Review);
+        let data = LinkData { decided: print, reason: Some(reason.code().to_owned()), ..link.data.clone() };
+        if data != link.data {
+            work.notes.push(LinkWrite { person: link.person, data });
+        }
+    }
+
     /// Puts planned changes into the store, after asking which of the numbers are somebody else's already.
     async fn flush_planned(&self, work: &mut Work) -> Result<(), EngineError> {
         let drops = std::mem::take(&mut work.drops);
@@ -641,6 +751,7 @@ impl Collector<'_> {
             planned.iter().map(|p| (p.change.person, p.number)).collect();
         let ids = self.store.add_changes(self.run, planned.into_iter().map(|p| p.change).collect()).await?;
         for ((person, number), id) in keys.into_iter().zip(ids) {
+            work.newcomers.stored(person, id);
             if let Some(claim) = number.and_then(|n| work.claims.get_mut(&n))
                 && claim.person == person
             {
@@ -778,6 +889,7 @@ impl Collector<'_> {
         let absent: Vec<LinkIndex> =
             work.people.unseen().filter(|row| row.state.is_live()).copied().collect();
         let grace = self.settings.grace;
+        self.perhaps_renumbered(completeness, &absent, work).await?;
         for row in absent {
             let school = stored.get(&row.school).cloned().unwrap_or_else(no_school);
             let left = completeness == Completeness::Delta && work.tombstones.contains(&row.person);
@@ -791,14 +903,17 @@ impl Collector<'_> {
                 Completeness::Delta => left || row.missing_since.is_some(),
                 Completeness::Incomplete => false,
             };
-            if missing && self.grace_passed(&row, grace) && !work.unsure.contains(&row.person) {
-                lapsing.push((row, school));
+            if row.state != LinkState::Linked && work.wishes.says_no(row.person) {
+                // The family's word needs no roster and no grace.
+                lapsing.push((row, school, NotEligible::OptedOut { by_roster: false }.code()));
+            } else if missing && self.grace_passed(&row, grace) && !work.unsure.contains(&row.person) {
+                lapsing.push((row, school, ""));
             } else {
                 work.result.count(&school.1, Fate::Unchanged);
             }
         }
-        for (row, school) in lapsing {
-            let (link, spool) = (Some(row.link), Zeroizing::default());
+        for (row, school, why) in lapsing {
+            let (link, spool) = (Some(row.link), Zeroizing::new(why.as_bytes().to_vec()));
             self.push(
                 work,
                 row.person,
@@ -813,6 +928,37 @@ impl Collector<'_> {
             );
         }
         self.flush_planned(work).await
+    }
+
+    /// Newcomers who have the names and the birth date of somebody who is missing: questions, no second cards (S34).
+    async fn perhaps_renumbered(
+        &self,
+        completeness: Completeness,
+        absent: &[LinkIndex],
+        work: &mut Work,
+    ) -> Result<(), EngineError> {
+        if work.newcomers.is_empty() || completeness == Completeness::Incomplete {
+            return Ok(());
+        }
+        let missing: Vec<Digest> = absent
+            .iter()
+            .filter(|row| completeness == Completeness::Snapshot || work.tombstones.contains(&row.person))
+            .map(|row| row.person)
+            .collect();
+        for some in missing.chunks(PEOPLE) {
+            for link in self.store.links(self.partnership.id, some).await? {
+                let Some(who) = who_was(&link.data.digests) else { continue };
+                for newcomer in work.newcomers.take(&who) {
+                    let reason = Reason::Review(Review::PerhapsRenumbered);
+                    uncount(work, &newcomer.school, ChangeKind::Create, Fate::Review);
+                    work.result.note(reason.code(), &reason.to_string(), &newcomer.place);
+                    work.planned.retain(|planned| planned.change.person != newcomer.person);
+                    work.drops.extend(newcomer.change);
+                    work.notes.push(renumbered::review(&newcomer, &who));
+                }
+            }
+        }
+        self.flush_notes(work).await
     }
 
     /// Whether somebody who is missing today as well has been missing long enough. Paused days do not count.
@@ -875,6 +1021,7 @@ fn number_digest(key: &DigestKey, number: &Personal) -> Digest {
 
 fn unchanged_fate(decision: &Decision, state: LinkState) -> Fate {
     match (decision, state) {
+        (Decision::No(Reason::NotEligible(NotEligible::OptedOut { .. })), LinkState::Linked) => Fate::Review,
         (Decision::No(reason), _) => Fate::of(reason),
         (_, LinkState::Review | LinkState::Gone) => Fate::Review,
         (_, LinkState::Rejected) => Fate::Reject,
@@ -885,6 +1032,7 @@ fn unchanged_fate(decision: &Decision, state: LinkState) -> Fate {
 
 fn state_of(reason: &Reason) -> LinkState {
     match reason {
+        Reason::NotEligible(NotEligible::OptedOut { .. }) => LinkState::OptedOut,
         Reason::NotEligible(_) => LinkState::Skipped,
         Reason::Pending(_) => LinkState::Pending,
         Reason::Reject(_) => LinkState::Rejected,

@@ -92,6 +92,12 @@ pub enum SelectionError {
         /// Until when.
         until: Timestamp,
     },
+    /// A review cannot be answered so.
+    #[error("{why}")]
+    Review {
+        /// Why.
+        why: String,
+    },
     /// No card can get a new PIN.
     #[error("no card can get a new PIN: {why}")]
     NoNewPins {
@@ -135,6 +141,9 @@ impl EngineError {
             }
             Self::Selection(SelectionError::NothingWaits { .. }) => {
                 "`rostercard runs` lists what waits".to_owned()
+            }
+            Self::Selection(SelectionError::Review { .. }) => {
+                "`rostercard review list` shows the open reviews and what each takes".to_owned()
             }
             Self::Selection(SelectionError::NoNewPins { .. }) => {
                 "PINs can be changed in the ILS itself, by staff".to_owned()

@@ -7,19 +7,26 @@
 //! lost one. How: nothing is sent to an ILS before its intent is durable (`apply.rs`), and what was sent without an
 //! answer is settled by a look-up, no sooner than the ILS could still be committing it (`settle.rs`).
 
+mod answered;
 mod apply;
 mod collect;
 mod engine;
+mod lapse;
+mod matching;
 mod pauses;
 mod people;
 mod pins;
+mod renumbered;
+mod review;
 mod schools;
 mod settings;
 mod settle;
 mod tally;
+mod wishes;
 mod world;
 
 pub use engine::{Engine, EngineError, RunReport, SelectionError};
 pub use pins::person_key;
+pub use review::{OpenReview, Whose, by_question};
 pub use settings::{Grace, IlsLimits, PartnershipSettings, PinSettings};
 pub use world::{Clock, Entropy, Phase, Progress, Quiet, World};

@@ -1,12 +1,14 @@
 //! What a run must know of its partnership and its ILS: checked, plain data.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use rostercard_core::guard::Guards;
-use rostercard_core::rules::CardRules;
+use rostercard_core::matching::Extract;
 use rostercard_core::rules::number::NumberRange;
+use rostercard_core::rules::{CardRules, OnLeaving};
 use rostercard_core::words::Code;
 
 /// How long a person may be missing before the card is no longer looked after. Both must have passed.
@@ -78,6 +80,10 @@ pub struct PartnershipSettings {
     pub grace: Grace,
     /// The library's time zone: what day it is.
     pub timezone: TimeZone,
+    /// What becomes of the card of somebody who left.
+    pub on_leaving: OnLeaving,
+    /// An extract of the ILS's patrons, for looking where the ILS can be searched by number only.
+    pub extract: Option<Arc<Extract>>,
     /// What becomes of PINs.
     pub pins: PinSettings,
     /// How many days a plan may wait for approval.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rostercard_core::digest::Digest;
 use rostercard_core::field::Field;
 use rostercard_core::patron::{Patron, PatronValues, WantedPatron};
-use rostercard_core::plan::ChangeState;
+use rostercard_core::plan::{ChangeKind, ChangeState};
 use rostercard_core::ports::{FindKey, Lookup, Outcome, RejectionKind};
 use rostercard_core::reason::Review;
 use rostercard_core::spool;
@@ -76,6 +76,7 @@ impl Applier<'_> {
                 IntentKind::Create => self.settle_create(intent, pin_follows).await?,
                 IntentKind::SetPin => self.settle_pin(intent).await?,
                 IntentKind::Update => self.settle_update(intent).await?,
+                IntentKind::Block | IntentKind::Unblock => self.settle_block(intent).await?,
             }
         }
         Ok(())
@@ -174,6 +175,9 @@ impl Applier<'_> {
         let Lookup::Found(patron) = self.find(FindKey::Barcode(open.barcode.clone())).await? else {
             return Ok(());
         };
+        if open.planned.kind == ChangeKind::Lapse {
+            return self.settle_expiry(&open, &patron).await;
+        }
         let returns = self.directory.returns();
         let landed = open.fields.iter().filter(|field| returns.contains(*field)).all(|field| {
             self.directory.canonical(field, &open.values).as_deref()
@@ -185,13 +189,7 @@ impl Applier<'_> {
             let written = (&open.values, open.fields);
             return self.changed(&open.planned, &link, &wanted, open.id, Some(&patron), written).await;
         }
-        self.result().shift(&open.planned.school.1, Fate::Change(open.planned.kind), Fate::Pending, 1);
-        self.settle_one(Settlement {
-            intent: Some((open.id, IntentEnd::NotWritten)),
-            change: Some((open.planned.id, ChangeState::Failed)),
-            ..self.nothing()
-        })
-        .await
+        self.plan_anew(&open).await
     }
 }
 

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use rostercard_core::consent::Programme;
 use rostercard_core::field::{Field, FieldRules, FieldSet};
 use rostercard_core::finding::Finding;
 use rostercard_core::guard::{GuardAction, Guards};
@@ -36,7 +37,9 @@ use rostercard_core::privacy::Secret;
 use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
 use rostercard_core::rules::number::{NumberRule, NumberTemplate};
 use rostercard_core::rules::pin::PinRule;
-use rostercard_core::rules::{AddressRules, CardRule, CardRules, Eligible, Existing, Homes, NameChoice};
+use rostercard_core::rules::{
+    AddressRules, CardRule, CardRules, Eligible, Existing, Homes, NameChoice, OnLeaving,
+};
 use rostercard_core::words::{CardModel, Code};
 use rostercard_engine::{Clock, Engine, Entropy, Grace, IlsLimits, PartnershipSettings, Quiet, World};
 use rostercard_practice::roster::{Spec, Version, generate, schools};
@@ -143,6 +146,8 @@ fn engine(folder: &Path, spec: &Spec) -> (Engine, PartnershipSettings) {
             names: NameChoice::Legal,
             address: AddressRules::default(),
             existing: Existing::Separate,
+            agreed: FieldSet::of(&[Field::StudentId, Field::Statistics]),
+            programme: Programme::OptOut,
             number_max: 14,
         },
         ranges: std::collections::BTreeMap::new(),
@@ -152,6 +157,8 @@ fn engine(folder: &Path, spec: &Spec) -> (Engine, PartnershipSettings) {
         pins: rostercard_engine::PinSettings::default(),
         wait_days: 7,
         full_every: 7,
+        on_leaving: OnLeaving::NotRenewed,
+        extract: None,
         limits: IlsLimits { connections: 64, settle_after: Duration::from_secs(60), rate: None },
     };
     let machine = Arc::new(Machine(Mutex::new(1)));

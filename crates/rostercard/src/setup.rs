@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use rostercard_config::{
-    Code, Disk, Ils, Loaded, Main, Name, OnLeaving, Partnership, Problem, Problems, Style, load,
-};
+use rostercard_config::{Code, Disk, Ils, Loaded, Main, Name, Partnership, Problem, Problems, Style, load};
 use rostercard_core::field::Field;
-use rostercard_core::ports::{PatronDirectory, RosterSource};
+use rostercard_core::ports::{FindBy, PatronDirectory, RosterSource};
 use rostercard_core::privacy::Secret;
 use rostercard_core::rules::number::{NumberRange, NumberRule};
+use rostercard_core::rules::{Existing, OnLeaving};
 use rostercard_core::words::{Code as Word, Role};
 use rostercard_daemon::Schedule;
 use rostercard_engine::{Engine, Grace, IlsLimits, PartnershipSettings, PinSettings, World};
@@ -255,6 +254,8 @@ impl Setup {
             },
             wait_days: WAIT_DAYS,
             full_every: partnership.full_every,
+            on_leaving: partnership.lapse.then,
+            extract: None,
             limits: IlsLimits {
                 connections: ils.limits.connections.into(),
                 settle_after: ils.limits.settle_after,
@@ -268,24 +269,39 @@ impl Setup {
 /// Whether the ILS can do what a partnership asks; what it cannot is a problem with a place.
 fn possible(partnership: &Partnership, ils: &BTreeMap<String, IlsSettings>, problems: &Problems) -> bool {
     let mut possible = true;
+    // Nothing is asked over the wire: what cannot be connected at all is told where it is used.
+    let Some(directory) = ils.get(partnership.ils.as_str()).and_then(|ils| ils.connect().ok()) else {
+        return true;
+    };
+    let capabilities = directory.capabilities();
+    let by_person = [FindBy::StudentId, FindBy::Email, FindBy::NameAndBirthDate];
+    let searchable = by_person.iter().any(|by| directory.finds_by().contains(by));
     let existing = partnership.rules.existing;
-    if let Some(why) = ils.get(partnership.ils.as_str()).and_then(|ils| ils.existing_refused(existing)) {
+    if existing != Existing::Separate && !searchable && partnership.matching.extract.is_none() {
+        let why = &capabilities.find_by_person.why;
         problems.add(Problem::error(
             Code::Impossible,
-            partnership.place.clone(),
+            partnership.matching.place.clone(),
             "match.existing",
-            format!("existing = \"{existing}\" cannot be kept: {why}"),
-            "write existing = \"separate\", which makes a card of its own beside any other",
+            format!("existing = \"{existing}\" cannot be kept: a child's existing card cannot be found through this ILS ({why})"),
+            "name a dated extract of the ILS's patrons in `extract`, or write existing = \"separate\", which makes a card of its \
+             own beside any other",
         ));
         possible = false;
     }
-    if partnership.lapse.then != OnLeaving::NotRenewed {
+    let refused = match partnership.lapse.then {
+        OnLeaving::Block if !capabilities.block.usable() => Some(capabilities.block.why.clone()),
+        OnLeaving::Expire if !capabilities.update.usable() => Some(capabilities.update.why.clone()),
+        OnLeaving::NotRenewed | OnLeaving::Expire | OnLeaving::Block => None,
+    };
+    if let Some(why) = refused {
+        let then = partnership.lapse.then;
         problems.add(Problem::error(
             Code::Impossible,
-            partnership.place.clone(),
+            partnership.lapse.then_place.clone().unwrap_or_else(|| partnership.place.clone()),
             "lapse.then",
-            "this version lets the cards of those who left run out; it cannot end or block them sooner",
-            "leave `then` out, or write then = \"not_renewed\"",
+            format!("then = \"{then}\" cannot be done in this ILS: {why}"),
+            "leave `then` out, or write then = \"not_renewed\": the card then ends on the day it would have ended",
         ));
         possible = false;
     }

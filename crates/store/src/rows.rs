@@ -208,18 +208,20 @@ pub struct Partnership {
     pub full_at: Option<Timestamp>,
 }
 
-/// A family that wants no card.
+/// A family's wish about a card, noted by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OptOut {
+pub struct Wish {
     /// Whose, by the student number.
     pub person: Digest,
     /// Whose, by names and birth date, once the person was met in a roster.
     pub identity: Option<Digest>,
+    /// Whether a card is wanted.
+    pub wants: bool,
     /// Since when.
     pub at: Timestamp,
-    /// Who noted it: a login, or the district.
+    /// Who noted it.
     pub who: String,
-    /// How it came: `command`, `file`, `roster`.
+    /// How it came: `command` or `file`.
     pub origin: String,
 }
 
@@ -539,6 +541,10 @@ pub enum IntentKind {
     SetPin,
     /// Changed fields.
     Update,
+    /// A block, on leaving.
+    Block,
+    /// The end of a block of ours.
+    Unblock,
 }
 
 /// Where a create's number comes from.

@@ -8,9 +8,9 @@ use rostercard_core::privacy::Personal;
 
 use crate::rows::{
     Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
-    LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, OptOut, Partnership,
+    LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership,
     PartnershipId, PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run,
-    RunId, RunResult, Settlement, StateCount, StoredSchool, Written,
+    RunId, RunResult, Settlement, StateCount, StoredSchool, Wish, Written,
 };
 
 /// What can go wrong with a store.
@@ -298,11 +298,11 @@ pub trait Store: Send + Sync {
         full_at: Option<Timestamp>,
     ) -> Result<(), StoreError>;
 
-    /// Keeps opt-outs; how many were new. One that holds already keeps its day and learns the identity.
-    async fn opt_out(&self, partnership: PartnershipId, wishes: Vec<OptOut>) -> Result<u64, StoreError>;
+    /// Keeps wishes; how many were new. One that holds already keeps its day and learns the identity; the opposite one ends.
+    async fn write_wishes(&self, partnership: PartnershipId, wishes: Vec<Wish>) -> Result<u64, StoreError>;
 
-    /// Ends opt-outs; how many there were.
-    async fn opt_in(
+    /// Ends wishes; how many there were.
+    async fn end_wishes(
         &self,
         partnership: PartnershipId,
         people: &[Digest],
@@ -310,8 +310,8 @@ pub trait Store: Send + Sync {
         who: &str,
     ) -> Result<u64, StoreError>;
 
-    /// The opt-outs that hold, oldest first.
-    async fn opt_outs(&self, partnership: PartnershipId) -> Result<Vec<OptOut>, StoreError>;
+    /// The wishes that hold, oldest first.
+    async fn wishes(&self, partnership: PartnershipId) -> Result<Vec<Wish>, StoreError>;
 
     /// Keeps answers to reviews, with what the ledger learns of them. All or none.
     async fn write_answers(
@@ -325,7 +325,7 @@ pub trait Store: Send + Sync {
     async fn answers(&self, partnership: PartnershipId) -> Result<Vec<Answer>, StoreError>;
 
     /// Gives links to people under other keys: the same people with new student numbers. A new key that has a link without a
-    /// card loses that one; one with a card is [`StoreError::PatronTaken`], and nothing is changed. PINs and opt-outs go along.
+    /// card loses that one; one with a card is [`StoreError::PatronTaken`], and nothing is changed. PINs and wishes go along.
     async fn rekey(
         &self,
         partnership: PartnershipId,

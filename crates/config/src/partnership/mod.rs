@@ -5,12 +5,15 @@ mod card;
 mod guards;
 mod people;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use rostercard_core::consent::Programme;
+use rostercard_core::field::{Field, FieldSet};
 use rostercard_core::guard::Guards;
-use rostercard_core::rules::{CardRules, Existing};
+use rostercard_core::rules::{CardRules, Existing, OnLeaving};
 
-use crate::kind::{AName, Integer, Parsed, Span, Text, Word, Wrong, words};
+use crate::kind::{AName, Integer, List, Parsed, Span, Text, Word, Wrong, words};
 use crate::main_file::{MainRead, read_id};
 use crate::names::Name;
 use crate::place::{Place, Placed};
@@ -20,6 +23,13 @@ use crate::suggest::listed;
 
 /// Counts below this are held back in reports.
 const SMALL_CELLS: u16 = 10;
+/// The fields that a library may agree to have added to families' own cards. Never what the family or staff look after.
+const AGREED: &[Field] =
+    &[Field::StudentId, Field::Statistics, Field::Note, Field::Email, Field::Phone, Field::Address];
+/// Those that are, unless said otherwise.
+const AGREED_UNLESS_SAID: &[Field] = &[Field::StudentId, Field::Statistics];
+/// Days after which an extract of the ILS's patrons is too old, unless said otherwise.
+const EXTRACT_DAYS: u16 = 14;
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Days after which a source that gives changes alone is read in full again, unless said otherwise.
@@ -57,6 +67,8 @@ pub struct Partnership {
     pub guards: Guards,
     /// `[lapse]`.
     pub lapse: LapseRules,
+    /// `[match]`.
+    pub matching: Matching,
     /// `[pins]`.
     pub pins: PinsRules,
     /// `[report] small_cells`: the smallest count that a report shows.
@@ -65,15 +77,19 @@ pub struct Partnership {
     pub place: Place,
 }
 
-/// What becomes of a card whose student left, after the grace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnLeaving {
-    /// It is not renewed, and ends on the day it would have ended.
-    NotRenewed,
-    /// It expires at once.
-    Expire,
-    /// It is blocked.
-    Block,
+/// `[match]`: what becomes of cards that students already have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matching {
+    /// The library's choice.
+    pub existing: Existing,
+    /// Where it was said.
+    pub place: Place,
+    /// Which fields may be added to a card that is the family's own.
+    pub adds: FieldSet,
+    /// A dated extract of the ILS's patrons, as CSV, for an ILS that can be searched by number only.
+    pub extract: Option<PathBuf>,
+    /// After so many days an extract is too old to say that somebody is new.
+    pub extract_days: u16,
 }
 
 /// `[lapse]`: when a student counts as gone, and what then.
@@ -85,11 +101,13 @@ pub struct LapseRules {
     pub grace_feeds: u16,
     /// What then.
     pub then: OnLeaving,
+    /// Where that was said.
+    pub then_place: Option<Place>,
 }
 
 impl Default for LapseRules {
     fn default() -> Self {
-        Self { grace_days: 30, grace_feeds: 3, then: OnLeaving::NotRenewed }
+        Self { grace_days: 30, grace_feeds: 3, then: OnLeaving::NotRenewed, then_place: None }
     }
 }
 
@@ -159,7 +177,8 @@ pub(crate) fn read(
             "say what card students get: add a line [card], and below it model, category, ...",
         )
         .and_then(|table| card::read(table, &fields, ils_found.map(|ils| ils.number_max)));
-    let existing = top
+    let programme = top.table("optout").map(optout).unwrap_or_default();
+    let matching = top
         .required_table(
             "match",
             "say what becomes of cards that students already have: see `existing` below [match]",
@@ -186,7 +205,9 @@ pub(crate) fn read(
         fields,
         names: card.names,
         address: card.address,
-        existing: existing?,
+        existing: matching.as_ref()?.existing,
+        agreed: matching.as_ref()?.adds,
+        programme,
         number_max: ils_found?.number_max,
     };
     let (name, district, ils) = (name.clone(), district?.value, ils?.value);
@@ -203,6 +224,7 @@ pub(crate) fn read(
         rules,
         guards,
         lapse,
+        matching: matching?,
         pins,
         small_cells,
         place,
@@ -241,7 +263,7 @@ fn schedule(text: &str) -> Result<String, Wrong> {
     ))
 }
 
-fn matching(mut table: TableReader<'_>) -> Option<Existing> {
+fn matching(mut table: TableReader<'_>) -> Option<Matching> {
     if !table.has("existing") {
         // The one choice that has no default: each of the three is wrong for somebody.
         table.missing(
@@ -253,20 +275,39 @@ fn matching(mut table: TableReader<'_>) -> Option<Existing> {
         );
     }
     let existing = table.optional("existing", &Word(&words(Existing::ALL, Existing::word)));
+    let adds = table.optional("adds", &List { of: Word(&words(AGREED, Field::word)), empty: true });
+    let extract = table.optional("extract", &Text).map(|path| PathBuf::from(path.value));
+    let extract_days = table.optional("extract_days", &Integer(1..=366));
     table.finish();
-    Some(existing?.value)
+    let existing = existing?;
+    Some(Matching {
+        existing: existing.value,
+        place: existing.place,
+        adds: adds.map_or_else(|| FieldSet::of(AGREED_UNLESS_SAID), |adds| adds.value.into_iter().collect()),
+        extract,
+        extract_days: extract_days.and_then(|days| u16::try_from(days.value).ok()).unwrap_or(EXTRACT_DAYS),
+    })
+}
+
+/// `[optout]`.
+fn optout(mut table: TableReader<'_>) -> Programme {
+    let programme = table.or("programme", &Word(&words(Programme::ALL, Programme::word)), Programme::OptOut);
+    table.finish();
+    programme.value
 }
 
 fn lapse(mut table: TableReader<'_>) -> LapseRules {
-    const THEN: [(&str, OnLeaving); 3] =
-        [("not_renewed", OnLeaving::NotRenewed), ("expire", OnLeaving::Expire), ("block", OnLeaving::Block)];
     let default = LapseRules::default();
     let small = |number: Option<Placed<i64>>, otherwise: u16| {
         number.and_then(|number| u16::try_from(number.value).ok()).unwrap_or(otherwise)
     };
     let days = table.optional("grace_days", &Integer(1..=730));
     let feeds = table.optional("grace_feeds", &Integer(1..=100));
-    let then = table.or("then", &Word(&THEN), default.then).value;
+    let then = table.optional("then", &Word(&words(OnLeaving::ALL, OnLeaving::word)));
+    let (then, then_place) = match then {
+        Some(then) => (then.value, Some(then.place)),
+        None => (default.then, None),
+    };
     if let Some(days) = days.as_ref().filter(|days| days.value < 7 && then != OnLeaving::NotRenewed) {
         table.problems().add(
             Problem::about(
@@ -283,5 +324,6 @@ fn lapse(mut table: TableReader<'_>) -> LapseRules {
         grace_days: small(days, default.grace_days),
         grace_feeds: small(feeds, default.grace_feeds),
         then,
+        then_place,
     }
 }

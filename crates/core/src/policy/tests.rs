@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 use super::*;
+use crate::consent::Programme;
 use crate::digest::{DigestKey, DigestKind};
 use crate::field::Ownership;
 use crate::grade::{Grade, GradeSet};
@@ -64,6 +65,8 @@ fn rules() -> CardRules {
         names: NameChoice::Legal,
         address: AddressRules::default(),
         existing: Existing::Separate,
+        agreed: FieldSet::EMPTY,
+        programme: Programme::OptOut,
         number_max: 14,
     }
 }

@@ -12,7 +12,8 @@ use expiry::ExpiryRule;
 use number::NumberRule;
 use pin::PinRule;
 
-use crate::field::FieldRules;
+use crate::consent::Programme;
+use crate::field::{FieldRules, FieldSet};
 use crate::grade::GradeSet;
 use crate::privacy::Personal;
 use crate::student::{Address, School};
@@ -261,6 +262,20 @@ impl Default for AddressRules {
     }
 }
 
+vocabulary! {
+    /// What becomes of a card whose student left, after the grace: `[lapse] then`. Never of one that is the family's own.
+    #[derive(Default)]
+    OnLeaving {
+        /// It is not renewed, and ends on the day it would have ended.
+        #[default]
+        NotRenewed = "not_renewed",
+        /// It expires at once.
+        Expire = "expire",
+        /// It is blocked.
+        Block = "block",
+    }
+}
+
 /// All the rules of a partnership that decide about cards.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CardRules {
@@ -280,6 +295,10 @@ pub struct CardRules {
     pub address: AddressRules,
     /// `[match] existing`.
     pub existing: Existing,
+    /// `[match] adds`: the fields that may be added to a card that is the family's own, or that staff upgraded.
+    pub agreed: FieldSet,
+    /// `[optout] programme`.
+    pub programme: Programme,
     /// The longest number that the ILS holds, in characters.
     pub number_max: usize,
 }

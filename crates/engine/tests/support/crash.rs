@@ -11,9 +11,9 @@ use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 use rostercard_store::rows::{
     Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
-    LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, OptOut, Partnership,
+    LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership,
     PartnershipId, PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run,
-    RunId, RunResult, Settlement, StateCount, StoredSchool, Written,
+    RunId, RunResult, Settlement, StateCount, StoredSchool, Wish, Written,
 };
 use rostercard_store::{Store, StoreError};
 use tokio::sync::Notify;
@@ -135,9 +135,9 @@ passed_on! {
     fn forget_pins(&self, partnership: PartnershipId, before: Timestamp) -> Result<u64, StoreError>;
     fn pin_batches(&self, partnership: PartnershipId) -> Result<Vec<PinBatch>, StoreError>;
     fn write_cursor(&self, partnership: PartnershipId, cursor: Option<&str>, full_at: Option<Timestamp>) -> Result<(), StoreError>;
-    fn opt_out(&self, partnership: PartnershipId, wishes: Vec<OptOut>) -> Result<u64, StoreError>;
-    fn opt_in(&self, partnership: PartnershipId, people: &[Digest], at: Timestamp, who: &str) -> Result<u64, StoreError>;
-    fn opt_outs(&self, partnership: PartnershipId) -> Result<Vec<OptOut>, StoreError>;
+    fn write_wishes(&self, partnership: PartnershipId, wishes: Vec<Wish>) -> Result<u64, StoreError>;
+    fn end_wishes(&self, partnership: PartnershipId, people: &[Digest], at: Timestamp, who: &str) -> Result<u64, StoreError>;
+    fn wishes(&self, partnership: PartnershipId) -> Result<Vec<Wish>, StoreError>;
     fn write_answers(&self, partnership: PartnershipId, answers: Vec<Answer>, links: Vec<LinkWrite>) -> Result<(), StoreError>;
     fn answers(&self, partnership: PartnershipId) -> Result<Vec<Answer>, StoreError>;
     fn rekey(&self, partnership: PartnershipId, people: Vec<(Digest, Digest)>) -> Result<(), StoreError>;

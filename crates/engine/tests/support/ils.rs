@@ -10,8 +10,8 @@ use rostercard_core::field::{Field, FieldSet};
 use rostercard_core::finding::Finding;
 use rostercard_core::patron::{Patron, PatronValues};
 use rostercard_core::ports::{
-    Capabilities, Capability, CapabilityState, ConnectorError, Creation, Fault, FieldChanges, FindKey,
-    Lookup, Outcome, PatronFinder, PatronWriter, Rejection, RejectionKind, Retry,
+    Capabilities, Capability, CapabilityState, ConnectorError, Creation, Fault, FieldChanges, FindBy,
+    FindKey, Lookup, Outcome, PatronFinder, PatronWriter, Rejection, RejectionKind, Retry,
 };
 use rostercard_core::privacy::{Personal, Secret};
 use rostercard_engine::Clock;
@@ -28,6 +28,8 @@ pub(crate) struct Held {
     pub(crate) pins_set: u32,
     /// How often the record was written.
     pub(crate) writes: u32,
+    /// Whether the card is blocked.
+    pub(crate) blocked: bool,
 }
 
 /// What happens to one message.
@@ -71,6 +73,8 @@ pub(crate) struct FakeIls {
     clock: Arc<FakeClock>,
     /// Whether PINs travel with the create.
     pub(crate) pin_with_create: std::sync::atomic::AtomicBool,
+    /// Whether it can be searched by more than the number.
+    searchable: std::sync::atomic::AtomicBool,
     /// Cuts the power when told.
     pub(crate) power: Arc<Power>,
 }
@@ -102,6 +106,7 @@ impl FakeIls {
             }),
             clock,
             pin_with_create: true.into(),
+            searchable: true.into(),
             power: Arc::default(),
         }
     }
@@ -170,8 +175,18 @@ impl FakeIls {
             surname: Some(Personal::new(surname)),
             ..PatronValues::default()
         };
-        let held = Held { values, pin: None, pins_set: 0, writes: 0 };
+        let held = Held { values, pin: None, pins_set: 0, writes: 0, blocked: false };
         self.state.lock().unwrap().patrons.insert(barcode.to_owned(), held);
+    }
+
+    /// Whether it can be searched by more than the number.
+    pub(crate) fn searchable(&self, searchable: bool) {
+        self.searchable.store(searchable, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Staff block a card.
+    pub(crate) fn block(&self, barcode: &str) {
+        self.state.lock().unwrap().patrons.get_mut(barcode).unwrap().blocked = true;
     }
 
     /// Staff delete a patron.
@@ -194,6 +209,32 @@ impl FakeIls {
         }
     }
 
+    /// A search by something else than the number.
+    fn search(&self, key: &FindKey, mishap: Mishap) -> Lookup {
+        let mut state = self.state.lock().unwrap();
+        state.lookups += 1;
+        if mishap != Mishap::None {
+            return Lookup::Unknown(error());
+        }
+        let fits = |values: &PatronValues| match key {
+            FindKey::StudentId(id) => values.student_id.as_ref() == Some(id),
+            FindKey::Email(email) => values.email.as_ref() == Some(email),
+            FindKey::UserName(name) => values.user_name.as_ref() == Some(name),
+            FindKey::NameAndBirthDate { surname, given_name, birth_date } => {
+                values.surname.as_ref() == Some(surname)
+                    && values.given_name.as_ref() == Some(given_name)
+                    && values.birth_date == Some(*birth_date)
+            }
+            FindKey::Barcode(_) | FindKey::PatronId(_) => false,
+        };
+        let mut found = state.patrons.values().filter(|held| fits(&held.values));
+        match (found.next(), found.next()) {
+            (None, _) => Lookup::NotFound,
+            (Some(held), None) => Lookup::Found(patron(held)),
+            (Some(_), Some(_)) => Lookup::Many,
+        }
+    }
+
     fn mishap(&self, service: &str) -> Mishap {
         let mut state = self.state.lock().unwrap();
         if state.down {
@@ -212,13 +253,15 @@ fn make(state: &mut State, creation: &Creation) -> bool {
     }
     let pin = creation.pin.as_ref().map(|p| p.reveal().to_owned());
     let pins_set = u32::from(pin.is_some());
-    state.patrons.insert(barcode, Held { values: creation.values.clone(), pin, pins_set, writes: 1 });
+    state
+        .patrons
+        .insert(barcode, Held { values: creation.values.clone(), pin, pins_set, writes: 1, blocked: false });
     true
 }
 
 fn patron(held: &Held) -> Box<Patron> {
     let id = held.values.barcode.clone().unwrap();
-    Box::new(Patron { id, values: held.values.clone(), blocked: Some(false) })
+    Box::new(Patron { id, values: held.values.clone(), blocked: Some(held.blocked) })
 }
 
 #[async_trait]
@@ -236,6 +279,14 @@ impl PatronFinder for FakeIls {
         }
     }
 
+    fn finds_by(&self) -> &'static [FindBy] {
+        if self.searchable.load(std::sync::atomic::Ordering::Relaxed) {
+            FindBy::ALL
+        } else {
+            &[FindBy::Barcode]
+        }
+    }
+
     fn returns(&self) -> FieldSet {
         let mut all = FieldSet::ALL;
         all.remove(Field::Pin);
@@ -248,7 +299,9 @@ impl PatronFinder for FakeIls {
         self.commit_late();
         let mishap = self.mishap("find");
         let (FindKey::Barcode(barcode) | FindKey::PatronId(barcode)) = key else {
-            return key.not_possible("the fake ILS");
+            let lookup = self.search(key, mishap);
+            self.power.step().await;
+            return lookup;
         };
         let lookup = {
             let mut state = self.state.lock().unwrap();
@@ -340,6 +393,31 @@ impl PatronWriter for FakeIls {
                     held.pins_set += u32::from(held.pin.as_deref() != Some(pin.reveal()));
                     held.pin = Some(pin.reveal().to_owned());
                     if other == Mishap::None { Outcome::Applied(None) } else { Outcome::Unknown(error()) }
+                }
+            }
+        };
+        self.power.step().await;
+        outcome
+    }
+
+    async fn set_blocked(&self, target: &Patron, blocked: bool) -> Outcome {
+        self.power.step().await;
+        let mishap = self.mishap("block");
+        let outcome = {
+            let mut state = self.state.lock().unwrap();
+            state.updates += 1;
+            let barcode = target.values.barcode.as_ref().unwrap().reveal();
+            let held = state.patrons.get_mut(barcode).unwrap();
+            match mishap {
+                Mishap::NotSent => Outcome::NotSent(error()),
+                Mishap::LostBefore => Outcome::Unknown(error()),
+                other => {
+                    held.blocked = blocked;
+                    if other == Mishap::None {
+                        Outcome::Applied(Some(patron(held)))
+                    } else {
+                        Outcome::Unknown(error())
+                    }
                 }
             }
         };

@@ -15,7 +15,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
-use rostercard_core::field::FieldRules;
+use rostercard_core::consent::Programme;
+use rostercard_core::field::{Field, FieldRules, FieldSet};
 use rostercard_core::finding::{Finding, Place};
 use rostercard_core::grade::Grade;
 use rostercard_core::guard::Guards;
@@ -27,7 +28,9 @@ use rostercard_core::privacy::{BirthDate, Personal};
 use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
 use rostercard_core::rules::number::{CheckDigit, NumberRange, NumberRule, NumberTemplate};
 use rostercard_core::rules::pin::PinRule;
-use rostercard_core::rules::{AddressRules, CardRule, CardRules, Eligible, Existing, Homes, NameChoice};
+use rostercard_core::rules::{
+    AddressRules, CardRule, CardRules, Eligible, Existing, Homes, NameChoice, OnLeaving,
+};
 use rostercard_core::student::{Consent, GivenAddress, School, Student};
 use rostercard_core::words::{CardModel, Code, Role};
 use rostercard_engine::{
@@ -278,6 +281,8 @@ pub(crate) fn rules() -> CardRules {
         names: NameChoice::Legal,
         address: AddressRules::default(),
         existing: Existing::Separate,
+        agreed: FieldSet::of(&[Field::StudentId, Field::Statistics]),
+        programme: Programme::OptOut,
         number_max: 14,
     }
 }
@@ -325,6 +330,8 @@ impl Town {
             pins: rostercard_engine::PinSettings::default(),
             wait_days: 7,
             full_every: 7,
+            on_leaving: OnLeaving::NotRenewed,
+            extract: None,
             limits: IlsLimits { connections: 2, settle_after: SETTLE_AFTER, rate: None },
         };
         Self {
@@ -386,6 +393,18 @@ impl Town {
     }
 
     /// The ILS's patron with this number.
+    /// The partnership's row.
+    pub(crate) async fn partnership(&self) -> rostercard_store::rows::PartnershipId {
+        let settings = &self.settings;
+        self.store.partnership(&settings.permanent_id, &settings.ils, &settings.name).await.unwrap().id
+    }
+
+    /// A person's key.
+    pub(crate) fn key_of(&self, student_id: &str) -> rostercard_core::digest::Digest {
+        let (key, id) = (self.store.digest_key(), &self.settings.permanent_id);
+        rostercard_engine::person_key(key, id, &Personal::new(student_id))
+    }
+
     pub(crate) fn patron(&self, barcode: &str) -> ils::Held {
         self.ils.held(barcode).unwrap_or_else(|| panic!("no patron {barcode}"))
     }

@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rostercard_core::field::FieldRules;
+use rostercard_core::consent::Programme;
+use rostercard_core::field::{Field, FieldRules, FieldSet};
 use rostercard_core::guard::{GuardAction, Guards};
 use rostercard_core::patron::PatronValues;
 use rostercard_core::privacy::Personal;
 use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
 use rostercard_core::rules::number::{NumberRule, NumberTemplate};
 use rostercard_core::rules::pin::PinRule;
-use rostercard_core::rules::{AddressRules, CardRule, CardRules, Eligible, Existing, Homes, NameChoice};
+use rostercard_core::rules::{
+    AddressRules, CardRule, CardRules, Eligible, Existing, Homes, NameChoice, OnLeaving,
+};
 use rostercard_core::words::{CardModel, Code};
 use rostercard_engine::{
     Clock, Engine, Entropy, Grace, IlsLimits, PartnershipSettings, Phase, Progress, RunReport, World,
@@ -183,6 +186,8 @@ fn settings(spec: &Spec, connections: usize) -> PartnershipSettings {
             names: NameChoice::Legal,
             address: AddressRules::default(),
             existing: Existing::Separate,
+            agreed: FieldSet::of(&[Field::StudentId, Field::Statistics]),
+            programme: Programme::OptOut,
             number_max: 14,
         },
         ranges: std::collections::BTreeMap::new(),
@@ -192,6 +197,8 @@ fn settings(spec: &Spec, connections: usize) -> PartnershipSettings {
         pins: rostercard_engine::PinSettings::default(),
         wait_days: 7,
         full_every: 7,
+        on_leaving: OnLeaving::NotRenewed,
+        extract: None,
         limits: IlsLimits { connections, settle_after: Duration::from_secs(60), rate: None },
     }
 }

@@ -9,7 +9,6 @@ use jiff::civil::Date;
 use rostercard_config::{Connectors, Ils, OpaqueTable, Problems, SecretStore};
 use rostercard_core::field::FieldRules;
 use rostercard_core::ports::{PatronDirectory, RosterSource};
-use rostercard_core::rules::Existing;
 use rostercard_ils_ncip::{NcipDirectory, NcipSettings};
 use rostercard_source_clever::Clever;
 use rostercard_source_csvdrop::CsvDrop;
@@ -114,16 +113,6 @@ impl IlsSettings {
             Self::Ncip(settings) => NcipDirectory::new((**settings).clone())
                 .map(|directory| Arc::new(directory) as Arc<dyn PatronDirectory>)
                 .map_err(|error| error.to_string()),
-        }
-    }
-
-    /// Why a choice about existing patrons cannot be kept with this ILS, where it cannot.
-    pub(crate) fn existing_refused(&self, existing: Existing) -> Option<&'static str> {
-        match (self, existing) {
-            (Self::Ncip(_), Existing::Link | Existing::Skip) => Some(
-                "NCIP can find a patron by number only, so a child's existing card cannot be found through it",
-            ),
-            (Self::Ncip(_), Existing::Separate) => None,
         }
     }
 }

@@ -5,32 +5,36 @@ use rostercard_core::words::LinkState;
 
 use super::sample::{ILS, link, moment, partnership};
 use crate::Store;
-use crate::rows::{Answer, OptOut};
+use crate::rows::{Answer, Wish};
 use crate::store::StoreError;
 
 fn person(number: u8) -> Digest {
     Digest([number; 16])
 }
 
-/// An opt-out holds until somebody ends it; said twice it is one, and learns who it is about.
-pub async fn an_opt_out_holds_until_it_is_ended(store: &impl Store) {
+/// A wish holds until somebody ends it or says the opposite; said twice it is one, and learns who it is about.
+pub async fn a_wish_holds_until_it_is_ended(store: &impl Store) {
     let id = partnership(store).await.id;
-    let wish = OptOut {
+    let wish = Wish {
         person: person(1),
         identity: None,
+        wants: false,
         at: moment(10),
         who: "pat".into(),
         origin: "command".into(),
     };
-    assert_eq!(store.opt_out(id, vec![wish.clone()]).await.unwrap(), 1);
-    let again = OptOut { identity: Some(person(9)), at: moment(20), origin: "roster".into(), ..wish.clone() };
-    assert_eq!(store.opt_out(id, vec![again]).await.unwrap(), 0);
-    let held = OptOut { identity: Some(person(9)), ..wish };
-    assert_eq!(store.opt_outs(id).await.unwrap(), [held]);
-    assert_eq!(store.opt_in(id, &[person(1), person(2)], moment(30), "kim").await.unwrap(), 1);
-    assert!(store.opt_outs(id).await.unwrap().is_empty());
+    assert_eq!(store.write_wishes(id, vec![wish.clone()]).await.unwrap(), 1);
+    let again = Wish { identity: Some(person(9)), at: moment(20), origin: "file".into(), ..wish.clone() };
+    assert_eq!(store.write_wishes(id, vec![again]).await.unwrap(), 0);
+    let held = Wish { identity: Some(person(9)), ..wish.clone() };
+    assert_eq!(store.wishes(id).await.unwrap(), [held]);
+    let yes = Wish { wants: true, at: moment(25), ..wish.clone() };
+    assert_eq!(store.write_wishes(id, vec![yes.clone()]).await.unwrap(), 1);
+    assert_eq!(store.wishes(id).await.unwrap(), [yes]);
+    assert_eq!(store.end_wishes(id, &[person(1), person(2)], moment(30), "kim").await.unwrap(), 1);
+    assert!(store.wishes(id).await.unwrap().is_empty());
     let other = store.partnership("district-two", ILS, "two").await.unwrap();
-    assert!(store.opt_outs(other.id).await.unwrap().is_empty());
+    assert!(store.wishes(other.id).await.unwrap().is_empty());
 }
 
 /// Answers come with what the ledger learns of them.

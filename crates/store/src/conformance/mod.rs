@@ -69,7 +69,7 @@ cases! { $
     runs::a_run_comes_back_as_it_was_written,
     runs::the_newest_runs_come_first,
     runs::decisions_are_kept_in_order,
-    decisions::an_opt_out_holds_until_it_is_ended,
+    decisions::a_wish_holds_until_it_is_ended,
     decisions::answers_are_kept_with_what_the_ledger_learns,
     decisions::links_go_along_with_new_keys,
     decisions::a_cursor_stays_until_a_newer_one,

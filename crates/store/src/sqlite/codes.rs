@@ -49,7 +49,7 @@ codes!(CardModel { Full = 1, Starter = 2, Digital = 3, Educator = 4 });
 codes!(ChangeKind { Create = 1, Link = 2, Update = 3, Renew = 4, Lapse = 5, Restore = 6, Note = 7, Pin = 8 });
 codes!(ChangeState { Ready = 1, Waiting = 2, Done = 3, Failed = 4, Settled = 5, Dropped = 6 });
 codes!(RunState { Running = 1, Planned = 2, Waiting = 3, Done = 4, DoneWithRejects = 5, Failed = 6 });
-codes!(IntentKind { Create = 1, SetPin = 2, Update = 3 });
+codes!(IntentKind { Create = 1, SetPin = 2, Update = 3, Block = 4, Unblock = 5 });
 codes!(IntentEnd { Applied = 1, Rejected = 2, NotWritten = 3 });
 
 #[cfg(test)]
@@ -72,7 +72,13 @@ mod tests {
         round(ChangeKind::ALL);
         round(ChangeState::ALL);
         round(RunState::ALL);
-        round(&[IntentKind::Create, IntentKind::SetPin, IntentKind::Update]);
+        round(&[
+            IntentKind::Create,
+            IntentKind::SetPin,
+            IntentKind::Update,
+            IntentKind::Block,
+            IntentKind::Unblock,
+        ]);
         round(&[IntentEnd::Applied, IntentEnd::Rejected, IntentEnd::NotWritten]);
     }
 }

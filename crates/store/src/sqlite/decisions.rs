@@ -1,4 +1,4 @@
-//! What people decided about people: opt-outs, and answers to reviews. Digests alone, and who and when.
+//! What people decided about people: wishes about cards, and answers to reviews. Digests alone, and who and when.
 
 use jiff::Timestamp;
 use rostercard_core::digest::Digest;
@@ -7,36 +7,41 @@ use rusqlite::params;
 use super::db::Db;
 use super::fault::Fault;
 use super::values::{digest, moment, nanoseconds, optional_digest};
-use crate::rows::{Answer, OptOut, PartnershipId};
+use crate::rows::{Answer, PartnershipId, Wish};
 
-/// Keeps opt-outs; one that is there already keeps its day and its who, and learns the identity.
-pub(super) fn opt_out(db: &Db<'_>, partnership: PartnershipId, wishes: &[OptOut]) -> Result<u64, Fault> {
+/// Keeps wishes; how many were new. One that is there already keeps its day and its who, and learns the identity; the
+/// opposite one ends.
+pub(super) fn write_wishes(db: &Db<'_>, partnership: PartnershipId, wishes: &[Wish]) -> Result<u64, Fault> {
     let mut learn = db.conn.prepare_cached(
-        "update optout set identity = coalesce(?3, identity) where partnership = ?1 and person = ?2 and ended_at is null",
+        "update wish set identity = coalesce(?3, identity)
+         where partnership = ?1 and person = ?2 and wants = ?4 and ended_at is null",
     )?;
     let mut make = db.conn.prepare_cached(
-        "insert into optout (partnership, person, identity, at, who, origin) values (?1, ?2, ?3, ?4, ?5, ?6)",
+        "insert into wish (partnership, person, identity, wants, at, who, origin) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     let mut new = 0;
     for wish in wishes {
         let (person, identity) = (wish.person.0.as_slice(), wish.identity.map(|identity| identity.0));
-        if learn.execute(params![partnership.0, person, identity])? == 0 {
-            make.execute(params![
-                partnership.0,
-                person,
-                identity,
-                nanoseconds(wish.at),
-                wish.who,
-                wish.origin
-            ])?;
-            new += 1;
+        if learn.execute(params![partnership.0, person, identity, wish.wants])? > 0 {
+            continue;
         }
+        end_wishes(db, partnership, &[wish.person], wish.at, &wish.who)?;
+        make.execute(params![
+            partnership.0,
+            person,
+            identity,
+            wish.wants,
+            nanoseconds(wish.at),
+            wish.who,
+            wish.origin
+        ])?;
+        new += 1;
     }
     Ok(new)
 }
 
-/// Ends opt-outs; how many there were.
-pub(super) fn opt_in(
+/// Ends wishes; how many there were.
+pub(super) fn end_wishes(
     db: &Db<'_>,
     partnership: PartnershipId,
     people: &[Digest],
@@ -44,7 +49,7 @@ pub(super) fn opt_in(
     who: &str,
 ) -> Result<u64, Fault> {
     let mut end = db.conn.prepare_cached(
-        "update optout set ended_at = ?3, ended_by = ?4 where partnership = ?1 and person = ?2 and ended_at is null",
+        "update wish set ended_at = ?3, ended_by = ?4 where partnership = ?1 and person = ?2 and ended_at is null",
     )?;
     let mut ended = 0;
     for person in people {
@@ -53,20 +58,21 @@ pub(super) fn opt_in(
     Ok(ended)
 }
 
-/// The opt-outs that hold, oldest first.
-pub(super) fn opt_outs(db: &Db<'_>, partnership: PartnershipId) -> Result<Vec<OptOut>, Fault> {
+/// The wishes that hold, oldest first.
+pub(super) fn wishes(db: &Db<'_>, partnership: PartnershipId) -> Result<Vec<Wish>, Fault> {
     let mut statement = db.conn.prepare_cached(
-        "select person, identity, at, who, origin from optout where partnership = ?1 and ended_at is null order by id",
+        "select person, identity, wants, at, who, origin from wish where partnership = ?1 and ended_at is null order by id",
     )?;
     let mut rows = statement.query([partnership.0])?;
     let mut wishes = Vec::new();
     while let Some(row) = rows.next()? {
-        wishes.push(OptOut {
+        wishes.push(Wish {
             person: digest(row, 0)?,
             identity: optional_digest(row, 1)?,
-            at: moment(row.get(2)?)?,
-            who: row.get(3)?,
-            origin: row.get(4)?,
+            wants: row.get(2)?,
+            at: moment(row.get(3)?)?,
+            who: row.get(4)?,
+            origin: row.get(5)?,
         });
     }
     Ok(wishes)

@@ -212,7 +212,7 @@ fn rekey_one(db: &Db<'_>, partnership: PartnershipId, old: Digest, new: Digest) 
     db.conn.execute(change, params![partnership.0, old_key, new_key])?;
     super::pins::rekey(db, partnership, old, new)?;
     db.conn.execute(
-        "update or ignore optout set person = ?3 where partnership = ?1 and person = ?2 and ended_at is null",
+        "update or ignore wish set person = ?3 where partnership = ?1 and person = ?2 and ended_at is null",
         params![partnership.0, old_key, new_key],
     )?;
     db.conn.execute(

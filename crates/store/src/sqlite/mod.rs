@@ -38,9 +38,9 @@ use self::read::Readers;
 use self::writer::{BeforeCommit, Writer};
 use crate::rows::{
     Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
-    LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, OptOut, Partnership,
+    LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership,
     PartnershipId, PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run,
-    RunId, RunResult, Settlement, StateCount, StoredSchool, Written,
+    RunId, RunResult, Settlement, StateCount, StoredSchool, Wish, Written,
 };
 use crate::seal::{Entropy, StoreKey};
 use crate::store::{Store, StoreError};
@@ -390,11 +390,11 @@ impl Store for SqliteStore {
         self.write(move |db| partnerships::cursor(db, partnership, cursor.as_deref(), full_at)).await
     }
 
-    async fn opt_out(&self, partnership: PartnershipId, wishes: Vec<OptOut>) -> Result<u64, StoreError> {
-        self.write(move |db| decisions::opt_out(db, partnership, &wishes)).await
+    async fn write_wishes(&self, partnership: PartnershipId, wishes: Vec<Wish>) -> Result<u64, StoreError> {
+        self.write(move |db| decisions::write_wishes(db, partnership, &wishes)).await
     }
 
-    async fn opt_in(
+    async fn end_wishes(
         &self,
         partnership: PartnershipId,
         people: &[Digest],
@@ -402,11 +402,11 @@ impl Store for SqliteStore {
         who: &str,
     ) -> Result<u64, StoreError> {
         let (people, who) = (people.to_vec(), who.to_owned());
-        self.write(move |db| decisions::opt_in(db, partnership, &people, at, &who)).await
+        self.write(move |db| decisions::end_wishes(db, partnership, &people, at, &who)).await
     }
 
-    async fn opt_outs(&self, partnership: PartnershipId) -> Result<Vec<OptOut>, StoreError> {
-        self.read(move |db| decisions::opt_outs(db, partnership)).await
+    async fn wishes(&self, partnership: PartnershipId) -> Result<Vec<Wish>, StoreError> {
+        self.read(move |db| decisions::wishes(db, partnership)).await
     }
 
     async fn write_answers(

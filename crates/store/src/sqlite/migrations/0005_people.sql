@@ -4,21 +4,22 @@
 alter table partnership add column cursor text;
 alter table partnership add column full_at integer;
 
--- Families who said no. Digests alone: whether somebody said no is kept even when nothing else is known of the person.
-create table optout (
+-- Families who said no, or yes. Digests alone: that is kept even when nothing else is known of the person.
+create table wish (
     id              integer primary key,
     partnership     integer not null references partnership (id),
     person          blob    not null,
     -- Of who it is by everything but the number, once met in a roster: the wish outlives a new number.
     identity        blob,
+    wants           integer not null,
     at              integer not null,
     who             text    not null,
-    -- command, file, roster.
+    -- command, file.
     origin          text    not null,
     ended_at        integer,
     ended_by        text
 ) strict;
-create unique index optout_person on optout (partnership, person) where ended_at is null;
+create unique index wish_person on wish (partnership, person) where ended_at is null;
 
 -- Answers to questions that only a person can answer. Never changed, only added to.
 create table answer (

@@ -1,0 +1,148 @@
+//! Numbers that were corrected, swapped or given again (S34): somebody who left and somebody who came with the same names and
+//! birth date are one person, and a number under which both names and birth date have changed is perhaps another's. Both
+//! are questions; nothing is crossed by guess.
+
+use hashbrown::HashMap;
+use rostercard_core::digest::{Digest, DigestKey, ValueDigest};
+use rostercard_core::field::Field;
+use rostercard_core::finding::Place;
+use rostercard_core::patron::PatronValues;
+use rostercard_core::reason::{Reason, Review};
+use rostercard_core::threeway::{FieldDigest, FieldDigests};
+use rostercard_core::words::LinkState;
+use rostercard_store::rows::{Answer, ChangeId, Link, LinkWrite, Partnership};
+
+use crate::collect::without_card;
+use crate::engine::{Engine, EngineError, SelectionError};
+
+/// The fields by which a person is known beside the number.
+const KNOWN_BY: [Field; 3] = [Field::Surname, Field::GivenName, Field::BirthDate];
+
+/// Who somebody is by names and birth date, as their digests.
+pub(crate) type Who = [u64; 3];
+
+/// Who a wanted patron is; `None` where something is missing.
+pub(crate) fn who_is(values: &PatronValues, key: &DigestKey) -> Option<Who> {
+    let digest = |field: Field| Some(key.value(field, Some(&values.canonical(field)?)).0);
+    Some([digest(KNOWN_BY[0])?, digest(KNOWN_BY[1])?, digest(KNOWN_BY[2])?])
+}
+
+/// Who a link's person was when the card was last written.
+pub(crate) fn who_was(digests: &FieldDigests) -> Option<Who> {
+    let sent = KNOWN_BY.map(|field| digests.get(field).sent);
+    (!sent.contains(&ValueDigest::NOTHING)).then(|| sent.map(|digest| digest.0))
+}
+
+/// Whether all of names and birth date are another person's than they were: not a name that was corrected.
+pub(crate) fn is_another(values: &PatronValues, digests: &FieldDigests, key: &DigestKey) -> bool {
+    match (who_is(values, key), who_was(digests)) {
+        (Some(is), Some(was)) => is.iter().zip(&was).all(|(is, was)| is != was),
+        _ => false,
+    }
+}
+
+/// Somebody for whom this plan makes a card.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) person: Digest,
+    pub(crate) school: (String, String),
+    pub(crate) decided: Digest,
+    pub(crate) place: Place,
+    /// Where the planned create is, once it is in the store.
+    pub(crate) change: Option<ChangeId>,
+}
+
+/// The newcomers of a plan, by who they are.
+#[derive(Debug, Default)]
+pub(crate) struct Newcomers {
+    by_who: HashMap<Who, Vec<Newcomer>>,
+    who_of: HashMap<Digest, Who>,
+}
+
+impl Newcomers {
+    pub(crate) fn add(&mut self, who: Who, newcomer: Newcomer) {
+        self.who_of.insert(newcomer.person, who);
+        self.by_who.entry(who).or_default().push(newcomer);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_who.is_empty()
+    }
+
+    /// Notes where a create is.
+    pub(crate) fn stored(&mut self, person: Digest, change: ChangeId) {
+        let Some(who) = self.who_of.get(&person) else { return };
+        let newcomers = self.by_who.get_mut(who).map_or(&mut [][..], Vec::as_mut_slice);
+        for newcomer in newcomers.iter_mut().filter(|newcomer| newcomer.person == person) {
+            newcomer.change = Some(change);
+        }
+    }
+
+    /// Newcomers who may be this person who is missing.
+    pub(crate) fn take(&mut self, who: &Who) -> Vec<Newcomer> {
+        self.by_who.remove(who).unwrap_or_default()
+    }
+}
+
+/// The review of a newcomer, with who it is about: the answer finds the old link by it.
+pub(crate) fn review(newcomer: &Newcomer, who: &Who) -> LinkWrite {
+    let reason = Reason::Review(Review::PerhapsRenumbered);
+    let school = newcomer.school.clone();
+    let mut data = without_card(LinkState::Review, newcomer.decided, Some(reason.code()), school);
+    for (field, digest) in KNOWN_BY.into_iter().zip(who) {
+        data.digests.set(field, FieldDigest { sent: ValueDigest(*digest), seen: ValueDigest::NOTHING });
+    }
+    LinkWrite { person: newcomer.person, data }
+}
+
+impl Engine {
+    /// The person of a review is one whose card is kept under another number: the card goes along.
+    pub(crate) async fn same_person(
+        &self,
+        partnership: &Partnership,
+        link: &Link,
+        answer: Answer,
+    ) -> Result<(), EngineError> {
+        let refuse = |why: &str| -> EngineError { SelectionError::Review { why: why.to_owned() }.into() };
+        if link.data.barcode.is_some() {
+            // Another person's names under this number, and the same person after all: the card takes them.
+            let mut data = link.data.clone();
+            (data.state, data.reason) = (LinkState::Made, None);
+            data.decided = crate::review::NOTHING_DECIDED;
+            data.digests = forget_who(&data.digests);
+            let write = LinkWrite { person: link.person, data };
+            return Ok(self.store.write_answers(partnership.id, vec![answer], vec![write]).await?);
+        }
+        let who = who_was(&link.data.digests).ok_or_else(|| refuse("the review says too little"))?;
+        let rows = self.store.index(partnership.id).await?;
+        let missing: Vec<Digest> = rows
+            .iter()
+            .filter(|row| {
+                row.missing_since.is_some() && (row.state.is_live() || row.state == LinkState::Lapsed)
+            })
+            .map(|row| row.person)
+            .collect();
+        let mut same = Vec::new();
+        for some in missing.chunks(1_000) {
+            let links = self.store.links(partnership.id, some).await?;
+            same.extend(links.into_iter().filter(|old| who_was(&old.data.digests) == Some(who)));
+        }
+        let [old] = same.as_slice() else {
+            return Err(refuse(
+                "nobody, or more than one, of those who are missing has these names and this birth date by now: sync once more",
+            ));
+        };
+        self.store.write_answers(partnership.id, vec![answer], Vec::new()).await?;
+        Ok(self.store.rekey(partnership.id, vec![(old.person, link.person)]).await?)
+    }
+}
+
+/// What names and birth date were sent is forgotten, so that others are no other person's.
+fn forget_who(digests: &FieldDigests) -> FieldDigests {
+    let mut digests = *digests;
+    for field in KNOWN_BY {
+        let seen = digests.get(field).seen;
+        digests.set(field, FieldDigest { sent: ValueDigest::NOTHING, seen });
+    }
+    digests
+}
