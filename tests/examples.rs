@@ -8,8 +8,12 @@ use tempfile::TempDir;
 
 use crate::support::rostercard;
 
-const FILES: [&str; 3] =
-    ["rostercard.toml", "partnerships/woodland-usd.toml", "partnerships/valley-school.toml"];
+const FILES: [&str; 4] = [
+    "rostercard.toml",
+    "partnerships/woodland-usd.toml",
+    "partnerships/valley-school.toml",
+    "partnerships/hill-usd.toml",
+];
 
 /// A copy of config/ with a key, each line put through `change`.
 fn copied(change: impl Fn(&str) -> String) -> TempDir {
@@ -21,9 +25,11 @@ fn copied(change: impl Fn(&str) -> String) -> TempDir {
         let text: Vec<String> = text.lines().map(&change).collect();
         fs::write(folder.path().join(file), text.join("\n")).unwrap();
     }
-    let key = folder.path().join("state.key");
-    fs::write(&key, format!("{:064x}\n", 7)).unwrap();
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    for (name, secret) in [("state.key", format!("{:064x}\n", 7)), ("clever.secret", "secret\n".to_owned())] {
+        let file = folder.path().join(name);
+        fs::write(&file, secret).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
     folder
 }
 
@@ -48,7 +54,7 @@ fn uncommented(line: &str) -> String {
 #[test]
 fn the_annotated_configuration_is_right() {
     let ran =
-        check(&copied(str::to_owned)).expect(0).says(&["The configuration is right.", "2 of 2 partnerships"]);
+        check(&copied(str::to_owned)).expect(0).says(&["The configuration is right.", "3 of 3 partnerships"]);
     assert!(ran.stderr.is_empty(), "{}", ran.both());
 }
 
