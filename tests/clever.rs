@@ -8,12 +8,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rostercard_practice::ils::Patron;
+use rostercard_practice::roster::{Spec, changes, generate, students};
 use rostercard_practice::sis::clever::{Book, CLIENT_ID, CLIENT_SECRET, Clever, DISTRICT};
+use rostercard_practice::sis::package::Package;
 use rostercard_practice::sis::{Running, Sis};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::practice::Practice;
+use crate::support::roster;
 use crate::support::{Library, adds_up, samples};
 
 /// A practice Clever with a runtime of its own.
@@ -389,6 +392,50 @@ fn cl_06_cl_92_no_token_no_secret_and_nobody_is_in_the_log() {
             );
         }
     }
+}
+
+/// The records of a day of a practice district.
+fn day_of(spec: &Spec, day: u32) -> Book {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("roster.zip");
+    generate(&Spec { day, ..spec.clone() }, &path).unwrap();
+    Book::of(&Package::read(&path).unwrap())
+}
+
+#[test]
+fn a_practice_district_of_400_and_the_days_after_by_events_alone() {
+    let spec = roster::district(400, 11);
+    let cloud = Cloud::start(day_of(&spec, 0));
+    let ils = Practice::start();
+    let library = cloud.library(&ils, &roster::homes(&spec), "{student_id:0>8}");
+    let made = library.first_load();
+    assert_eq!((&made["state"], &made["counts"]["create"]), (&json!("done"), &json!(400)));
+    cloud.asked();
+    for day in 1..=3 {
+        let today = day_of(&spec, day);
+        night(&cloud, day, |book| book.users = today.users.clone());
+        let what = changes(&spec, day - 1, day);
+        let sync = library.json(&["sync", "oak"], 0);
+        adds_up(&sync);
+        assert_eq!(sync["counts"]["create"], json!(what.newcomers.len()), "day {day}: {sync}");
+        let asked = cloud.asked();
+        assert!(!asked.iter().any(|target| target.contains("role=")), "{asked:?}");
+        let patrons = by_number(&ils);
+        for student in students(&Spec { day, ..spec.clone() }) {
+            let patron = &patrons[&roster::number(&student.number)];
+            let whole = format!("{}{}", patron.given, patron.surname);
+            assert!(
+                whole == format!("{}{}", student.given, student.family),
+                "the names of {}",
+                student.number
+            );
+            assert_eq!(patron.home_branch.as_deref(), Some(roster::branch(student.schools[0])));
+            assert_eq!(patron.birth_date, Some(student.birth.to_string()));
+        }
+    }
+    ils.reset_counts();
+    let again = library.json(&["sync", "oak"], 0);
+    assert_eq!((&again["writes"], &again["lookups"], ils.messages()), (&json!(0), &json!(0), 0));
 }
 
 /// Rounds of a library each, killed to bits; each by one of [`HANDS`].
