@@ -172,7 +172,6 @@ impl Clever {
     }
 
     /// The paths and queries that were asked for since the last call.
-    #[must_use]
     pub fn take_log(&self) -> Vec<String> {
         std::mem::take(&mut self.desk().log)
     }
