@@ -22,6 +22,8 @@ pub(crate) struct Mark {
     pub(crate) event: Option<String>,
     /// When the feed was last read, in seconds since 1970.
     pub(crate) read: i64,
+    /// Of which moment the roster was, in seconds since 1970, where Clever said so.
+    pub(crate) as_of: Option<i64>,
     /// A digest of the schools as they were: rules may name them.
     pub(crate) schools: String,
     /// A digest of how users are read.
@@ -29,8 +31,14 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    pub(crate) fn new(event: Option<String>, now: Timestamp, schools: String, how: String) -> Self {
-        Self { form: FORM, event, read: now.as_second(), schools, how }
+    pub(crate) fn new(
+        event: Option<String>,
+        (now, as_of): (Timestamp, Option<Timestamp>),
+        schools: String,
+        how: String,
+    ) -> Self {
+        let as_of = as_of.map(Timestamp::as_second);
+        Self { form: FORM, event, read: now.as_second(), as_of, schools, how }
     }
 
     /// As the engine keeps it.
@@ -89,7 +97,7 @@ mod tests {
     const DAY: i64 = 86_400;
 
     fn mark() -> Mark {
-        Mark::new(Some("e1".to_owned()), Timestamp::UNIX_EPOCH, "s".to_owned(), "h".to_owned())
+        Mark::new(Some("e1".to_owned()), (Timestamp::UNIX_EPOCH, None), "s".to_owned(), "h".to_owned())
     }
 
     fn after(days: i64) -> Timestamp {

@@ -2,6 +2,7 @@
 //!
 //! An event's own object is used for nothing but telling whose it is: it may be old, stripped, or from before a field was shared.
 
+use jiff::Timestamp;
 use rostercard_core::finding::{Finding, Place};
 use rostercard_core::ports::{Completeness, ConnectorError, Record, RosterPage};
 use rostercard_core::privacy::Personal;
@@ -94,9 +95,7 @@ impl Delta {
             );
             return Ok(everything("events_unreadable", message));
         }
-        if let Some(last) = pages.last() {
-            self.mark.event = Some(last.to_owned());
-        }
+        let last = pages.last().map(str::to_owned);
         self.mark.read = desk.now.as_second();
         let mut told = Told::default();
         let mut records = Vec::new();
@@ -113,7 +112,14 @@ impl Delta {
                 return Ok(why);
             }
         }
-        self.tombstones(gone, desk, &told, &mut records);
+        let left = self.tombstones(gone, desk, &told, &mut records);
+        let as_of = desk.as_of.map(Timestamp::as_second);
+        // Absence is counted by rosters, and this is still the one of the last time: then those who left are told again with the
+        // next, and the feed is left where it was.
+        if left == 0 || as_of.is_none() || as_of != self.mark.as_of {
+            self.mark.event = last.or(self.mark.event.take());
+            self.mark.as_of = as_of;
+        }
         told.say(desk);
         if fold.skipped > 0 {
             let message = "events about other things than students and school staff were passed over";
@@ -186,11 +192,18 @@ impl Delta {
         None
     }
 
-    /// Those whom Clever no longer has. Who is there under another id of Clever's has not gone.
-    fn tombstones(&self, gone: Vec<(String, Touched)>, desk: &Desk, told: &Told, records: &mut Vec<Record>) {
+    /// Those whom Clever no longer has, and how many. Who is there under another id of Clever's has not gone.
+    fn tombstones(
+        &self,
+        gone: Vec<(String, Touched)>,
+        desk: &Desk,
+        told: &Told,
+        records: &mut Vec<Record>,
+    ) -> usize {
         if !desk.running {
-            return;
+            return 0;
         }
+        let before = records.len();
         for (id, touched) in gone {
             if touched.student_id.as_ref().is_some_and(|number| told.seen.has(number.reveal())) {
                 continue;
@@ -198,6 +211,7 @@ impl Delta {
             records
                 .push(Record::Gone { student_id: touched.student_id, source_ids: vec![Personal::new(id)] });
         }
+        records.len() - before
     }
 }
 

@@ -63,12 +63,12 @@ pub(crate) async fn baseline(api: &mut Api) -> Result<(Baseline, Option<Finding>
             Fault::Network,
             Retry::Later,
             format!("{origin}: the newest event has no id"),
-            "Report it to Clever; events = false reads everything each time",
+            "Report it to Clever; incremental = false reads everything each time",
         )),
         Ok(Some(id)) => Ok((Baseline::Event(id), None)),
         Err(Trouble::NotFound | Trouble::Refused(400 | 403 | 405 | 501)) => {
             let message = "Clever gives the app no events: everything is read each time. Enable events in the app's settings at \
-                           Clever, or write events = false";
+                           Clever, or write incremental = false";
             Ok((Baseline::Off, Some(Finding::new("events_off", Place::file("events"), message))))
         }
         Err(trouble) => Err(trouble.error(&origin, what)),
@@ -80,7 +80,7 @@ impl Full {
         let roles: &[&str] = if settings.educators { &["staff", "teacher", "student"] } else { &["student"] };
         Self {
             how,
-            baseline: (!settings.events).then_some(Baseline::Off),
+            baseline: (!settings.incremental).then_some(Baseline::Off),
             roles: roles.to_vec(),
             pages: None,
             users: HashSet::new(),
@@ -192,7 +192,12 @@ impl Full {
         };
         // After a reading that was not whole, the next one is of everybody again.
         let mark = event.filter(|_| whole).map(|event| {
-            Mark::new(event, desk.now, desk.mapper.schools_digest(), std::mem::take(&mut self.how))
+            Mark::new(
+                event,
+                (desk.now, desk.as_of),
+                desk.mapper.schools_digest(),
+                std::mem::take(&mut self.how),
+            )
         });
         RosterPage::End {
             completeness: if whole { Completeness::Snapshot } else { Completeness::Incomplete },

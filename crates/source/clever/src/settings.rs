@@ -96,7 +96,7 @@ pub struct Settings {
     /// Whether teachers and other school staff are read too.
     pub educators: bool,
     /// Whether changes are read from the event feed; if not, everything is read each time.
-    pub events: bool,
+    pub incremental: bool,
     /// How many users are asked for at once, 1 to 10,000.
     pub page_size: u32,
     /// Where more people than this changed, everything is read instead of one by one.
@@ -128,7 +128,7 @@ impl Settings {
             version: Version::default(),
             student_id: StudentIdFrom::default(),
             educators: false,
-            events: true,
+            incremental: true,
             page_size: 2_000,
             one_by_one: 1_000,
             deadline: Duration::from_secs(60),

@@ -33,6 +33,8 @@ pub(crate) struct Desk {
     pub(crate) now: Timestamp,
     pub(crate) api: Api,
     pub(crate) mapper: Mapper,
+    /// When Clever last read the SIS.
+    pub(crate) as_of: Option<Timestamp>,
     /// Whether the district is running: if not, nobody is said to have gone.
     pub(crate) running: bool,
 }
@@ -103,6 +105,7 @@ impl Clever {
             now: self.now,
             api,
             mapper,
+            as_of: district.last_sync.get().parse().ok(),
             running: state_of(district.state.get()).0 == SourceState::Running,
         };
         Ok((self.desk.insert(desk), district))
@@ -120,7 +123,7 @@ impl Clever {
     /// Which way is read: from the cursor, or everything, and why.
     fn way(&self, mapper: &Mapper) -> (Option<Mark>, Option<(&'static str, String)>) {
         let told = |(code, message): (&'static str, &str)| Some((code, message.to_owned()));
-        if !self.settings.events {
+        if !self.settings.incremental {
             return (None, None);
         }
         let Some(cursor) = &self.resume.cursor else { return (None, None) };
@@ -238,7 +241,7 @@ impl RosterSource for Clever {
         };
         let sis = Some(district.sis_type.get()).filter(|sis| !sis.is_empty());
         Ok(RosterFacts {
-            as_of: district.last_sync.get().parse().ok(),
+            as_of: desk.as_of,
             state: state_of(district.state.get()).0,
             description: format!(
                 "Clever {}{}",
@@ -339,7 +342,7 @@ impl RosterSource for Clever {
             let message = "the district shares no student with the app";
             findings.push(Finding::new("no_students", Place::file("users"), message));
         }
-        if self.settings.events
+        if self.settings.incremental
             && let Some(finding) = crate::full::baseline(&mut desk.api).await?.1
         {
             findings.push(finding);

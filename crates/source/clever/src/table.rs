@@ -28,7 +28,7 @@ pub fn read(mut table: TableReader<'_>, educators: bool, secrets: &dyn SecretSto
     let oauth = table.optional("oauth_url", &url).map(|url| url.value);
     let version = table.or("version", &Word(&VERSIONS), Version::default()).value;
     let student_id = table.or("student_id", &Word(&IDS), StudentIdFrom::default()).value;
-    let events = table.or("events", &Bool, true).value;
+    let incremental = table.or("incremental", &Bool, true).value;
     let page_size = table.optional("page_size", &Integer(1..=10_000)).map(|size| size.value);
     let second = Duration::from_secs(1);
     let deadline = table.optional("deadline", &Span(second..=second * 600)).map(|span| span.value);
@@ -44,7 +44,7 @@ pub fn read(mut table: TableReader<'_>, educators: bool, secrets: &dyn SecretSto
     settings.version = version;
     settings.student_id = student_id;
     settings.educators = educators;
-    settings.events = events;
+    settings.incremental = incremental;
     settings.page_size = page_size.and_then(|size| u32::try_from(size).ok()).unwrap_or(settings.page_size);
     settings.deadline = deadline.unwrap_or(settings.deadline);
     settings.ca_file = ca_file.map(|path| PathBuf::from(path.value));
@@ -105,19 +105,19 @@ mod tests {
         assert_eq!(settings.api.origin(), "https://api.clever.com");
         assert_eq!(settings.oauth.origin(), "https://clever.com");
         assert_eq!((settings.version, settings.student_id), (Version::V3_1, StudentIdFrom::SisId));
-        assert!(settings.events && !format!("{settings:?}").contains("s3cret"));
+        assert!(settings.incremental && !format!("{settings:?}").contains("s3cret"));
     }
 
     #[test]
     fn everything_that_can_be_said() {
         let (settings, problems) = read_text(&format!(
             "{LEAST}api_url = \"http://127.0.0.1:1\"\noauth_url = \"http://sis.example.org\"\nallow_http = true\n\
-             version = \"3.0\"\nstudent_id = \"student_number\"\nevents = false\npage_size = 10000\n\
+             version = \"3.0\"\nstudent_id = \"student_number\"\nincremental = false\npage_size = 10000\n\
              deadline = \"20s\"\n"
         ));
         let settings = settings.expect(&problems);
         assert_eq!((settings.version, settings.student_id), (Version::V3_0, StudentIdFrom::StudentNumber));
-        assert_eq!((settings.events, settings.page_size), (false, 10_000));
+        assert_eq!((settings.incremental, settings.page_size), (false, 10_000));
         assert_eq!(settings.oauth.origin(), "http://sis.example.org");
         assert_eq!(settings.deadline, Duration::from_secs(20));
     }

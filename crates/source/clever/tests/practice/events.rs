@@ -5,7 +5,7 @@ use crate::support::{
 };
 use jiff::SignedDuration;
 use rostercard_core::ports::{Completeness, Cursor, Resume, SourceState};
-use rostercard_practice::sis::clever::{Fault, What};
+use rostercard_practice::sis::clever::{Book, Fault, What};
 use rostercard_source_clever::Clever;
 use serde_json::json;
 
@@ -13,8 +13,14 @@ use serde_json::json;
 async fn start(students: u32) -> (Here, Cursor) {
     let here = Here::start(district(students)).await;
     let cursor = here.read().await.cursor.unwrap();
+    here.cloud.edit_silently(|book| synced(book, 7));
     here.asked();
     (here, cursor)
+}
+
+/// Clever has read the SIS again, at this hour.
+fn synced(book: &mut Book, hour: u32) {
+    book.district.insert("last_sync".to_owned(), json!(format!("2026-11-24T{hour:02}:00:00.000Z")));
 }
 
 fn listed(asked: &[String]) -> bool {
@@ -214,7 +220,7 @@ async fn cl_63_without_events_everybody_is_read_each_time() {
     assert_eq!((read_all.completeness, read_all.students.len()), (Completeness::Snapshot, 3));
     assert!(read_all.noticed("events_lost") && read_all.noticed("events_off") && read_all.cursor.is_none());
     let mut settings = here.settings();
-    settings.events = false;
+    settings.incremental = false;
     here.asked();
     let quiet = read(source(settings), Resume::default()).await.unwrap();
     assert!(quiet.completeness == Completeness::Snapshot && !quiet.noticed("events_off"));
@@ -275,6 +281,21 @@ async fn cl_73_a_district_that_is_not_running_withdraws_nobody_and_its_events_ar
     }
     here.cloud.edit(|book| book.state("success"));
     assert_eq!(here.read_on(&cursor).await.gone.len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_left_is_told_until_the_roster_is_another() {
+    let (here, cursor) = start(5).await;
+    let cursor = here.read_on(&cursor).await.cursor.unwrap();
+    here.cloud.edit(|book| drop(book.users.remove(&user(1))));
+    // Clever has not read the SIS again: it is the roster of before, in which nobody is missed.
+    let same = here.read_on(&cursor).await;
+    assert_eq!(same.gone.len(), 1);
+    here.cloud
+        .edit(|book| drop(book.district.insert("last_sync".to_owned(), json!("2026-11-24T09:00:00.000Z"))));
+    let next = here.read_on(&same.cursor.unwrap()).await;
+    assert_eq!(next.gone.len(), 1, "told again with the next roster");
+    assert_eq!(here.read_on(&next.cursor.unwrap()).await.gone.len(), 0);
 }
 
 #[tokio::test]
