@@ -148,7 +148,7 @@ impl Guards {
             ChangeKind::Lapse => Some(self.lapse),
             ChangeKind::Restore => Some(self.restore),
             // Those have a limit of their own: who asked for them is at hand.
-            ChangeKind::Pin | ChangeKind::Note => None,
+            ChangeKind::Pin | ChangeKind::Undo | ChangeKind::Note => None,
         }
     }
 }
@@ -471,7 +471,7 @@ fn likely_cause(kind: ChangeKind) -> &'static str {
         ChangeKind::Renew => "the yearly renewal, or a changed expiry rule",
         ChangeKind::Lapse => "a school or grade that was left out of the export",
         ChangeKind::Restore => "people who were missing for a while are in the roster again",
-        ChangeKind::Pin | ChangeKind::Note => "",
+        ChangeKind::Pin | ChangeKind::Undo | ChangeKind::Note => "",
     }
 }
 

@@ -22,6 +22,8 @@ vocabulary! {
         Restore = "restore",
         /// A card gets a new PIN, because a person asked for it. Never planned by a sync; counted as `update`.
         Pin = "pin",
+        /// What a run wrote is taken back, because a person asked for it. Never planned by a sync; counted as `update`.
+        Undo = "undo",
         /// Nothing changes in the ILS; the ledger alone learns something (a new school with the same branch, a reason
         /// that changed). Counted as `unchanged`.
         Note = "note",
@@ -77,7 +79,7 @@ impl Counts {
         match kind {
             ChangeKind::Create => &mut self.create,
             ChangeKind::Link => &mut self.link,
-            ChangeKind::Update | ChangeKind::Pin => &mut self.update,
+            ChangeKind::Update | ChangeKind::Pin | ChangeKind::Undo => &mut self.update,
             ChangeKind::Renew => &mut self.renew,
             ChangeKind::Lapse => &mut self.lapse,
             ChangeKind::Restore => &mut self.restore,

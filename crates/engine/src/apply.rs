@@ -237,6 +237,7 @@ impl<'a> Applier<'a> {
             ChangeKind::Update | ChangeKind::Renew | ChangeKind::Restore => self.update(change, link).await,
             ChangeKind::Lapse => self.lapse(change, link).await,
             ChangeKind::Pin => self.new_pin(change, link).await,
+            ChangeKind::Undo => self.take_back(change, link).await,
             ChangeKind::Link | ChangeKind::Note => {
                 Err(EngineError::Internal("a plan holds a kind of change that is never planned"))
             }

@@ -39,6 +39,7 @@ use crate::renumbered::{self, Newcomer, Newcomers, is_another, who_is, who_was};
 use crate::schools::Schools;
 use crate::settings::{Grace, PartnershipSettings};
 use crate::tally::{Fate, NO_SCHOOL, Tally};
+use crate::undo::UNDONE;
 use crate::wishes::Wishes;
 use crate::world::Progress;
 
@@ -618,6 +619,11 @@ impl Collector<'_> {
                 return Ok(());
             }
         };
+        if link.data.reason.as_deref() == Some(UNDONE) && link.data.decided == print {
+            // What was taken back stays so until something about the student or the rules changes.
+            work.result.count(&label, Fate::Unchanged);
+            return Ok(());
+        }
         let another = is_another(&wanted.values, &link.data.digests, key);
         let asks = Reason::Review(Review::AnotherPerson);
         let asked = link.data.state == LinkState::Review && link.data.reason.as_deref() == Some(asks.code());

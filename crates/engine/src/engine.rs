@@ -132,8 +132,8 @@ impl EngineError {
             Self::Source(error) => error.hint.clone(),
             Self::Store(error) => error.hint().to_owned(),
             Self::OtherIls { stored, .. } => format!(
-                "an ILS's `id` is permanent: write id = \"{stored}\" again if it is the same ILS; moving cards to another \
-                 ILS is not possible with this version"
+                "an ILS's `id` is permanent: write id = \"{stored}\" again if it is the same ILS; if the library has moved to \
+                 another one, `rostercard ils migrate` carries the cards over"
             ),
             Self::Paused { .. } => {
                 "nothing was read and nothing written; `rostercard resume` ends a pause before its time"
@@ -555,7 +555,7 @@ impl Engine {
         }
     }
 
-    fn applier<'a>(&'a self, here: &Here, result: RunResult) -> Applier<'a> {
+    pub(crate) fn applier<'a>(&'a self, here: &Here, result: RunResult) -> Applier<'a> {
         Applier::new(
             &*self.store,
             &*self.directory,
@@ -606,7 +606,7 @@ impl Engine {
         Ok((used, in_doubt))
     }
 
-    async fn collect(
+    pub(crate) async fn collect(
         &self,
         here: &Here,
         mode: Mode,

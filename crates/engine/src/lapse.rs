@@ -20,6 +20,7 @@ use rostercard_store::rows::{
 use crate::apply::{Applier, Step};
 use crate::engine::EngineError;
 use crate::tally::{Fate, Tally};
+use crate::undo::UNDONE;
 
 /// Why a link is lapsed, as the ledger keeps it.
 pub(crate) mod why {
@@ -81,7 +82,10 @@ impl Applier<'_> {
             return self.settle_one(Settlement { change, ..self.nothing() }).await;
         };
         let ours = link.data.state != LinkState::Linked;
-        match self.settings.on_leaving {
+        // A card that should never have been made ends, whatever becomes of those who leave.
+        let undone = &**change.spool == UNDONE.as_bytes();
+        let on_leaving = if undone { OnLeaving::Expire } else { self.settings.on_leaving };
+        match on_leaving {
             OnLeaving::Expire if ours => self.expire(change, link).await,
             OnLeaving::Block if ours => self.block(change, link).await,
             OnLeaving::NotRenewed | OnLeaving::Expire | OnLeaving::Block => {
@@ -298,6 +302,7 @@ impl Applier<'_> {
             match opted_out(change) {
                 _ if blocked => why::BLOCKED,
                 Some(code) => code,
+                None if &**change.spool == UNDONE.as_bytes() => UNDONE,
                 None if link.data.state == LinkState::Linked => why::UNLINKED,
                 None => why::LEFT,
             }

@@ -7,12 +7,14 @@
 //! lost one. How: nothing is sent to an ILS before its intent is durable (`apply.rs`), and what was sent without an
 //! answer is settled by a look-up, no sooner than the ILS could still be committing it (`settle.rs`).
 
+mod adopt;
 mod answered;
 mod apply;
 mod collect;
 mod engine;
 mod lapse;
 mod matching;
+mod moving;
 mod pauses;
 mod people;
 mod pins;
@@ -22,10 +24,12 @@ mod schools;
 mod settings;
 mod settle;
 mod tally;
+mod undo;
 mod wishes;
 mod world;
 
 pub use engine::{Engine, EngineError, RunReport, SelectionError};
+pub use moving::Moved;
 pub use pins::person_key;
 pub use review::{OpenReview, Whose, by_question};
 pub use settings::{Grace, IlsLimits, PartnershipSettings, PinSettings};

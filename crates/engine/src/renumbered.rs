@@ -10,7 +10,7 @@ use rostercard_core::patron::PatronValues;
 use rostercard_core::reason::{Reason, Review};
 use rostercard_core::threeway::{FieldDigest, FieldDigests};
 use rostercard_core::words::LinkState;
-use rostercard_store::rows::{Answer, ChangeId, Link, LinkWrite, Partnership};
+use rostercard_store::rows::{Answer, ChangeId, Link, LinkIndex, LinkWrite, Partnership, PartnershipId};
 
 use crate::collect::without_card;
 use crate::engine::{Engine, EngineError, SelectionError};
@@ -114,26 +114,34 @@ impl Engine {
             return Ok(self.store.write_answers(partnership.id, vec![answer], vec![write]).await?);
         }
         let who = who_was(&link.data.digests).ok_or_else(|| refuse("the review says too little"))?;
-        let rows = self.store.index(partnership.id).await?;
-        let missing: Vec<Digest> = rows
-            .iter()
-            .filter(|row| {
-                row.missing_since.is_some() && (row.state.is_live() || row.state == LinkState::Lapsed)
-            })
-            .map(|row| row.person)
-            .collect();
-        let mut same = Vec::new();
-        for some in missing.chunks(1_000) {
-            let links = self.store.links(partnership.id, some).await?;
-            same.extend(links.into_iter().filter(|old| who_was(&old.data.digests) == Some(who)));
-        }
-        let [old] = same.as_slice() else {
+        let cards = self.cards_by_who(partnership.id).await?;
+        let Some([old]) = cards.get(&who).map(Vec::as_slice) else {
             return Err(refuse(
-                "nobody, or more than one, of those who are missing has these names and this birth date by now: sync once more",
+                "no card, or more than one, is kept for these names and this birth date by now: sync once more",
             ));
         };
         self.store.write_answers(partnership.id, vec![answer], Vec::new()).await?;
-        Ok(self.store.rekey(partnership.id, vec![(old.person, link.person)]).await?)
+        Ok(self.store.rekey(partnership.id, vec![(*old, link.person)]).await?)
+    }
+
+    /// Everybody with a card, by who they are. Not only those whose absence was kept: a roster in which every number is new
+    /// is in doubt, and of a roster in doubt no absence is kept.
+    pub(crate) async fn cards_by_who(
+        &self,
+        partnership: PartnershipId,
+    ) -> Result<HashMap<Who, Vec<Digest>>, EngineError> {
+        let rows = self.store.index(partnership).await?;
+        let with_card = |row: &&LinkIndex| row.state.is_live() || row.state == LinkState::Lapsed;
+        let people: Vec<Digest> = rows.iter().filter(with_card).map(|row| row.person).collect();
+        let mut cards: HashMap<Who, Vec<Digest>> = HashMap::new();
+        for some in people.chunks(1_000) {
+            for link in self.store.links(partnership, some).await? {
+                if let Some(who) = who_was(&link.data.digests) {
+                    cards.entry(who).or_default().push(link.person);
+                }
+            }
+        }
+        Ok(cards)
     }
 }
 

@@ -172,6 +172,9 @@ impl Applier<'_> {
 
     /// An update either landed, or the next run plans it anew from what the ledger knows.
     async fn settle_update(&self, open: OpenIntent) -> Result<(), EngineError> {
+        if open.planned.kind == ChangeKind::Undo {
+            return self.settle_undo(&open).await;
+        }
         let Lookup::Found(patron) = self.find(FindKey::Barcode(open.barcode.clone())).await? else {
             return Ok(());
         };

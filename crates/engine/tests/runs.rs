@@ -510,23 +510,23 @@ async fn s05_a_change_by_staff_stays_and_is_said_once() {
     town.settings.guards.rules_changed = GuardAction::Off;
     let mut roster = kids(2);
     town.sync(&roster).await;
-    town.ils.staff("7700000100", |values| values.category = Some("FULL".into()));
-    // A new category by rule, and a new branch by a move: the one stays as staff set it, the other is written.
+    town.ils.staff("7700000100", |values| values.home_branch = Some("NORTH".into()));
+    // A new category by rule, and a new branch by a move: the one is written, the other stays as staff set it.
     town.settings.rules.card.category = "TEEN".into();
     roster[0].school = "B".into();
     let report = town.sync(&roster).await;
     assert_eq!(report.run.result.counts.update, 2);
     assert_eq!(report.run.result.staff_won, 1);
-    let upgraded = town.patron("7700000100").values;
-    assert_eq!((upgraded.category, upgraded.home_branch), (Some("FULL".into()), Some("EAST".into())));
+    let held = town.patron("7700000100").values;
+    assert_eq!((held.category, held.home_branch), (Some("TEEN".into()), Some("NORTH".into())));
     assert_eq!(town.patron("7700000101").values.category, Some("TEEN".into()));
     town.ils.take_counts();
     assert_eq!(town.sync(&roster).await.run.result.staff_won, 0);
     assert_eq!(town.ils.take_counts(), (0, 0, 0));
     // And the next wish leaves it alone again.
-    town.settings.rules.card.category = "ADULT".into();
+    roster[0].school = "C".into();
     town.sync(&roster).await;
-    assert_eq!(town.patron("7700000100").values.category, Some("FULL".into()));
+    assert_eq!(town.patron("7700000100").values.home_branch, Some("NORTH".into()));
 }
 
 #[tokio::test]
