@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use rostercard_core::ports::ConnectorError;
 use rostercard_core::privacy::Secret;
-use rostercard_web::{Answer, Call, Client, Endpoint};
+use rostercard_web::{Answer, Call, Client, Endpoint, Unknown, WebError};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::rate::{Window, backoff};
@@ -33,6 +33,27 @@ pub(crate) struct Api {
     /// No request before this moment.
     free_at: Option<Instant>,
     started: (Timestamp, Instant),
+}
+
+/// How often one request was tried.
+#[derive(Debug, Default)]
+struct Tries {
+    failures: u32,
+    too_many: u32,
+}
+
+/// What comes after an answer.
+enum Step<R> {
+    /// It can be used.
+    Take(R),
+    /// The same once more, after so long.
+    Wait(Duration),
+    /// 401: whoever asks is not known.
+    Stranger,
+    /// What is asked for is not in the token's scopes.
+    NoScope,
+    /// There is no going on.
+    End(Trouble),
 }
 
 impl Api {
@@ -66,90 +87,82 @@ impl Api {
         address: &Endpoint,
         mut read: impl FnMut(&[u8]) -> Option<R> + Send,
     ) -> Result<R, Trouble> {
-        let (mut failures, mut too_many, mut listed_again) = (0, 0, false);
+        let mut tries = Tries::default();
+        let mut listed_again = false;
         loop {
             let token = self.token().await?;
             if let Some(free_at) = self.free_at.take() {
                 sleep_until(free_at).await;
             }
-            let call = Call::get(address.clone())
-                .header("authorization", &format!("Bearer {}", token.reveal()))
-                .header("accept", "application/json");
-            let sent = self.data.send(call).await;
-            let mut wait = None;
-            let failed = match sent {
-                Err(error) if !error.may_pass() => {
-                    let too_long = matches!(
-                        error,
-                        rostercard_web::WebError::Unknown {
-                            why: rostercard_web::Unknown::TooLong { .. },
-                            ..
-                        }
-                    );
-                    return Err(if too_long {
-                        Trouble::TooLong
-                    } else {
-                        Trouble::Failed(trouble::web(&error))
-                    });
-                }
-                Err(error) => trouble::web(&error),
-                Ok(answer) => {
-                    let window = Window::of(&answer, self.now());
-                    let patience = &self.settings.patience;
-                    let pace = window.pace(patience.longest);
-                    self.free_at = (!pace.is_zero()).then(|| Instant::now() + pace);
-                    match answer.status {
-                        200..=299 => match read(&answer.body) {
-                            Some(read) => return Ok(read),
-                            None => {
-                                trouble::unwell(&self.origin(), "the answer is cut off, or none of Clever's")
-                            }
-                        },
-                        401 if no_scope(&answer) => {
-                            return Err(Trouble::Failed(trouble::no_scope(&self.origin())));
-                        }
-                        401 if listed_again => return Err(Trouble::Disconnected),
-                        401 => {
-                            listed_again = true;
-                            self.token = None;
-                            continue;
-                        }
-                        403 if no_scope(&answer) => {
-                            return Err(Trouble::Failed(trouble::no_scope(&self.origin())));
-                        }
-                        404 => return Err(Trouble::NotFound),
-                        413 => return Err(Trouble::TooLong),
-                        429 => {
-                            too_many += 1;
-                            let otherwise =
-                                backoff(too_many, patience.first, patience.longest, &self.settings.district);
-                            let wait = window.too_many(answer.retry_after, otherwise, patience.longest);
-                            if too_many > patience.too_many {
-                                return Err(Trouble::Failed(trouble::unwell(
-                                    &self.origin(),
-                                    "there were too many requests (HTTP 429)",
-                                )));
-                            }
-                            self.free_at = None;
-                            sleep(wait).await;
-                            continue;
-                        }
-                        status @ (500 | 502 | 503 | 504) => {
-                            wait = answer.retry_after;
-                            trouble::unwell(&self.origin(), &format!("Clever is unwell (HTTP {status})"))
-                        }
-                        status => return Err(Trouble::Refused(status)),
-                    }
-                }
-            };
-            failures += 1;
-            let patience = &self.settings.patience;
-            if failures >= patience.attempts {
-                return Err(Trouble::Failed(failed));
+            let sent = self.data.send(call(address, &format!("Bearer {}", token.reveal()))).await;
+            let step = self.judge(&sent, &self.origin(), &mut tries, &mut read);
+            // After too many requests the wait is the step's own.
+            if let (Ok(answer), false) = (&sent, matches!(step, Step::Wait(_))) {
+                let pace = Window::of(answer, self.now()).pace(self.settings.patience.longest);
+                self.free_at = (!pace.is_zero()).then(|| Instant::now() + pace);
             }
-            let backoff = backoff(failures, patience.first, patience.longest, &self.settings.district);
-            sleep(wait.map_or(backoff, |asked| asked.max(backoff).min(patience.longest))).await;
+            match step {
+                Step::Take(read) => return Ok(read),
+                Step::End(trouble) => return Err(trouble),
+                Step::Wait(time) => sleep(time).await,
+                Step::NoScope => return Err(Trouble::Failed(trouble::no_scope(&self.origin()))),
+                Step::Stranger if listed_again => return Err(Trouble::Disconnected),
+                Step::Stranger => {
+                    listed_again = true;
+                    self.token = None;
+                }
+            }
         }
+    }
+
+    /// What is to be made of an answer, or of none.
+    fn judge<R>(
+        &self,
+        sent: &Result<Answer, WebError>,
+        origin: &str,
+        tries: &mut Tries,
+        read: &mut impl FnMut(&[u8]) -> Option<R>,
+    ) -> Step<R> {
+        let (patience, district) = (&self.settings.patience, &self.settings.district);
+        let mut asked = None;
+        let failed = match sent {
+            Err(WebError::Unknown { why: Unknown::TooLong { .. }, .. }) => {
+                return Step::End(Trouble::TooLong);
+            }
+            Err(error) if !error.may_pass() => return Step::End(Trouble::Failed(trouble::web(error))),
+            Err(error) => trouble::web(error),
+            Ok(answer) => match answer.status {
+                200..=299 => match read(&answer.body) {
+                    Some(read) => return Step::Take(read),
+                    None => trouble::unwell(origin, "the answer is cut off, or none of Clever's"),
+                },
+                401 | 403 if no_scope(answer) => return Step::NoScope,
+                401 => return Step::Stranger,
+                404 => return Step::End(Trouble::NotFound),
+                413 => return Step::End(Trouble::TooLong),
+                429 => {
+                    tries.too_many += 1;
+                    if tries.too_many > patience.too_many {
+                        let what = "there were too many requests (HTTP 429)";
+                        return Step::End(Trouble::Failed(trouble::unwell(origin, what)));
+                    }
+                    let otherwise = backoff(tries.too_many, patience.first, patience.longest, district);
+                    let window = Window::of(answer, self.now());
+                    return Step::Wait(window.too_many(answer.retry_after, otherwise, patience.longest));
+                }
+                status @ (500 | 502 | 503 | 504) => {
+                    asked = answer.retry_after;
+                    trouble::unwell(origin, &format!("Clever is unwell (HTTP {status})"))
+                }
+                status => return Step::End(Trouble::Refused(status)),
+            },
+        };
+        tries.failures += 1;
+        if tries.failures >= patience.attempts {
+            return Step::End(Trouble::Failed(failed));
+        }
+        let wait = backoff(tries.failures, patience.first, patience.longest, district);
+        Step::Wait(asked.map_or(wait, |asked| asked.max(wait).min(patience.longest)))
     }
 
     /// Now, by the clock that was passed in and the time since.
@@ -171,23 +184,12 @@ impl Api {
     /// Looks for the district's token among those that Clever lists.
     async fn find_token(&self) -> Result<Secret, Trouble> {
         let settings = &self.settings;
-        let path = format!("/oauth/tokens?owner_type=district&district={}", settings.district);
         let origin = settings.oauth.origin();
-        let mut uri = path;
+        let mut uri = format!("/oauth/tokens?owner_type=district&district={}", settings.district);
         for _ in 0..TOKEN_PAGES {
             let address =
                 settings.oauth.join(&uri).map_err(|error| Trouble::Failed(trouble::link(&origin, error)))?;
-            let answer = self.list_tokens(&address).await?;
-            let Ok(list) = shapes::list(&answer.body) else {
-                let message = "the answer is no list of tokens; is oauth_url right?";
-                return Err(Trouble::Failed(trouble::unwell(&origin, message)));
-            };
-            let ours = list.data.iter().filter_map(|raw| shapes::record::<Token>(raw)).find(|token| {
-                let owner = token.owner.0.as_ref();
-                owner.is_some_and(|owner| {
-                    owner.kind.get() == "district" && owner.id.get() == settings.district
-                })
-            });
+            let (ours, next) = self.list_tokens(&address).await?;
             if let Some(token) = ours {
                 let scopes: Vec<&str> = token.scopes.0.iter().map(Text::get).collect();
                 let reads = |scope: &&str| matches!(*scope, "read:sis" | "read:students" | "read:users");
@@ -199,54 +201,49 @@ impl Api {
                 }
                 return Ok(Secret::new(token.access_token.get()));
             }
-            match list.next() {
-                Some(next) => uri = next.to_owned(),
+            match next {
+                Some(next) => uri = next,
                 None => break,
             }
         }
         Err(Trouble::Disconnected)
     }
 
-    /// Asks for a page of tokens, with the same patience.
-    async fn list_tokens(&self, address: &Endpoint) -> Result<Answer, Trouble> {
+    /// Asks for a page of tokens, with the same patience: the district's, and where it goes on.
+    async fn list_tokens(&self, address: &Endpoint) -> Result<(Option<Token>, Option<String>), Trouble> {
         let settings = &self.settings;
         let origin = settings.oauth.origin();
-        let basic = Secret::new(STANDARD.encode(format!(
-            "{}:{}",
-            settings.client_id,
-            settings.client_secret.reveal()
-        )));
-        let mut failures = 0;
+        let app = format!("{}:{}", settings.client_id, settings.client_secret.reveal());
+        let basic = Secret::new(STANDARD.encode(app));
+        let is_ours = |token: &Token| {
+            let owner = token.owner.0.as_ref();
+            owner.is_some_and(|owner| owner.kind.get() == "district" && owner.id.get() == settings.district)
+        };
+        let mut read = |body: &[u8]| {
+            let list = shapes::list(body).ok()?;
+            let ours = list.data.iter().filter_map(|raw| shapes::record::<Token>(raw)).find(is_ours);
+            Some((ours, list.next().map(str::to_owned)))
+        };
+        let mut tries = Tries::default();
         loop {
-            let call = Call::get(address.clone())
-                .header("authorization", &format!("Basic {}", basic.reveal()))
-                .header("accept", "application/json");
-            let mut asked = None;
-            let failed = match self.tokens.send(call).await {
-                Err(error) if !error.may_pass() => return Err(Trouble::Failed(trouble::web(&error))),
-                Err(error) => trouble::web(&error),
-                Ok(answer) => match answer.status {
-                    200..=299 => return Ok(answer),
-                    401 | 403 => return Err(Trouble::Failed(trouble::wrong_secret(&origin))),
-                    status @ (429 | 500 | 502 | 503 | 504) => {
-                        asked = answer.retry_after;
-                        trouble::unwell(&origin, &format!("Clever gives no tokens (HTTP {status})"))
-                    }
-                    status => {
-                        let error = Trouble::Refused(status).error(&origin, "the list of tokens");
-                        return Err(Trouble::Failed(error));
-                    }
-                },
-            };
-            failures += 1;
-            let patience = &settings.patience;
-            if failures >= patience.attempts {
-                return Err(Trouble::Failed(failed));
+            let sent = self.tokens.send(call(address, &format!("Basic {}", basic.reveal()))).await;
+            match self.judge(&sent, &origin, &mut tries, &mut read) {
+                Step::Take(read) => return Ok(read),
+                Step::Wait(time) => sleep(time).await,
+                Step::Stranger | Step::NoScope | Step::End(Trouble::Refused(403)) => {
+                    return Err(Trouble::Failed(trouble::wrong_secret(&origin)));
+                }
+                Step::End(trouble) => {
+                    return Err(Trouble::Failed(trouble.error(&origin, "the list of tokens")));
+                }
             }
-            let wait = backoff(failures, patience.first, patience.longest, &settings.district);
-            sleep(asked.map_or(wait, |asked: Duration| asked.max(wait).min(patience.longest))).await;
         }
     }
+}
+
+/// A call with whoever asks.
+fn call(address: &Endpoint, authorization: &str) -> Call {
+    Call::get(address.clone()).header("authorization", authorization).header("accept", "application/json")
 }
 
 /// Whether a refusal is about what the token may read. The body's own words are looked at and never passed on.
