@@ -439,7 +439,7 @@ fn a_practice_district_of_400_and_the_days_after_by_events_alone() {
 }
 
 /// Rounds of a library each, killed to bits; each by one of [`HANDS`].
-const ROUNDS: u64 = 4;
+const ROUNDS: u64 = 3;
 const HANDS: u64 = 3;
 /// Kills in the first load and in each night.
 const KILLS: [u64; 2] = [5, 3];
@@ -486,7 +486,7 @@ impl Killer<'_> {
             } else if self.ils.messages_to_write() > written {
                 &mut self.landed.writing
             } else if self.cloud.clever.take_log().is_empty() {
-                self.between = (from + 20, (to + 20).max(from + 120));
+                self.between = (from + 50, (to + 50).max(from + 150));
                 &mut self.landed.early
             } else {
                 &mut self.landed.reading

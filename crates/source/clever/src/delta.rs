@@ -65,7 +65,7 @@ impl Delta {
             let page = RosterPage::End { completeness: Completeness::Delta, cursor, findings: Vec::new() };
             return Ok(Next::Page(page));
         }
-        let mut fold = Fold::new(self.student_id);
+        let mut fold = Fold::new(self.student_id, desk.settings.educators);
         let path = "events?record_type=users";
         let mut pages = Pages::new(path, "the event feed", EVENTS, self.mark.event.clone());
         let mut first = true;

@@ -96,6 +96,7 @@ pub(crate) struct Touched {
 #[derive(Debug)]
 pub(crate) struct Fold {
     id: StudentIdFrom,
+    educators: bool,
     /// By Clever's id.
     pub(crate) touched: BTreeMap<String, Touched>,
     /// Events about other things: sections, courses, terms.
@@ -110,10 +111,12 @@ pub(crate) struct Fold {
 const PEOPLE: [&str; 6] = ["users", "students", "teachers", "staff", "schooladmins", "contacts"];
 /// Of these, who gets no card whatever happens.
 const NOBODY: [&str; 2] = ["contacts", "schooladmins"];
+/// And who only where educators are read: a teacher's number may be a student's too.
+const EDUCATORS: [&str; 2] = ["teachers", "staff"];
 
 impl Fold {
-    pub(crate) fn new(id: StudentIdFrom) -> Self {
-        Self { id, touched: BTreeMap::new(), skipped: 0, damaged: 0, events: 0 }
+    pub(crate) fn new(id: StudentIdFrom, educators: bool) -> Self {
+        Self { id, educators, touched: BTreeMap::new(), skipped: 0, damaged: 0, events: 0 }
     }
 
     /// One more event, in the feed's order.
@@ -124,7 +127,8 @@ impl Fold {
             return;
         };
         let (thing, what) = event.kind.get().split_once('.').unwrap_or_default();
-        if !PEOPLE.contains(&thing) || NOBODY.contains(&thing) {
+        let unwanted = NOBODY.contains(&thing) || (EDUCATORS.contains(&thing) && !self.educators);
+        if !PEOPLE.contains(&thing) || unwanted {
             // A kind without a dot is none at all.
             if thing.is_empty() {
                 self.damaged += 1;
@@ -142,7 +146,7 @@ impl Fold {
             self.damaged += 1;
             return;
         };
-        if is_somebody_else(&user) {
+        if is_somebody_else(&user, self.educators) {
             self.skipped += 1;
             return;
         }
@@ -175,11 +179,13 @@ fn part_of(user: &User) -> Option<&Part> {
     roles.student.0.as_ref().or(roles.teacher.0.as_ref()).or(roles.staff.0.as_ref())
 }
 
-/// Whether an event's object says that the user can get no card: a parent, an administrator. One that says nothing of roles may
-/// be anybody.
-fn is_somebody_else(user: &User) -> bool {
+/// Whether an event's object says that the user can get no card: a parent, an administrator, an educator where those are not
+/// read. One that says nothing of roles may be anybody.
+fn is_somebody_else(user: &User, educators: bool) -> bool {
     let Some(roles) = &user.roles.0 else { return false };
-    part_of(user).is_none() && (roles.contact.0.is_some() || roles.district_admin.0.is_some())
+    let teaches = roles.teacher.0.is_some() || roles.staff.0.is_some();
+    let other = roles.contact.0.is_some() || roles.district_admin.0.is_some();
+    roles.student.0.is_none() && if teaches { !educators } else { other }
 }
 
 fn number(user: &User, flat: Option<&Part>, id: StudentIdFrom) -> Option<Personal> {

@@ -103,6 +103,18 @@ async fn cl_55_events_about_people_who_are_not_expected() {
 }
 
 #[tokio::test]
+async fn a_teacher_who_leaves_takes_no_student_along() {
+    let (here, cursor) = start(3).await;
+    // A number that is a student's as well.
+    for part in ["teacher", "staff"] {
+        let object = json!({ "id": user(80), "roles": { part: { "sis_id": "4001", "staff_id": "4001" } } });
+        here.cloud.tell("users.deleted", &json!({ "object": object }));
+    }
+    let read = here.read_on(&cursor).await;
+    assert!(read.gone.is_empty() && read.students.is_empty());
+}
+
+#[tokio::test]
 async fn cl_56_deleted_and_made_again_is_there() {
     let (here, cursor) = start(3).await;
     here.cloud.edit(|book| drop(book.users.remove(&user(1))));
