@@ -1,6 +1,6 @@
 //! The roster source for districts at Clever: its Data API 3.0 and 3.1, and its event feed.
 //!
-//! `shapes` is Clever's JSON, read leniently and record by record; `map` makes a student of a user; `api` is the client, with
+//! `shapes` is Clever's JSON, read leniently (`lenient`) and record by record; `map` makes a student of a user; `api` is the client, with
 //! tokens, rates and patience; `pages` follows a collection; `full` reads everybody, `delta` what happened since a cursor;
 //! `source` is the port. `settings` and `table` say what the configuration says.
 //!
@@ -57,6 +57,7 @@ mod delta;
 mod digest;
 mod events;
 mod full;
+mod lenient;
 mod map;
 mod pages;
 mod rate;

@@ -364,7 +364,11 @@ async fn facts_say_which_roster_it_is() {
     assert_eq!(facts.description, "Clever v3.1 of practice");
     assert!(facts.endpoint.ends_with("v3.1 district 55108ad78349a40100000022"));
     let cursor = here.read().await.cursor.unwrap();
-    assert!(!cursor.0.contains("400") || !cursor.0.contains("Family"));
+    here.cloud.edit(|book| book.student(&user(1), "grade", serde_json::json!("9")));
+    let later = here.read_on(&cursor).await.cursor.unwrap();
+    for canary in [user(1), user(2), "Given".to_owned(), "Family".to_owned(), "2015".to_owned()] {
+        assert!(!cursor.0.contains(&canary) && !later.0.contains(&canary), "{canary} in {}", later.0);
+    }
     assert_eq!(here.read_on(&cursor).await.completeness, Completeness::Delta);
     let everything = Resume { full: Some("the card rules were changed".to_owned()), ..resume(&cursor) };
     let read = read(here.source(), everything).await.unwrap();
