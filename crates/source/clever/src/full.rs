@@ -93,6 +93,9 @@ impl Full {
     }
 
     pub(crate) async fn next_page(&mut self, desk: &mut Desk) -> Result<RosterPage, ConnectorError> {
+        if self.row == 0 {
+            desk.mapper.read_from("users");
+        }
         if self.baseline.is_none() {
             let (baseline, finding) = baseline(&mut desk.api).await?;
             if let Some(finding) = finding {
