@@ -20,4 +20,5 @@ mod one_at_a_time;
 mod pause;
 mod pins;
 mod privacy;
+mod rest;
 mod support;

@@ -144,3 +144,18 @@ async fn nothing_secret_is_printed() {
     let shown = format!("{oauth:?} {bearer:?}");
     assert!(!shown.contains("s3cret") && !shown.contains("T-1") && !shown.contains("tenant"), "{shown}");
 }
+
+#[tokio::test]
+async fn basic_may_go_without_encoding_and_the_scopes_that_came_are_said() {
+    let body = "{\"access_token\":\"T0KEN\",\"expires_in\":\"3600\",\"scope\":\"a b\"}";
+    let (url, seen) = server(vec![answer("200 OK", body)]).await;
+    let oauth = oauth(&url, ClientAuth::BasicRaw, &["a", "b", "c"]);
+    assert_eq!(oauth.granted().await, None);
+    // The life is a text and the kind is missing: both are understood.
+    assert_eq!(oauth.token().await.unwrap().header(), "Bearer T0KEN");
+    assert_eq!(oauth.token().await.unwrap().header(), "Bearer T0KEN");
+    assert_eq!(oauth.granted().await, Some(vec!["a".to_owned(), "b".to_owned()]));
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].to_lowercase().matches("authorization: basic ").count(), 1, "{}", seen[0]);
+}

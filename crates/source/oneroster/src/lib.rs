@@ -1,5 +1,5 @@
-//! The roster source for OneRoster. Today it reads bulk CSV packages of 1.1 and 1.2, from a folder or a zip;
-//! REST and delta packages have room beside [`csv`] and are not here yet.
+//! The roster source for OneRoster: bulk CSV packages of 1.1 and 1.2, from a folder or a zip ([`csv`]), and the REST
+//! services of both ([`rest`]). Delta packages are refused.
 //!
 //! The way through the files: `open` judges the package, `read` goes through it on a thread of its own, `map` turns
 //! one row into one person, `repeated` makes one record of the rows that share a student id. `index`, `born`, `roles`

@@ -242,6 +242,8 @@ pub struct Quirks {
 
     /// Endpoints that are not there: 404.
     pub missing: Vec<String>,
+    /// Single records are not there: 404 for every id.
+    pub no_singles: bool,
     /// An unknown id is 204 and not 404.
     pub unknown_is_204: bool,
     /// The shape of errors.

@@ -91,7 +91,7 @@ impl Renderer<'_> {
             row.insert("primaryOrg".to_owned(), self.reference("orgs", "org", &user.primary_org));
         }
         let profile = json!({
-            "profileId": format!("{}-p", user.id), "profileType": "app", "vendorId": "practice",
+            "profileId": format!("https://sis.example.org/profiles/{}", user.id), "profileType": "app", "vendorId": "practice",
             "credentials": [{ "type": "plain", "username": user.username, "password": "CANARY-credential" }],
         });
         self.list(row, "userProfiles", vec![profile]);

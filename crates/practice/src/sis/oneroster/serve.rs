@@ -171,6 +171,9 @@ impl Desk {
         let Some((_, many, single)) = known.filter(|_| !quirks.missing.iter().any(|m| m == endpoint)) else {
             return Reply::error(&quirks, 404, "unknownobject");
         };
+        if quirks.no_singles && id.is_some() {
+            return Reply::error(&quirks, 404, "unknownobject");
+        }
         if endpoint == "demographics" && quirks.demographics_forbidden {
             return Reply::error(&quirks, 403, "forbidden");
         }

@@ -191,7 +191,7 @@ fn list(body: &[u8], at: usize) -> Result<(Vec<Piece<'_>>, usize), Stop> {
 fn recover(body: &[u8], from: usize) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut at = from;
-    let mut gap = false;
+    let (mut gap, mut closed) = (false, false);
     let is_list = body.get(from) == Some(&b'[');
     if is_list {
         at += 1;
@@ -202,13 +202,16 @@ fn recover(body: &[u8], from: usize) -> Vec<Piece<'_>> {
             && seen.id
             && !seen.record_inside
         {
-            if std::mem::take(&mut gap) {
+            // Brackets between records are of something that was broken; behind the last one they are the page's own.
+            if std::mem::take(&mut gap) || std::mem::take(&mut closed) {
                 pieces.push(Piece::Broken);
             }
+            closed = false;
             pieces.push(Piece::Record(body.get(at..end).unwrap_or_default()));
             at = end;
             continue;
         }
+        closed |= matches!(byte, b']' | b'}');
         gap |= !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b']' | b'}');
         at += 1;
     }

@@ -22,6 +22,8 @@ pub struct Arrived {
     pub rows: usize,
     /// Those of them that had not come before in this walk.
     pub fresh: usize,
+    /// Those that had, with other contents: a row that changed under way, or two rows under one id.
+    pub other: usize,
     /// Whether its first row is the last one of the page before.
     pub meets: bool,
     /// `X-Total-Count`.
@@ -63,6 +65,7 @@ pub struct Walk {
     /// The row behind the last one that came.
     end: usize,
     fresh: u64,
+    other: u64,
     pages: u64,
     largest: usize,
     /// Whether the next page is to begin with the last row of this one.
@@ -102,6 +105,7 @@ impl Walk {
             ask: Ask { limit, offset: 0 },
             end: 0,
             fresh: 0,
+            other: 0,
             pages: 0,
             largest: 0,
             meeting: false,
@@ -170,15 +174,16 @@ impl Walk {
             return self.finish();
         }
         if page.fresh == 0 {
-            return self.nothing_new();
+            return self.nothing_new(page);
         }
         self.fresh += page.fresh as u64;
+        self.other += page.other as u64;
         let again = page.rows - page.fresh.min(page.rows);
         self.unsteady |= again > usize::from(met) || (self.meeting && !met);
         self.largest = self.largest.max(page.rows);
         self.end = self.ask.offset + page.rows;
         let short = page.rows < if first_page { self.limit } else { self.largest };
-        if short && self.total().is_some_and(|total| total == self.fresh) {
+        if short && self.reached() {
             return self.finish();
         }
         self.go_on()
@@ -223,7 +228,7 @@ impl Walk {
     }
 
     /// A page of rows that all had come before.
-    fn nothing_new(&mut self) -> Next {
+    fn nothing_new(&mut self, page: Arrived) -> Next {
         if self.meeting {
             // Perhaps the server counts in whole pages: ask behind what came.
             self.may_meet = false;
@@ -233,7 +238,7 @@ impl Walk {
         }
         // Who gives more than was asked for gives everything, and gives it again for any offset.
         let everything_at_once = self.largest > self.limit && self.end == self.largest;
-        if everything_at_once || self.total().is_some_and(|total| total == self.fresh) {
+        if everything_at_once || self.reached() {
             return self.finish();
         }
         let next_page = self.end.div_ceil(self.limit) * self.limit;
@@ -241,14 +246,24 @@ impl Walk {
             self.ask.offset = next_page;
             return Next::Ask(self.ask);
         }
+        if page.rows < self.largest {
+            // The end of a list that moved.
+            self.unsteady = true;
+            return self.finish();
+        }
         Next::OffsetIgnored
+    }
+
+    /// Whether as many rows came as the server says there are.
+    fn reached(&self) -> bool {
+        self.total().is_some_and(|total| (self.fresh..=self.fresh + self.other).contains(&total))
     }
 
     fn finish(&self) -> Next {
         Next::End(match self.total() {
-            Some(total) if self.fresh < total => Proof::Short { said: total, came: self.fresh },
+            Some(total) if self.fresh + self.other < total => Proof::Short { said: total, came: self.fresh },
             // A total that was met by as many different rows outweighs rows that came twice.
-            Some(total) if self.fresh == total && !self.changed => Proof::Whole,
+            Some(_) if self.reached() && !self.changed => Proof::Whole,
             _ if self.changed || self.unsteady => Proof::Drifted,
             _ => Proof::Whole,
         })
@@ -309,7 +324,7 @@ mod tests {
             let meets = last.is_some() && page.first() == last.as_ref();
             last = page.last().copied().or(last);
             let total = (server.total)(rows.len(), page.len());
-            match walk.page(Arrived { rows: page.len(), fresh, meets, total }) {
+            match walk.page(Arrived { rows: page.len(), fresh, meets, total, other: 0 }) {
                 Next::Ask(_) => {}
                 end => return (end, seen.len(), request),
             }
@@ -385,7 +400,7 @@ mod tests {
             for (rows, new, meets, total) in pages {
                 let new = new.min(rows);
                 fresh += new as u64;
-                if !matches!(walk.page(Arrived { rows, fresh: new, meets, total }), Next::Ask(_)) {
+                if !matches!(walk.page(Arrived { rows, fresh: new, meets, total, other: 0 }), Next::Ask(_)) {
                     break;
                 }
                 prop_assert!(walk.ask().offset < 1_000);

@@ -3,6 +3,8 @@
 //! `server` asks, politely and with a login; `walk` reads a collection to its proven end; `stage` brings users into the
 //! form that the CSV package has them in, from where both go one way; `emit` gives them out; `profile` is what
 //! `check --online` says of a server. Enrollments, classes and academic sessions are not read: no rule needs them.
+//!
+#![doc = include_str!("../../CASES.md")]
 
 mod cursor;
 mod emit;

@@ -354,7 +354,7 @@ impl Server {
         let hint = match (ahead, &self.auth) {
             (Some(ahead), Auth::OAuth1) => {
                 let side = if ahead.is_positive() { "ahead of" } else { "behind" };
-                let off = ahead.abs().as_mins();
+                let off = (ahead.abs().as_secs() + 30) / 60;
                 message.push_str(&format!("; the server's clock is {off} minutes {side} this machine's"));
                 "Set this machine's clock: a signature carries the time"
             }

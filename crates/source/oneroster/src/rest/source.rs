@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use rostercard_core::field::{Field, FieldRules};
 use rostercard_core::finding::{Finding, Place};
 use rostercard_core::ports::{
-    Completeness, ConnectorError, FetchOne, Record, Resume, RosterFacts, RosterPage, RosterSource,
+    Completeness, ConnectorError, FetchOne, Record, Resume, Retry, RosterFacts, RosterPage, RosterSource,
     SourceState,
 };
 use rostercard_core::privacy::Personal;
@@ -184,6 +184,9 @@ impl OneRosterRest {
         if cursor.settings != digest(&self.settings) {
             return because("settings_changed", "the source's settings have changed");
         }
+        if cursor.mark > self.now + SignedDuration::from_hours(1) {
+            return because("cursor_in_future", "the last read was later than now, by this machine's clock");
+        }
         let age = self.now.duration_since(cursor.full);
         let due = SignedDuration::try_from(self.settings.full_every).unwrap_or(SignedDuration::MAX);
         if age >= due {
@@ -320,12 +323,26 @@ impl OneRosterRest {
         if missing.len() > MANY {
             return Ok(None);
         }
+        let mut found = 0;
         for id in &missing {
             match walk::one::<Birth>(server, walk::DEMOGRAPHICS, id, &[]).await {
-                Ok(Some(item)) => born.take(Event::Row { item, number: 0, again: None }, today),
+                Ok(Some(item)) => {
+                    found += 1;
+                    born.take(Event::Row { item, again: None }, today);
+                }
                 Ok(None) => {}
                 Err(failure) => return Err(fail(server, walk::DEMOGRAPHICS, failure)),
             }
+        }
+        if found == 0 && !missing.is_empty() {
+            // Perhaps nobody has one; perhaps the server gives none singly, and nobody may lose a birth date for that.
+            let how = How::default();
+            let mut take = |event: Event<Birth>| {
+                born.take(event, today);
+                ControlFlow::Continue(())
+            };
+            let walked = walk::walk(server, walk::DEMOGRAPHICS, &how, &mut take).await;
+            born.doubt(walked.map_err(|failure| fail(server, walk::DEMOGRAPHICS, failure))?);
         }
         stage.tally.absorb(std::mem::take(&mut born.tally));
         Ok(Some(born.index()))
@@ -441,7 +458,7 @@ impl OneRosterRest {
             stage.tally.count("record_broken", Users::FILE, 0, message);
             stage.tally.incomplete("record_broken");
         }
-        if let Some(doubt) = walked.doubt {
+        for doubt in walked.doubts() {
             stage.tally.count(doubt, Users::FILE, 0, sentence(doubt));
             stage.tally.incomplete(doubt);
         }
@@ -466,7 +483,7 @@ impl OneRosterRest {
                 && let Ok(Some(item)) =
                     walk::one::<Birth>(&server, walk::DEMOGRAPHICS, id.reveal(), &[]).await
             {
-                births.take(Event::Row { item, number: 0, again: None }, self.today);
+                births.take(Event::Row { item, again: None }, self.today);
             }
         }
         if stage.len() == 0 {
@@ -532,7 +549,7 @@ impl Births {
     }
 
     fn doubt(&mut self, walked: Walked) {
-        if let Some(doubt) = walked.doubt {
+        for doubt in walked.doubts() {
             self.tally.count(doubt, Demographics::FILE, 0, sentence(doubt));
             self.tally.incomplete(doubt);
         }
@@ -602,7 +619,12 @@ impl RosterSource for OneRosterRest {
     }
 
     async fn fetch_one(&mut self, source_ids: &[Personal]) -> FetchOne {
-        self.fetch(source_ids).await.unwrap_or(FetchOne::Unknown)
+        match self.fetch(source_ids).await {
+            Ok(found) => found,
+            // A server that refuses will refuse tomorrow: waiting for its word would keep who left for ever.
+            Err(error) if error.retry == Retry::NotThisTarget => FetchOne::NotPossible,
+            Err(_) => FetchOne::Unknown,
+        }
     }
 
     async fn check(&mut self) -> Result<Vec<Finding>, ConnectorError> {

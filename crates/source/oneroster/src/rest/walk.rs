@@ -86,9 +86,9 @@ impl Item for Birth {
 pub(crate) enum Event<T> {
     /// It begins, or begins anew: what was taken so far is void.
     Start,
-    /// A row; its place among all rows of the walk that were told; the place of an earlier one with the same `sourcedId`
-    /// and other contents.
-    Row { item: T, number: u32, again: Option<u32> },
+    /// A row, and the number of an earlier one with the same `sourcedId` and other contents: rows are numbered from zero
+    /// as they are told.
+    Row { item: T, again: Option<u32> },
     /// Something in a page that is no record.
     Broken,
 }
@@ -98,8 +98,8 @@ pub(crate) enum Event<T> {
 pub(crate) struct Walked {
     /// Why it may not be everything; none where it is proven to be.
     pub(crate) doubt: Option<&'static str>,
-    /// Rows that came twice with other contents.
-    pub(crate) conflicts: u64,
+    /// Whether a page was no whole JSON.
+    pub(crate) malformed: bool,
     /// The largest page.
     pub(crate) largest_page: usize,
     /// The total that the server said.
@@ -111,6 +111,13 @@ pub(crate) struct Walked {
     /// Whether the server would not sort, or not select fields.
     pub(crate) no_sort: bool,
     pub(crate) no_fields: bool,
+}
+
+impl Walked {
+    /// Why it may not be everything, in codes.
+    pub(crate) fn doubts(self) -> impl Iterator<Item = &'static str> {
+        self.doubt.into_iter().chain(self.malformed.then_some("page_malformed"))
+    }
 }
 
 /// How a collection is asked for.
@@ -153,11 +160,11 @@ pub(crate) async fn walk<T: Item>(
                 return Ok(walked);
             }
             Some(Proof::Whole) => {
-                walked.doubt = walked.doubt.filter(|doubt| *doubt == MALFORMED);
+                walked.doubt = None;
                 return Ok(walked);
             }
             Some(Proof::Drifted) if steady => {
-                walked.doubt = walked.doubt.filter(|doubt| *doubt == MALFORMED);
+                walked.doubt = None;
                 return Ok(walked);
             }
             Some(Proof::Drifted) => walked.doubt = Some("rows_moved_while_read"),
@@ -170,8 +177,6 @@ pub(crate) async fn walk<T: Item>(
     }
     Ok(walked)
 }
-
-const MALFORMED: &str = "page_malformed";
 
 /// Takes away what the server may not like: whether there was something to take.
 fn simpler(query: &mut Query, trouble: &Trouble) -> bool {
@@ -233,7 +238,7 @@ async fn once<T: Item>(
                 Ok(parsed) if parsed.whole => break (parsed, total),
                 // Not retried for ever: a page with a broken record stays so.
                 Ok(parsed) if fetches >= FETCHES && !parsed.truncated && !parsed.rows.is_empty() => {
-                    walked.doubt = Some(MALFORMED);
+                    walked.malformed = true;
                     break (parsed, total);
                 }
                 Err(NoPage::NoList) => {
@@ -254,7 +259,7 @@ async fn once<T: Item>(
         let meets = parsed.rows.first().map(|row| row.key) == last && last.is_some();
         last = parsed.rows.last().map(|row| row.key).or(last);
         // What is no record is somebody, and always new.
-        let mut fresh = parsed.broken;
+        let (mut fresh, mut other) = (parsed.broken, 0);
         for _ in 0..parsed.broken {
             if take(Event::Broken).is_break() {
                 return Ok((None, set));
@@ -270,22 +275,24 @@ async fn once<T: Item>(
                 }
                 Entry::Occupied(known) if known.get().0 == hash => continue,
                 Entry::Occupied(mut known) => {
-                    walked.conflicts += 1;
+                    other += 1;
                     let (_, number) = known.insert((hash, told));
                     Some(number)
                 }
             };
-            if take(Event::Row { item, number: told, again }).is_break() {
+            if take(Event::Row { item, again }).is_break() {
                 return Ok((None, set));
             }
             told = told.saturating_add(1);
         }
-        let next = walk.page(Arrived { rows, fresh, meets, total });
+        let next = walk.page(Arrived { rows, fresh, other, meets, total });
         walked.largest_page = walked.largest_page.max(walk.largest_page());
         walked.total = walk.total();
         match next {
             Next::Ask(_) => {}
             Next::End(proof) => return Ok((Some(proof), set)),
+            // Nobody is missed for want of a school's name.
+            Next::OffsetIgnored if collection.keys == ORG_KEYS => return Ok((Some(Proof::Whole), set)),
             Next::OffsetIgnored => return Err(Failure::Error(offset_ignored(server, collection))),
         }
     }
@@ -339,6 +346,10 @@ pub(crate) async fn one<T: Item>(
     id: &str,
     wanted: &[String],
 ) -> Result<Option<T>, Failure> {
+    if matches!(id, "" | "." | "..") {
+        // In a path these mean something else.
+        return Ok(None);
+    }
     let path = format!("{}/{}", collection.name, rostercard_oneroster::rest::query::encode(id));
     match server.get(&path, "").await {
         Ok(got) if got.nothing => Ok(None),
@@ -352,7 +363,7 @@ pub(crate) async fn one<T: Item>(
     }
 }
 
-fn no_page(server: &Server, collection: Collection, why: NoPage) -> ConnectorError {
+pub(crate) fn no_page(server: &Server, collection: Collection, why: NoPage) -> ConnectorError {
     ConnectorError::new(
         Fault::District,
         Retry::Later,
