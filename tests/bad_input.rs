@@ -352,8 +352,9 @@ fn link_over_ncip_is_refused_by_check_with_its_reason() {
         library.run(&["check"]).expect(78).says(&[
             "elm.toml",
             &format!("{text} cannot be kept"),
-            "NCIP can find a patron by number only",
+            "NCIP looks patrons up by their number alone",
             "write existing = \"separate\"",
+            "extract",
         ]);
         library.run(&["plan", "elm"]).expect(78);
         library.edit("partnerships/elm.toml", &text, "existing = \"separate\"");

@@ -18,6 +18,7 @@ mod examples;
 mod first_cards;
 mod one_at_a_time;
 mod pause;
+mod people;
 mod pins;
 mod privacy;
 mod rest;

@@ -45,7 +45,7 @@ impl Engine {
     ) -> Result<(RunState, RunResult), EngineError> {
         let open = self.store.open_intents(here.partnership.id).await?;
         let in_doubt = open.into_iter().map(|intent| intent.person).collect();
-        let (_, collected) = self.collect(here, Mode::Plan, source, in_doubt).await?;
+        let (_, collected) = self.collect(here, Mode::Adopt, source, in_doubt).await?;
         let applier = self.applier(here, collected.result);
         self.world.progress.phase(Phase::Writing, None);
         let mut after = None;

@@ -48,6 +48,8 @@ use crate::world::Progress;
 pub(crate) enum Mode {
     Plan,
     Sync,
+    /// As [`Mode::Plan`], and questions about cards that are there are looked at anew.
+    Adopt,
 }
 
 /// What was collected.
@@ -368,7 +370,8 @@ impl Collector<'_> {
         }
         let print = policy::fingerprint(&decision, &rules.fields, print_hasher);
         let held = *work.people.row(position);
-        if held.decided == print && held.state != LinkState::Lapsed {
+        let anew = self.mode == Mode::Adopt && held.state == LinkState::Review;
+        if held.decided == print && held.state != LinkState::Lapsed && !anew {
             if held.missing_since.is_some() {
                 work.back.push(Missing { link: held.link, since: None, feeds: 0 });
             }

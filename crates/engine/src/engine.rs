@@ -314,15 +314,19 @@ impl Engine {
             }
         }
         let before = self.store.change_counts(run).await?;
-        let moved =
-            self.store.move_changes(run, ChangeState::Waiting, ChangeState::Ready, &selection).await?;
-        if moved == 0 {
+        if !waiting(&before).any(|count| is_meant(&selection, count)) {
             let why = "the school or kind that was named has no waiting change".to_owned();
             return Err(SelectionError::NothingWaits { run, why }.into());
         }
-        let decision =
-            PlanDecision { who: who.to_owned(), at: here.now, what: "approve".to_owned(), selection };
+        // The word before the deed: cut short between the two, what was let through is gone on with, or still waits.
+        let decision = PlanDecision {
+            who: who.to_owned(),
+            at: here.now,
+            what: "approve".to_owned(),
+            selection: selection.clone(),
+        };
         self.store.write_decision(run, decision).await?;
+        self.store.move_changes(run, ChangeState::Waiting, ChangeState::Ready, &selection).await?;
         let after = self.store.change_counts(run).await?;
         for count in waiting(&before) {
             let still = waiting(&after).find(|c| c.school == count.school && c.kind == count.kind);
@@ -821,6 +825,12 @@ impl Engine {
 
 fn waiting(counts: &[ChangeCount]) -> impl Iterator<Item = &ChangeCount> {
     counts.iter().filter(|c| c.state == ChangeState::Waiting && c.count > 0)
+}
+
+/// Whether a selection may name changes like these.
+fn is_meant(selection: &ChangeSelection, count: &ChangeCount) -> bool {
+    selection.school.as_ref().is_none_or(|school| *school == count.school.0 || *school == count.school.1)
+        && selection.kind.is_none_or(|kind| kind == count.kind)
 }
 
 /// Whether a roster is another one than the last that was taken, as far as it says when it is of.

@@ -103,9 +103,9 @@ impl Engine {
                     refuse(format!("the ILS could not be asked: {error}; nothing was moved"))
                 })?;
                 if there {
-                    moved.moved += 1
+                    moved.moved += 1;
                 } else {
-                    moved.not_there += 1
+                    moved.not_there += 1;
                 }
                 writes.push(LinkWrite { person: link.person, data: link.data });
             }

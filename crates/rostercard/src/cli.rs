@@ -1,5 +1,7 @@
 //! The command line. Its doc comments are the help.
 
+pub(crate) mod people;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -85,6 +87,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PinsCommand,
     },
+    #[command(flatten)]
+    People(people::PeopleCommand),
     /// Practice systems that speak the real protocols, with invented people.
     Practice {
         #[command(subcommand)]
@@ -257,6 +261,8 @@ pub(crate) enum IlsCommand {
         /// The ILS, by its name in rostercard.toml.
         ils: String,
     },
+    /// The library has moved to another ILS: carry a partnership's cards over to the one that its file names now.
+    Migrate(people::Certain),
     /// Look one card up.
     Find {
         /// The ILS, by its name in rostercard.toml.

@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod connectors;
 mod exit;
+mod extract;
 mod machine;
 mod output;
 mod progress;

@@ -19,6 +19,7 @@ use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
 use crate::cli::Global;
 use crate::connectors::{CONNECTORS, IlsSettings, SourceSettings};
 use crate::exit::Exit;
+use crate::extract;
 use crate::machine::{self, Environment, SystemClock, SystemEntropy};
 use crate::output::{Out, complain};
 use crate::progress::Shown;
@@ -239,6 +240,18 @@ impl Setup {
     ) -> Result<Engine, Exit> {
         let (ils, directory) = self.ils(partnership.ils.as_str())?;
         let main = self.main()?;
+        let extract = match &partnership.matching.extract {
+            Some(path) if partnership.rules.existing != Existing::Separate => {
+                let most = partnership.matching.extract_days;
+                let read =
+                    extract::read(path, most, machine::now(), store.digest_key()).map_err(|error| {
+                        complain(self.global.json, &error.to_string(), error.hint());
+                        Exit::Failed
+                    })?;
+                Some(Arc::new(read))
+            }
+            _ => None,
+        };
         let settings = PartnershipSettings {
             permanent_id: partnership.id.as_str().to_owned(),
             name: partnership.name.as_str().to_owned(),
@@ -255,7 +268,7 @@ impl Setup {
             wait_days: WAIT_DAYS,
             full_every: partnership.full_every,
             on_leaving: partnership.lapse.then,
-            extract: None,
+            extract,
             limits: IlsLimits {
                 connections: ils.limits.connections.into(),
                 settle_after: ils.limits.settle_after,

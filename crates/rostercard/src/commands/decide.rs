@@ -63,7 +63,7 @@ fn selection(global: &Global, school: Option<&str>, kind: Option<&str>) -> Resul
 }
 
 /// The engine and the source of the partnership that a run belongs to.
-async fn engine_of(
+pub(crate) async fn engine_of(
     global: &Global,
     setup: &Setup,
     run: RunId,

@@ -13,6 +13,7 @@ use crate::setup::Setup;
 pub(crate) async fn ils(global: &Global, setup: &Setup, command: &IlsCommand) -> Result<Exit, Exit> {
     match command {
         IlsCommand::Probe { ils } => probe(global, setup, ils).await,
+        IlsCommand::Migrate(args) => crate::commands::people::migrate(global, setup, args).await,
         IlsCommand::Find { ils, barcode, reveal } => find(global, setup, ils, barcode, *reveal).await,
     }
 }

@@ -8,6 +8,7 @@ mod explain;
 mod ils;
 mod init;
 mod pause;
+mod people;
 mod pins;
 mod practice;
 mod rejects;
@@ -48,6 +49,7 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Rejects(args) => rejects::rejects(&global, &setup(), &args).await,
         Command::Report(args) => report::report(&global, &setup(), &args).await,
         Command::Pins { command } => pins::pins(&global, &setup(), &environment, &command).await,
+        Command::People(command) => people::people(&global, &setup(), &environment, &command).await,
         Command::Practice { command } => practice::practice(&global, &command).await,
     };
     result.unwrap_or_else(|exit| exit)

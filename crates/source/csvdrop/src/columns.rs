@@ -43,6 +43,10 @@ pub enum Column {
     Zip,
     /// A mark that the address is protected.
     Protected,
+    /// A mark that the family wants no card.
+    OptOut,
+    /// A mark that the family wants a card.
+    OptIn,
 }
 
 impl Column {
@@ -68,6 +72,8 @@ impl Column {
         ("state", Self::State),
         ("zip", Self::Zip),
         ("protected", Self::Protected),
+        ("opt_out", Self::OptOut),
+        ("opt_in", Self::OptIn),
     ];
 
     /// Its key in `columns`.

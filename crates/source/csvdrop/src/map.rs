@@ -230,6 +230,8 @@ impl<'a> Mapper<'a> {
             | Column::Grade
             | Column::School
             | Column::SchoolName
+            | Column::OptOut
+            | Column::OptIn
             | Column::Role => return true,
             Column::GivenName | Column::PreferredName => Field::GivenName,
             Column::MiddleName => Field::MiddleName,
@@ -351,6 +353,36 @@ impl<'a> Mapper<'a> {
         grade
     }
 
+    /// What the marks say. Any no is a no, and a mark that nobody understands is none.
+    fn consent(&self, line: &Line, findings: &mut Vec<Finding>) -> Consent {
+        let mut said = Consent::NotSaid;
+        for (column, yes, no) in [
+            (Column::OptOut, Consent::Refused, Consent::Granted),
+            (Column::OptIn, Consent::Granted, Consent::Refused),
+        ] {
+            if !self.settings.columns.contains_key(&column) {
+                continue;
+            }
+            let mark = self.text(line, column).to_lowercase();
+            let found = match mark.as_str() {
+                "" => Consent::Blank,
+                "y" | "yes" | "true" | "1" | "x" | "t" => yes,
+                "n" | "no" | "false" | "0" | "f" => no,
+                _ => {
+                    let message = "the mark is neither a yes nor a no (Y, N, 1, 0, X ..); it counts as none";
+                    findings.push(Finding::new("mark_unknown", self.place(line, Some(column)), message));
+                    Consent::Blank
+                }
+            };
+            said = match (said, found) {
+                (Consent::Refused, _) | (_, Consent::Refused) => Consent::Refused,
+                (Consent::Granted, _) | (_, Consent::Granted) => Consent::Granted,
+                (_, found) => found,
+            };
+        }
+        said
+    }
+
     fn school(&mut self, line: &Line) -> Option<Arc<School>> {
         let (code, name) = (self.text(line, Column::School), self.text(line, Column::SchoolName));
         if code.is_empty() && name.is_empty() {
@@ -382,6 +414,7 @@ impl<'a> Mapper<'a> {
                 findings.push(Finding::new(damage.code(), self.place(line, Some(column)), damage.sentence()));
             }
         }
+        let consent = self.consent(line, &mut findings);
         let preferred = text(Column::PreferredName)
             .map(|given| PreferredName { given: Some(given), ..PreferredName::default() });
         let address = if text(Column::Protected).is_some_and(|mark| is_yes(mark.reveal())) {
@@ -415,7 +448,7 @@ impl<'a> Mapper<'a> {
             phone: text(Column::Phone),
             address,
             findings,
-            consent: Consent::NotSaid,
+            consent,
             row: Some(Row { file: Arc::clone(&self.file), line: line.line }),
         }
     }
