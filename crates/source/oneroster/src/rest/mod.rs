@@ -6,8 +6,10 @@
 //!
 #![doc = include_str!("../../CASES.md")]
 
+mod births;
 mod cursor;
 mod emit;
+mod people;
 mod profile;
 mod server;
 pub mod settings;

@@ -1,6 +1,5 @@
 //! The port's side of the REST source: organisations first, then everybody or what changed, then the pages.
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -15,43 +14,41 @@ use rostercard_core::ports::{
 };
 use rostercard_core::privacy::Personal;
 use rostercard_oneroster::rest::query::changed_since;
-use rostercard_oneroster::rest::record::{Birth, Org, User};
-use rostercard_oneroster::{Columns as _, Demographics, Orgs, Users, date};
+use rostercard_oneroster::rest::record::{Birth, Org};
+use rostercard_oneroster::{Columns as _, Orgs};
 use tokio::sync::mpsc::Receiver;
 
+use super::births::Births;
 use super::cursor::{Cursor, digest, fnv};
 use super::emit::{self, Kind};
 use super::server::{Failure, RealWaits, Server, Waits};
-use super::settings::{PeopleFrom, RestSettings};
+use super::settings::RestSettings;
 use super::stage::{Stage, wanted};
-use super::walk::{self, Collection, Event, How, Walked};
+use super::walk::{self, Collection, Event, How};
 use crate::born::Born;
 use crate::error;
-use crate::index::{Index, Key};
+use crate::index::Index;
 use crate::read::Sent;
 use crate::schools::{Listed, Schools};
 use crate::tally::Tally;
 
 /// Rows that are older than the filter asked for by more than this were not filtered: no time zone is so far away.
 const NOT_FILTERED: SignedDuration = SignedDuration::from_hours(36);
-/// More people than this are not asked for one by one: then everything is read.
-const MANY: usize = 300;
-
 /// A OneRoster server as a roster source.
 ///
 /// A full read is a snapshot only where every collection was proven to have come whole; a read of changes is a delta
 /// and fetches the other half of each person who changed. See the crate's table of cases for what servers do.
 pub struct OneRosterRest {
-    settings: Arc<RestSettings>,
-    rules: Arc<FieldRules>,
-    today: Date,
+    pub(super) settings: Arc<RestSettings>,
+    pub(super) rules: Arc<FieldRules>,
+    pub(super) today: Date,
     now: Timestamp,
     waits: Arc<dyn Waits>,
     from: Resume,
     server: Option<Arc<Server>>,
     schools: Option<Schools>,
     /// What was noticed before people were read.
-    early: Tally,
+    pub(super) early: Tally,
     state: State,
 }
 
@@ -277,194 +274,6 @@ impl OneRosterRest {
         Ok(Ok(self.give_out(stage, born, Kind::Delta { cursor })))
     }
 
-    /// Birth dates of those who changed, and those whose birth date alone changed as people; `None` where it is too many.
-    async fn changed_births(
-        &self,
-        server: &Server,
-        filter: &str,
-        stage: &mut Stage<'_>,
-        wanted: &Arc<[String]>,
-    ) -> Result<Option<Index<Born>>, ConnectorError> {
-        let mut born = Births::default();
-        let mut ids: Vec<String> = Vec::new();
-        let how = How { filter: Some(filter.to_owned()), ..How::default() };
-        let today = self.today;
-        let mut take = |event: Event<Birth>| {
-            match &event {
-                Event::Start => ids.clear(),
-                Event::Row { item, .. } => ids.push(item.head.source_id.trim().to_owned()),
-                Event::Broken => {}
-            }
-            born.take(event, today);
-            if ids.len() > MANY { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        match walk::walk(server, walk::DEMOGRAPHICS, &how, &mut take).await {
-            Ok(walked) if walked.stopped => return Ok(None),
-            Ok(walked) => born.doubt(walked),
-            Err(Failure::Refused { status: 403 | 404, trouble }) => {
-                born.forbidden(&trouble.to_string());
-                stage.tally.absorb(born.tally);
-                return Ok(Some(Index::default()));
-            }
-            Err(Failure::Refused { .. }) => return Ok(None),
-            Err(failure) => return Err(fail(server, walk::DEMOGRAPHICS, failure)),
-        }
-        // A birth date that changed alone: the person is asked for.
-        let there = stage.source_ids();
-        stage.next_walk("student");
-        for id in ids.iter().filter(|id| !there.contains(&Key::of(id))) {
-            if let Some(user) = self.one_user(server, id, wanted).await? {
-                stage.take(&user, None);
-            }
-        }
-        // A person who changed alone: the birth date is asked for.
-        let known: HashSet<Key> = born.keys.iter().copied().collect();
-        let missing: Vec<String> = stage.ids_without(&known);
-        if missing.len() > MANY {
-            return Ok(None);
-        }
-        let mut found = 0;
-        for id in &missing {
-            match walk::one::<Birth>(server, walk::DEMOGRAPHICS, id, &[]).await {
-                Ok(Some(item)) => {
-                    found += 1;
-                    born.take(Event::Row { item, again: None }, today);
-                }
-                Ok(None) => {}
-                Err(failure) => return Err(fail(server, walk::DEMOGRAPHICS, failure)),
-            }
-        }
-        if found == 0 && !missing.is_empty() {
-            // Perhaps nobody has one; perhaps the server gives none singly, and nobody may lose a birth date for that.
-            let how = How::default();
-            let mut take = |event: Event<Birth>| {
-                born.take(event, today);
-                ControlFlow::Continue(())
-            };
-            let walked = walk::walk(server, walk::DEMOGRAPHICS, &how, &mut take).await;
-            born.doubt(walked.map_err(|failure| fail(server, walk::DEMOGRAPHICS, failure))?);
-        }
-        stage.tally.absorb(std::mem::take(&mut born.tally));
-        Ok(Some(born.index()))
-    }
-
-    async fn one_user(
-        &self,
-        server: &Server,
-        id: &str,
-        wanted: &Arc<[String]>,
-    ) -> Result<Option<User>, ConnectorError> {
-        let collections = match self.settings.people {
-            PeopleFrom::Students => [walk::STUDENTS, walk::USERS].as_slice(),
-            PeopleFrom::Users => [walk::USERS].as_slice(),
-        };
-        for collection in collections {
-            match walk::one::<User>(server, *collection, id, wanted).await {
-                Ok(Some(user)) => return Ok(Some(user)),
-                Ok(None) => {}
-                Err(failure) => return Err(fail(server, *collection, failure)),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Birth dates, where they may be read.
-    async fn births(
-        &mut self,
-        server: &Server,
-        filter: Option<String>,
-    ) -> Result<Option<Index<Born>>, ConnectorError> {
-        if !self.rules.allows(Field::BirthDate) {
-            return Ok(None);
-        }
-        let mut births = Births::default();
-        let today = self.today;
-        let how = How { filter, ..How::default() };
-        let mut take = |event: Event<Birth>| {
-            births.take(event, today);
-            ControlFlow::Continue(())
-        };
-        match walk::walk(server, walk::DEMOGRAPHICS, &how, &mut take).await {
-            Ok(walked) => births.doubt(walked),
-            Err(Failure::Refused { status: 403 | 404, trouble }) => births.forbidden(&trouble.to_string()),
-            Err(failure) => return Err(fail(server, walk::DEMOGRAPHICS, failure)),
-        }
-        self.early.absorb(std::mem::take(&mut births.tally));
-        Ok(Some(births.index()))
-    }
-
-    async fn people(
-        &self,
-        server: &Server,
-        how: &How,
-        stage: &mut Stage<'_>,
-        look: &mut (dyn FnMut(&Stage<'_>) -> ControlFlow<()> + Send),
-    ) -> Result<(), ConnectorError> {
-        self.people_or_refusal(server, how, stage, look).await.map_err(|f| fail(server, walk::STUDENTS, f))
-    }
-
-    /// Reads people. `/users` serves where a server has no `/students` or no `/teachers`.
-    async fn people_or_refusal(
-        &self,
-        server: &Server,
-        how: &How,
-        stage: &mut Stage<'_>,
-        look: &mut (dyn FnMut(&Stage<'_>) -> ControlFlow<()> + Send),
-    ) -> Result<(), Failure> {
-        if self.settings.people == PeopleFrom::Users {
-            return self.collection(server, walk::USERS, "", how, stage, look).await.map(|_| ());
-        }
-        let mut wanted = vec![(walk::STUDENTS, "student")];
-        if self.settings.educators {
-            wanted.push((walk::TEACHERS, "teacher"));
-        }
-        for (collection, role) in wanted {
-            match self.collection(server, collection, role, how, stage, look).await {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
-                Err(Failure::Refused { status: 404 | 405 | 501, .. }) => {
-                    let message = "the server has no /students or /teachers: /users was read, and roles were looked at here";
-                    stage.tally.count("read_users_instead", Users::FILE, 0, message);
-                    return self.collection(server, walk::USERS, "", how, stage, look).await.map(|_| ());
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads one collection of users into the stage; whether to go on with others.
-    async fn collection(
-        &self,
-        server: &Server,
-        collection: Collection,
-        role: &'static str,
-        how: &How,
-        stage: &mut Stage<'_>,
-        look: &mut (dyn FnMut(&Stage<'_>) -> ControlFlow<()> + Send),
-    ) -> Result<bool, Failure> {
-        stage.next_walk(role);
-        let mut take = |event: Event<User>| {
-            match event {
-                Event::Start => stage.again(),
-                Event::Row { item, again, .. } => stage.take(&item, again),
-                Event::Broken => stage.broken += 1,
-            }
-            look(stage)
-        };
-        let walked = walk::walk(server, collection, how, &mut take).await?;
-        for _ in 0..std::mem::take(&mut stage.broken) {
-            let message = "something in a page is no record; whose it was is not known";
-            stage.tally.count("record_broken", Users::FILE, 0, message);
-            stage.tally.incomplete("record_broken");
-        }
-        for doubt in walked.doubts() {
-            stage.tally.count(doubt, Users::FILE, 0, sentence(doubt));
-            stage.tally.incomplete(doubt);
-        }
-        Ok(!walked.stopped)
-    }
-
     fn give_out(&self, stage: Stage<'_>, born: Option<Index<Born>>, kind: Kind) -> Receiver<Sent> {
         emit::start(Arc::clone(&self.settings), Arc::clone(&self.rules), stage.finish(), born, kind)
     }
@@ -504,77 +313,6 @@ impl OneRosterRest {
             None => FetchOne::NotFound,
             Some(_) => FetchOne::Unknown,
         })
-    }
-}
-
-/// Birth dates on their way in.
-#[derive(Default)]
-struct Births {
-    keys: Vec<Key>,
-    days: Vec<Born>,
-    line: u64,
-    tally: Tally,
-}
-
-impl Births {
-    fn take(&mut self, event: Event<Birth>, today: Date) {
-        match event {
-            Event::Start => *self = Self::default(),
-            Event::Row { item, .. } => {
-                self.line += 1;
-                let id = item.head.source_id.trim();
-                if let Some(flaw) = item.head.flaw {
-                    self.tally.count(flaw.code(), Demographics::FILE, self.line + 1, flaw.sentence());
-                    if id.is_empty() || item.birth_date.is_empty() {
-                        self.tally.incomplete(flaw.code());
-                        return;
-                    }
-                }
-                if item.head.is_gone() {
-                    return;
-                }
-                if id.is_empty() {
-                    let message = "demographics without a sourcedId; they were left out";
-                    self.tally.count("demographics_without_id", Demographics::FILE, self.line + 1, message);
-                    return;
-                }
-                self.keys.push(Key::of(id));
-                self.days.push(Born::new(date(&item.birth_date), self.line + 1, today));
-            }
-            Event::Broken => {
-                self.tally.count("record_broken", Demographics::FILE, 0, "something in a page is no record");
-                self.tally.incomplete("record_broken");
-            }
-        }
-    }
-
-    fn doubt(&mut self, walked: Walked) {
-        for doubt in walked.doubts() {
-            self.tally.count(doubt, Demographics::FILE, 0, sentence(doubt));
-            self.tally.incomplete(doubt);
-        }
-    }
-
-    fn forbidden(&mut self, why: &str) {
-        let message = "nobody's birth date is known: demographics are not given to this client";
-        self.tally.count("demographics_forbidden", Demographics::FILE, 0, message);
-        let more = format!("{why}; the district has to grant the scope roster-demographics.readonly");
-        self.tally.say("demographics_forbidden", more);
-    }
-
-    fn index(self) -> Index<Born> {
-        Index::new(self.keys, self.days)
-    }
-}
-
-/// What a doubt about a walk means.
-fn sentence(doubt: &str) -> &'static str {
-    match doubt {
-        "total_not_reached" => {
-            "the server says that there are more rows than it gives; ignore_total = true if its number means something else"
-        }
-        "page_malformed" => "a page was no whole JSON; what could be read of it was",
-        _ => "rows came or went while they were read, each time again; read at a quieter hour",
     }
 }
 
