@@ -16,6 +16,8 @@ mod demo;
 mod everyday;
 mod examples;
 mod first_cards;
+mod guards;
+mod keep;
 mod one_at_a_time;
 mod pause;
 mod people;

@@ -18,7 +18,9 @@ fn in_the_ils(ils: &Practice) -> BTreeMap<String, String> {
 fn in_the_store(library: &Library, words: impl Iterator<Item = String>) -> Option<String> {
     let files: Vec<Vec<u8>> = fs::read_dir(library.path("state"))
         .unwrap()
-        .map(|file| fs::read(file.unwrap().path()).unwrap())
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| fs::read(path).unwrap())
         .collect();
     words
         .into_iter()

@@ -30,7 +30,7 @@ pub use layers::{FixedKey, FixedType, PREFIX, layered};
 pub use load::{Broken, Connectors, Loaded, load};
 pub use main_file::{FIXED_KEYS, Ils, Library, Limits, Main, State};
 pub use names::{Name, is_reference_name};
-pub use partnership::{LapseRules, Partnership};
+pub use partnership::{DatePlaces, LapseRules, Partnership};
 pub use place::{FileId, Place, Placed};
 pub use problem::{Code, Mark, Problem, Problems, Severity};
 pub use reader::{OpaqueTable, TableReader, TextOrTable};

@@ -43,7 +43,20 @@ pub struct State {
     pub path: PathBuf,
     /// The key that seals what is personal in it.
     pub key: SecretRef,
+    /// So many daily backups are kept beside the store; 0: none is made.
+    pub backups: u16,
+    /// Days for which what a field held before an update is kept.
+    pub undo_days: u16,
+    /// Days for which runs are kept, with their changes and writes; their counts stay.
+    pub run_days: u16,
 }
+
+/// As many daily backups as a week has days.
+const BACKUPS: u16 = 7;
+/// Two weeks: a run that went wrong is noticed before.
+const UNDO_DAYS: u16 = 14;
+/// A school year and a month: this August's load can be held against last August's.
+const RUN_DAYS: u16 = 400;
 
 /// `[http]`: where the daemon can be asked how it is.
 #[derive(Clone, Debug, Default)]
@@ -219,8 +232,14 @@ fn time_zone(name: &str) -> Result<(String, TimeZone), Wrong> {
 fn read_state(mut table: TableReader<'_>, base: &Path) -> Option<State> {
     let path = table.required("path", &Text, "\"/var/lib/rostercard\"");
     let key = table.required_secret("key", Clear::Refused);
+    let small = |number: Option<Placed<i64>>, otherwise: u16| {
+        number.and_then(|number| u16::try_from(number.value).ok()).unwrap_or(otherwise)
+    };
+    let backups = small(table.optional("backups", &Integer(0..=366)), BACKUPS);
+    let undo_days = small(table.optional("undo_days", &Integer(0..=366)), UNDO_DAYS);
+    let run_days = small(table.optional("run_days", &Integer(30..=3_660)), RUN_DAYS);
     table.finish();
-    Some(State { path: base.join(path?.value), key: key? })
+    Some(State { path: base.join(path?.value), key: key?, backups, undo_days, run_days })
 }
 
 fn read_http(mut table: TableReader<'_>) -> Http {

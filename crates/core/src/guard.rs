@@ -1,15 +1,27 @@
 //! Guards: limits at which changes wait for a person's approval.
 //!
-//! A guard looks at the counts of a plan, as a whole and by school, and never at a person. What is over a limit
+//! A guard looks at the counts of a plan, as a whole, by school and by grade, and never at a person. What is over a limit
 //! waits, by school and kind of change; the rest goes on, unless the whole roster is in doubt. Every guard says which
-//! limit, by how much, where, and the likely cause.
+//! limit, by how much, where, and the likely cause. The limits are here; what each looks at is in `roster` (is this a
+//! roster to be believed?), `content` (are its columns?) and `changes` (are there too many of a kind?).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod changes;
+mod consent;
+mod content;
+mod expect;
+mod facts;
+mod memory;
+mod roster;
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
+
+pub use consent::Consents;
+pub use content::{CARRIED, Carried, lacking, swapped};
+pub use expect::Expectation;
+pub use facts::{PlanFacts, SchoolFacts};
+pub use memory::{Accepted, Memory};
 
 use crate::plan::ChangeKind;
-use crate::ports::{Completeness, SourceState};
 use crate::words::vocabulary;
 
 vocabulary! {
@@ -35,6 +47,8 @@ vocabulary! {
         EndpointChanged = "endpoint_changed",
         /// It is the first run after a pause: it starts small (S37).
         AfterPause = "after_pause",
+        /// It is the first run after a backup of the store was restored: what it does not know of may have been done (S27).
+        AfterRestore = "after_restore",
         /// The roster is empty, or has lost a large share of the people with cards (S02).
         RosterCollapsed = "roster_collapsed",
         /// A school has lost a large share of its people, or sent nobody (S02).
@@ -47,13 +61,28 @@ vocabulary! {
         Changes = "changes",
         /// Many changes of one kind at one school.
         SchoolChanges = "school_changes",
+        /// Many changes of one kind in one grade.
+        GradeChanges = "grade_changes",
+        /// Many records were rejected.
+        Rejects = "rejects",
+        /// Many cards would become questions for a person: their numbers are other people's by this roster.
+        Reviews = "reviews",
+        /// A field that most people had is gone from the roster (S23).
+        AbsentFields = "absent_fields",
+        /// Two columns have changed places.
+        SwappedColumns = "swapped_columns",
+        /// Far more or fewer families than before want a card, by the roster's column (S35).
+        ConsentTurned = "consent_turned",
+        /// The agreement ends soon. Only warned of.
+        AgreementEnds = "agreement_ends",
     }
 }
 
-/// A limit: so many percent of the cards there are, but never fewer than `at_least` changes.
+/// A limit: so many percent of what there is (of the cards, unless the guard says otherwise), but never fewer than
+/// `at_least`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
-    /// Percent of the live cards, 0 to 100.
+    /// Percent, 0 to 100.
     pub percent: f64,
     /// So many go through whatever the percentage: in a school of 40, ten per cent is a family that moves.
     pub at_least: u64,
@@ -68,7 +97,7 @@ impl Limit {
         Self { percent, at_least, action: GuardAction::Wait }
     }
 
-    /// How many go through, out of so many cards.
+    /// How many go through, out of so many.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -107,12 +136,32 @@ pub struct Guards {
     pub restore: Limit,
     /// The same at each school. Looked at for schools that have cards already.
     pub school: Limit,
+    /// The same in each grade. Looked at for grades that have cards already.
+    pub grade: Limit,
     /// People with cards who are missing from the roster as a whole.
     pub roster_collapse: Limit,
     /// People with cards who are missing from one school.
     pub school_collapse: Limit,
-    /// The oldest roster that is taken, in seconds before the run; `None` for any age.
+    /// Records of the roster that are rejected; percent of the roster.
+    pub rejects: Limit,
+    /// Cards that would become questions for a person, because name and birth date are another person's.
+    pub reviews: Limit,
+    /// Patrons of ours that the ILS suddenly does not have; percent of those that a run looks up.
+    pub gone: Limit,
+    /// People who had a field and now lack it, at a school or in all; percent of those who had it.
+    pub absent_fields: Limit,
+    /// People in whom two fields are exchanged, at a school or in all; percent of those who changed.
+    pub swapped_columns: Limit,
+    /// People of whose families' wish the roster suddenly says something else; percent of the roster.
+    pub consent: Limit,
+    /// A roster that is older than the last one.
+    pub roster_older: GuardAction,
+    /// The oldest roster that is taken, in seconds before the run; `None` for any age. Days without school do not count.
     pub roster_age: Option<u64>,
+    /// What happens with an older one.
+    pub roster_age_action: GuardAction,
+    /// What is expected on certain dates.
+    pub expect: Vec<Expectation>,
 }
 
 impl Default for Guards {
@@ -129,9 +178,19 @@ impl Default for Guards {
             lapse: Limit::wait(5.0, 10),
             restore: Limit::wait(10.0, 25),
             school: Limit::wait(50.0, 25),
+            grade: Limit::wait(50.0, 25),
             roster_collapse: Limit::wait(20.0, 10),
             school_collapse: Limit::wait(50.0, 10),
+            rejects: Limit::wait(10.0, 25),
+            reviews: Limit::wait(5.0, 10),
+            gone: Limit::wait(20.0, 9),
+            absent_fields: Limit::wait(50.0, 10),
+            swapped_columns: Limit::wait(50.0, 5),
+            consent: Limit::wait(10.0, 10),
+            roster_older: GuardAction::Wait,
             roster_age: None,
+            roster_age_action: GuardAction::Wait,
+            expect: Vec::new(),
         }
     }
 }
@@ -151,46 +210,6 @@ impl Guards {
             ChangeKind::Pin | ChangeKind::Undo | ChangeKind::Note => None,
         }
     }
-}
-
-/// What one school has, for the guards. A school is named by its key ([`crate::student::School::key`]).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SchoolFacts {
-    /// The school as a person would want it named.
-    pub label: String,
-    /// Live cards before this run, by the ledger.
-    pub live: u64,
-    /// People of the roster who are at this school now.
-    pub roster: u64,
-    /// People with live cards of this school who are missing from the roster.
-    pub absent: u64,
-    /// Planned changes by kind.
-    pub changes: BTreeMap<ChangeKind, u64>,
-}
-
-/// What the guards look at.
-#[derive(Debug, Clone)]
-pub struct PlanFacts {
-    /// What the stream was.
-    pub completeness: Completeness,
-    /// Whether the source is running.
-    pub source_state: SourceState,
-    /// The roster's moment.
-    pub as_of: Option<Timestamp>,
-    /// The last run's roster's moment.
-    pub last_as_of: Option<Timestamp>,
-    /// The moment of the run.
-    pub now: Timestamp,
-    /// Whether nothing of this partnership was ever let through.
-    pub first_connection: bool,
-    /// Whether the rules differ from those of the last run that was let through.
-    pub rules_changed: bool,
-    /// Where the roster is read from, where that differs from the last time: (before, now).
-    pub endpoint_changed: Option<(String, String)>,
-    /// Why the partnership was paused, where this is the first run since.
-    pub after_pause: Option<String>,
-    /// School by school.
-    pub schools: BTreeMap<String, SchoolFacts>,
 }
 
 /// Something that waits, or is warned of.
@@ -221,10 +240,14 @@ pub struct Verdict {
     schools: BTreeSet<(String, ChangeKind)>,
     /// Schools whose missing people do not count as missing, by key.
     collapsed: BTreeSet<String>,
+    /// The whole roster has lost too many people, but not all.
+    shrunk: bool,
     /// What waits, and why.
     pub waiting_for: Vec<WaitingFor>,
     /// What is warned of.
     pub warnings: Vec<WaitingFor>,
+    /// What the next run has to know.
+    pub memory: Memory,
 }
 
 impl Verdict {
@@ -241,15 +264,28 @@ impl Verdict {
     pub fn absence_counts(&self, school: &str) -> bool {
         !self.whole && !self.collapsed.contains(school)
     }
+
+    /// Whether it waits for a person that people are missing from this school: the roster has shrunk and is not empty, and
+    /// whoever knows that it really did can say so.
+    #[must_use]
+    pub fn absence_waits(&self, school: &str) -> bool {
+        self.shrunk || self.collapsed.contains(school)
+    }
 }
 
 /// Looks at a plan.
 #[must_use]
 pub fn evaluate(facts: &PlanFacts, guards: &Guards) -> Verdict {
-    let mut verdict = Verdict::default();
-    whole_roster(facts, guards, &mut verdict);
-    kinds(facts, guards, &mut verdict);
-    schools(facts, guards, &mut verdict);
+    let mut verdict = Verdict { memory: facts.memory.clone(), ..Verdict::default() };
+    verdict.memory.begin();
+    roster::look(facts, guards, &mut verdict);
+    content::look(facts, guards, &mut verdict);
+    // What is looked at as a whole already, or for the first time, needs no limit.
+    if !verdict.whole && !facts.first_connection {
+        roster::schools(facts, guards, &mut verdict);
+        changes::look(facts, guards, &mut verdict);
+    }
+    verdict.memory.learn(facts, verdict.whole, &verdict.collapsed);
     verdict
 }
 
@@ -274,204 +310,15 @@ fn raise(verdict: &mut Verdict, action: GuardAction, what: WaitingFor, effect: i
     }
 }
 
-fn whole_roster(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
-    let changes: u64 = facts.schools.values().flat_map(|s| s.changes.values()).sum();
-    let roster: u64 = facts.schools.values().map(|s| s.roster).sum();
-    let live: u64 = facts.schools.values().map(|s| s.live).sum();
-    let absent: u64 = facts.schools.values().map(|s| s.absent).sum();
-    let doubt = |guard: GuardName, limit, found, likely_cause: String| WaitingFor {
+/// Something about the roster as a whole.
+fn doubt(guard: GuardName, limit: Option<u64>, found: u64, likely_cause: impl Into<String>) -> WaitingFor {
+    WaitingFor {
         guard: guard.word().to_owned(),
         kind: None,
         limit,
         found,
         school: None,
-        likely_cause,
-    };
-    if facts.first_connection && changes > 0 {
-        let cause = "this partnership has no card yet: look at the plan by school, then approve it, whole or one school first";
-        raise(
-            verdict,
-            guards.first_connection,
-            doubt(GuardName::FirstConnection, Some(0), changes, cause.into()),
-            |v| {
-                v.whole = true;
-            },
-        );
-    }
-    if facts.rules_changed && changes > 0 {
-        let cause = "the card rules, homes or field rules were changed since the last run: look at the plan, then approve it";
-        raise(
-            verdict,
-            guards.rules_changed,
-            doubt(GuardName::RulesChanged, Some(0), changes, cause.into()),
-            |v| {
-                v.whole = true;
-            },
-        );
-    }
-    if let Some((before, now)) = &facts.endpoint_changed {
-        let cause = format!(
-            "the roster was read from {before} before and is read from {now} now: is it the same district?"
-        );
-        raise(
-            verdict,
-            guards.endpoint_changed,
-            doubt(GuardName::EndpointChanged, None, changes, cause),
-            |v| {
-                v.whole = true;
-            },
-        );
-    }
-    let small = guards.after_pause.allows(live);
-    if let Some(reason) = &facts.after_pause
-        && changes > small
-    {
-        let cause = format!(
-            "this is the first run after a pause ({reason}): look at what has piled up, then approve it"
-        );
-        let what = doubt(GuardName::AfterPause, Some(small), changes, cause);
-        raise(verdict, guards.after_pause.action, what, |v| {
-            v.whole = true;
-        });
-    }
-    if let (Some(as_of), Some(last)) = (facts.as_of, facts.last_as_of)
-        && as_of < last
-    {
-        let cause =
-            format!("this roster is of {as_of}, the last one was of {last}: an old file was delivered again");
-        raise(verdict, GuardAction::Wait, doubt(GuardName::RosterOlder, None, changes, cause), |v| {
-            v.whole = true;
-        });
-    }
-    if let (Some(as_of), Some(oldest)) = (facts.as_of, guards.roster_age) {
-        let age = u64::try_from(facts.now.duration_since(as_of).as_secs()).unwrap_or(0);
-        if age > oldest {
-            let cause = format!("this roster is of {as_of}: the district's export may have stopped");
-            raise(verdict, GuardAction::Wait, doubt(GuardName::RosterAge, Some(oldest), age, cause), |v| {
-                v.whole = true;
-            });
-        }
-    }
-    // In a delta, those are absent of whom the source says that they have left.
-    let counts = facts.completeness != Completeness::Incomplete;
-    let allowed = guards.roster_collapse.allows(live);
-    // A file with a header only does not even count as whole, and is no less in doubt for that.
-    let nobody = roster == 0 && facts.completeness != Completeness::Delta;
-    if live > 0
-        && ((counts && absent > allowed) || (nobody && guards.roster_collapse.action != GuardAction::Off))
-    {
-        let empty: Vec<&str> = facts
-            .schools
-            .values()
-            .filter(|s| s.live > 0 && s.roster == 0)
-            .map(|s| s.label.as_str())
-            .take(5)
-            .collect();
-        let cause = if facts.completeness == Completeness::Delta {
-            format!(
-                "the source says that {absent} of {live} people with cards have left at once: a school or a grade that is no longer shared"
-            )
-        } else if roster == 0 {
-            "the roster has nobody in it: an export that failed, or a file with a header only".to_owned()
-        } else if empty.is_empty() {
-            format!(
-                "{absent} of {live} people with cards are missing: an export cut short, or last year's roster"
-            )
-        } else {
-            format!(
-                "{absent} of {live} people with cards are missing; schools that sent nobody: {}",
-                empty.join(", ")
-            )
-        };
-        let what = doubt(GuardName::RosterCollapsed, Some(allowed), absent, cause);
-        raise(verdict, guards.roster_collapse.action, what, |v| v.whole = true);
-    }
-}
-
-fn kinds(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
-    // The first load and a changed rule are looked at as a whole already.
-    if verdict.whole || facts.first_connection {
-        return;
-    }
-    let live: u64 = facts.schools.values().map(|s| s.live).sum();
-    for kind in KINDS {
-        let found: u64 = facts.schools.values().filter_map(|s| s.changes.get(&kind)).sum();
-        let Some(limit) = guards.limit(kind) else { continue };
-        let allowed = limit.allows(live);
-        if found > allowed {
-            let what = WaitingFor {
-                guard: GuardName::Changes.word().to_owned(),
-                kind: Some(kind.word().to_owned()),
-                limit: Some(allowed),
-                found,
-                school: None,
-                likely_cause: likely_cause(kind).to_owned(),
-            };
-            raise(verdict, limit.action, what, |v| {
-                v.kinds.insert(kind);
-            });
-        }
-    }
-}
-
-fn schools(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
-    if verdict.whole || facts.first_connection {
-        return;
-    }
-    let snapshot = facts.completeness == Completeness::Snapshot;
-    for (key, school) in facts.schools.iter().filter(|(_, school)| school.live > 0) {
-        let allowed = guards.school_collapse.allows(school.live);
-        let emptied = school.roster == 0 && school.absent > 0 && school.live >= 5;
-        if snapshot && (school.absent > allowed || emptied) {
-            let what = WaitingFor {
-                guard: GuardName::SchoolCollapsed.word().to_owned(),
-                kind: Some(ChangeKind::Lapse.word().to_owned()),
-                limit: Some(allowed),
-                found: school.absent,
-                school: Some(school.label.clone()),
-                likely_cause: format!(
-                    "school {} sent {} people; {} have cards: a school left out of the export, closed or merged",
-                    school.label, school.roster, school.live
-                ),
-            };
-            raise(verdict, guards.school_collapse.action, what, |v| {
-                v.collapsed.insert(key.clone());
-                v.schools.insert((key.clone(), ChangeKind::Lapse));
-            });
-        }
-        for kind in KINDS.into_iter().filter(|kind| !matches!(kind, ChangeKind::Renew)) {
-            let found = school.changes.get(&kind).copied().unwrap_or(0);
-            let allowed = guards.school.allows(school.live);
-            if found > allowed && guards.limit(kind).is_some_and(|l| l.action != GuardAction::Off) {
-                let what = WaitingFor {
-                    guard: GuardName::SchoolChanges.word().to_owned(),
-                    kind: Some(kind.word().to_owned()),
-                    limit: Some(allowed),
-                    found,
-                    school: Some(school.label.clone()),
-                    likely_cause: likely_cause(kind).to_owned(),
-                };
-                raise(verdict, guards.school.action, what, |v| {
-                    v.schools.insert((key.clone(), kind));
-                });
-            }
-        }
-    }
-}
-
-fn likely_cause(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::Create => {
-            "a new school or grade, a new school year, or student ids that were all re-issued"
-        }
-        ChangeKind::Link => "a change of the match rules, or an ILS whose patrons were re-numbered",
-        ChangeKind::Update => {
-            "a column that moved in the export, a new school year, or names in another spelling"
-        }
-        ChangeKind::Renew => "the yearly renewal, or a changed expiry rule",
-        ChangeKind::Lapse => "a school or grade that was left out of the export",
-        ChangeKind::Restore => "people who were missing for a while are in the roster again",
-        ChangeKind::Pin | ChangeKind::Undo | ChangeKind::Note => "",
+        likely_cause: likely_cause.into(),
     }
 }
 

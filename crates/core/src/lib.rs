@@ -9,6 +9,7 @@
 //! a [`patron::WantedPatron`] or a typed reason why not. [`plan`] names the changes, [`guard`] says which of them
 //! wait for a person, [`threeway`] says field by field what may be written.
 
+pub mod calendar;
 pub mod consent;
 pub mod digest;
 pub mod field;

@@ -81,6 +81,10 @@ pub struct Facts {
     pub roster_as_of: Option<Timestamp>,
     /// How often a new roster is to come, where that was said.
     pub roster_every: Option<Duration>,
+    /// Days without school since its roster was made, which count for nothing.
+    pub closed_days: u64,
+    /// What will have to be done soon, in words: an agreement that ends.
+    pub soon: Option<String>,
     /// Cards that are looked after.
     pub cards: u64,
 }
@@ -126,7 +130,10 @@ pub struct Health {
 /// Judges one partnership.
 #[must_use]
 pub fn judge(facts: Facts, now: Timestamp) -> Standing {
-    let (state, why) = state(&facts, now);
+    let (state, mut why) = state(&facts, now);
+    if let Some(soon) = &facts.soon {
+        why = format!("{why}; {soon}");
+    }
     let next_run =
         facts.next_run.or_else(|| facts.schedule.as_ref().and_then(|(_, schedule)| schedule.next_after(now)));
     Standing {
@@ -158,6 +165,9 @@ fn state(facts: &Facts, now: Timestamp) -> (State, String) {
         RunState::Failed => {
             (State::Failing, format!("run {run}: {}", last.error.as_deref().unwrap_or("it failed")))
         }
+        RunState::Waiting if last.waiting == 0 => {
+            (State::Waiting, format!("run {run} waits for a person: `rostercard show {run}` says why"))
+        }
         RunState::Waiting => {
             let what = if last.waiting == 1 { "change waits" } else { "changes wait" };
             (State::Waiting, format!("{} {what} of run {run} for approval", last.waiting))
@@ -186,7 +196,8 @@ fn overdue(facts: &Facts, now: Timestamp) -> Option<Timestamp> {
 /// The age in days of a roster that is later than its rhythm, and half as much again, allows.
 fn old_roster(facts: &Facts, now: Timestamp) -> Option<i64> {
     let every = SignedDuration::try_from(facts.roster_every?).ok()?;
-    let age = now.duration_since(facts.roster_as_of?);
+    let closed = SignedDuration::from_hours(24 * i64::try_from(facts.closed_days).unwrap_or(0));
+    let age = now.duration_since(facts.roster_as_of?) - closed;
     (age > every + every / 2).then_some(age.as_hours() / 24)
 }
 

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use rostercard_core::digest::Digest;
 use rostercard_core::field::{Field, FieldSet, Ownership};
 use rostercard_core::finding::Place;
+use rostercard_core::guard::GuardAction;
 use rostercard_core::patron::{Number, Patron, PatronValues, PinWish, WantedPatron};
 use rostercard_core::plan::{ChangeKind, ChangeState};
 use rostercard_core::ports::{
@@ -24,7 +25,7 @@ use rostercard_core::reason::{Reason, Reject, Review};
 use rostercard_core::rules::pin;
 use rostercard_core::spool;
 use rostercard_core::threeway::{FieldDigests, compare, digests_after};
-use rostercard_core::words::LinkState;
+use rostercard_core::words::{Code, LinkState};
 use rostercard_store::Store;
 use rostercard_store::rows::{
     Change, IntentEnd, IntentId, IntentKind, Link, LinkData, LinkWrite, NewIntent, NumberDraw, PartnershipId,
@@ -49,8 +50,8 @@ const UNDER_WAY: usize = 256;
 const FAILURES_IN_A_ROW: u64 = 20;
 /// How often a number of a range may turn out to be taken before the range itself is in doubt.
 const DRAWS: usize = 20;
-/// Creates whose number was already taken, and patrons that are gone: this many, and this share in percent, and it is
-/// the store or the server that is wrong, not the patrons.
+/// Creates whose number was already taken: this many, and this share in percent, and it is the store or the server that is
+/// wrong, not the patrons. For patrons that are gone, `[guards] gone` says how many.
 const MANY: (u64, u64) = (10, 20);
 
 /// The work of applying.
@@ -73,6 +74,9 @@ pub(crate) struct Applier<'a> {
     found: AtomicU64,
     /// When the next message may be sent, where the ILS has a rate.
     next: Mutex<Option<Timestamp>>,
+    /// When this work began, and when it last sent a write.
+    pub(crate) began: Timestamp,
+    last_sent: Mutex<Option<Timestamp>>,
 }
 
 /// A create that is about to be sent.
@@ -118,7 +122,7 @@ impl Step {
 }
 
 /// What is left to try after a create was refused.
-enum Again {
+pub(crate) enum Again {
     No,
     WithRandomPin(u8),
     WithFallbackAddress,
@@ -151,6 +155,8 @@ impl<'a> Applier<'a> {
             taken: AtomicU64::new(0),
             found: AtomicU64::new(0),
             next: Mutex::default(),
+            began: world.clock.now(),
+            last_sent: Mutex::default(),
         }
     }
 
@@ -238,7 +244,8 @@ impl<'a> Applier<'a> {
             ChangeKind::Lapse => self.lapse(change, link).await,
             ChangeKind::Pin => self.new_pin(change, link).await,
             ChangeKind::Undo => self.take_back(change, link).await,
-            ChangeKind::Link | ChangeKind::Note => {
+            ChangeKind::Note => self.note(change, link).await,
+            ChangeKind::Link => {
                 Err(EngineError::Internal("a plan holds a kind of change that is never planned"))
             }
         }
@@ -253,7 +260,7 @@ impl<'a> Applier<'a> {
             return Ok(Lookup::Unknown(error));
         }
         self.lookups.fetch_add(1, Ordering::Relaxed);
-        let lookup = self.directory.find(&key).await;
+        let lookup = crate::planted::lookup(self.directory.find(&key).await);
         match &lookup {
             Lookup::Unknown(error) => self.failure(error),
             _ => self.success(),
@@ -280,9 +287,15 @@ impl<'a> Applier<'a> {
         Ok(permit)
     }
 
-    /// Counts a write that is about to be sent.
+    /// Counts a write that is about to be sent, and keeps when.
     pub(crate) fn count_write(&self) {
         self.writes.fetch_add(1, Ordering::Relaxed);
+        *self.last_sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.world.clock.now());
+    }
+
+    /// When the last write left.
+    pub(crate) fn last_sent(&self) -> Option<Timestamp> {
+        *self.last_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn success(&self) {
@@ -546,6 +559,7 @@ impl<'a> Applier<'a> {
         wanted: &WantedPatron,
         attempt: Attempt,
     ) -> Result<Again, EngineError> {
+        self.planted_ledger(change, wanted, &attempt).await?;
         let outcome = self.wire_create(&attempt).await?;
         self.created(change, wanted, attempt, outcome).await
     }
@@ -559,7 +573,7 @@ impl<'a> Applier<'a> {
         if let Some(error) = self.halted_by() {
             return Ok(Outcome::NotSent(error));
         }
-        self.writes.fetch_add(1, Ordering::Relaxed);
+        self.count_write();
         Ok(self.directory.create(&Creation { values, pin }).await)
     }
 
@@ -595,6 +609,7 @@ impl<'a> Applier<'a> {
                 // The intent stays open; it is settled by look-up at the end of the run, or by the next run.
                 self.failure(&error);
                 self.result().note("answer_lost", &error.message, &Place::default());
+                return self.planted_again(attempt.intent).await;
             }
         }
         Ok(Again::No)
@@ -724,7 +739,7 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
-    fn made_data(
+    pub(crate) fn made_data(
         &self,
         change: &Change,
         wanted: &WantedPatron,
@@ -792,7 +807,7 @@ impl<'a> Applier<'a> {
     ) -> Result<(), EngineError> {
         let outcome = {
             let _permit = self.permit().await?;
-            self.writes.fetch_add(1, Ordering::Relaxed);
+            self.count_write();
             self.directory.set_pin(patron, &pin).await
         };
         let done = Some((change.id, ChangeState::Done));
@@ -801,6 +816,12 @@ impl<'a> Applier<'a> {
                 self.success();
                 let intent = Some((intent, IntentEnd::Applied));
                 self.settle_one(Settlement { intent, change: done, pin: Some(pin), ..self.nothing() }).await
+            }
+            // "Not now" is no refusal of the PIN: it waits for the next settling as well.
+            Outcome::Rejected(rejection) if rejection.error.retry == Retry::Later => {
+                self.failure(&rejection.error);
+                self.result().note("pin_not_yet", &rejection.error.message, &Place::default());
+                Ok(())
             }
             Outcome::Rejected(rejection) => {
                 let what = if change.kind == ChangeKind::Pin {
@@ -844,7 +865,7 @@ impl<'a> Applier<'a> {
             return Ok(());
         }
         let key = self.store.digest_key();
-        let upgraded = self.is_upgraded(&link, &wanted, &patron);
+        let upgraded = self.is_upgraded(&link, wanted.values.category.as_ref(), &patron);
         if upgraded {
             let message =
                 "the library's staff gave the card another category: it is the family's own from now on";
@@ -986,10 +1007,10 @@ impl<'a> Applier<'a> {
     }
 
     /// Whether staff gave a card of ours another category since our last write (S05).
-    fn is_upgraded(&self, link: &Link, wanted: &WantedPatron, patron: &Patron) -> bool {
+    pub(crate) fn is_upgraded(&self, link: &Link, asked: Option<&Code>, patron: &Patron) -> bool {
         let there = patron.values.category.as_ref();
         let ours = matches!(link.data.state, LinkState::Made | LinkState::Adopted);
-        if !ours || there.is_none() || there == wanted.values.category.as_ref() {
+        if !ours || there.is_none() || there == asked {
             return false;
         }
         let seen = link.data.digests.get(Field::Category).seen;
@@ -1014,7 +1035,8 @@ impl<'a> Applier<'a> {
     async fn settle_gone(&self) -> Result<(), EngineError> {
         let gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
         let (count, found) = (gone.len() as u64, self.found.load(Ordering::Relaxed));
-        if count >= MANY.0 && count * 100 >= (count + found) * MANY.1 {
+        let limit = self.settings.guards.gone;
+        if limit.action == GuardAction::Wait && count > limit.allows(count + found) {
             let error = ConnectorError::new(
                 Fault::Operator,
                 Retry::NotThisTarget,

@@ -12,7 +12,7 @@ use rostercard_core::consent;
 use rostercard_core::digest::{Digest, DigestHasher, DigestKey, DigestKind};
 use rostercard_core::field::FieldSet;
 use rostercard_core::finding::Place;
-use rostercard_core::guard::SchoolFacts;
+use rostercard_core::guard::{Consents, SchoolFacts};
 use rostercard_core::patron::WantedPatron;
 use rostercard_core::plan::{ChangeKind, ChangeState, kind_of};
 use rostercard_core::policy::{self, Decision, Today};
@@ -25,11 +25,12 @@ use rostercard_core::threeway::{FieldDigests, changed_wishes, digests_after};
 use rostercard_core::words::LinkState;
 use rostercard_store::Store;
 use rostercard_store::rows::{
-    ChangeId, ChangeSelection, Link, LinkData, LinkIndex, LinkWrite, Missing, NewChange, Partnership, RunId,
-    RunResult, SchoolId,
+    ChangeId, ChangeSelection, Link, LinkData, LinkId, LinkIndex, LinkWrite, Missing, NewChange, Partnership,
+    RunId, RunResult, SchoolId,
 };
 use zeroize::Zeroizing;
 
+use crate::absence;
 use crate::answered;
 use crate::engine::EngineError;
 use crate::lapse::restored;
@@ -72,6 +73,10 @@ pub(crate) struct Collected {
     pub(crate) cursor: Option<Cursor>,
     /// People of whom a delta said that they have left.
     pub(crate) tombstones: HashSet<Digest>,
+    /// What the roster says of the families' wishes.
+    pub(crate) consents: Consents,
+    /// Links of people who are planned to lapse.
+    pub(crate) lapsing: HashSet<LinkId>,
 }
 
 impl Collected {
@@ -137,9 +142,9 @@ enum First {
 }
 
 /// What collects on the way.
-struct Work {
-    result: RunResult,
-    schools: BTreeMap<String, SchoolFacts>,
+pub(crate) struct Work {
+    pub(crate) result: RunResult,
+    pub(crate) schools: BTreeMap<String, SchoolFacts>,
     met: Schools,
     people: People,
     /// Newcomers of this roster, so that nobody comes twice.
@@ -163,6 +168,8 @@ struct Work {
     asked: usize,
     /// People for whom the source could not say this time whether they have left.
     unsure: HashSet<Digest>,
+    consents: Consents,
+    lapsing: HashSet<LinkId>,
 }
 
 /// A student of a page who needs a closer look.
@@ -217,6 +224,8 @@ impl Collector<'_> {
             newcomers: Newcomers::default(),
             asked: 0,
             unsure: HashSet::new(),
+            consents: Consents::default(),
+            lapsing: HashSet::new(),
         };
         let mut hashers = (key.hasher(DigestKind::Person), key.hasher(DigestKind::Decided));
         let mut page = first;
@@ -238,6 +247,10 @@ impl Collector<'_> {
         if self.state != SourceState::Running {
             let message = format!("the source says that it is {}: nobody is withdrawn", self.state);
             work.result.note("source_not_running", &message, &Place::default());
+            completeness = Completeness::Incomplete;
+        }
+        if work.result.roster == 0 && completeness == Completeness::Snapshot {
+            // Whatever the source says: nobody is missing from a roster with nobody in it.
             completeness = Completeness::Incomplete;
         }
         if work.damaged_without_id && completeness == Completeness::Snapshot {
@@ -266,6 +279,8 @@ impl Collector<'_> {
             back: work.back,
             cursor,
             tombstones: work.tombstones,
+            consents: work.consents,
+            lapsing: work.lapsing,
         })
     }
 
@@ -278,7 +293,7 @@ impl Collector<'_> {
         let people: Vec<Digest> = records
             .iter()
             .map(|record| match record {
-                Record::Student(student) => self.person(&student.student_id, &mut hashers.0),
+                Record::Student(student) => self.person(crate::planted::key(student), &mut hashers.0),
                 Record::Damaged(_) | Record::Gone { .. } => Digest([0; 16]),
             })
             .collect();
@@ -332,6 +347,8 @@ impl Collector<'_> {
             (student.school().cloned(), student.grade.map(rostercard_core::grade::Grade::code));
         let school = school.as_ref();
         let met = work.met.arrive(school);
+        work.met.carry(met, &student);
+        work.consents.add(student.consent);
         let held_expiry = position.and_then(|p| work.people.row(p).expiry);
         let said = student.consent;
         let noted = work.wishes.of(person, &student, self.store.digest_key());
@@ -487,6 +504,12 @@ impl Collector<'_> {
             number,
             place,
         );
+        graded(
+            work,
+            &wanted.school,
+            ChangeKind::Create,
+            wanted.grade.map(rostercard_core::grade::Grade::code),
+        );
         Ok(())
     }
 
@@ -495,7 +518,7 @@ impl Collector<'_> {
         &self,
         work: &mut Work,
         person: Digest,
-        link: Option<rostercard_store::rows::LinkId>,
+        link: Option<LinkId>,
         kind: ChangeKind,
         school: (String, String),
         fields: FieldSet,
@@ -506,7 +529,7 @@ impl Collector<'_> {
     ) {
         work.result.count(&school.1, Fate::Change(kind));
         let facts = school_facts(&mut work.schools, &school.0, || school.1.clone());
-        *facts.changes.entry(kind).or_default() += 1;
+        facts.plan(kind, None);
         work.running = self
             .store
             .digest_key()
@@ -632,6 +655,25 @@ impl Collector<'_> {
         let asked = link.data.state == LinkState::Review && link.data.reason.as_deref() == Some(asks.code());
         if another && (asked || link.data.state.is_live() || link.data.state == LinkState::Lapsed) {
             work.result.note(asks.code(), &asks.to_string(), &place);
+            if link.data.state.is_live() {
+                // Not before the guards have looked: a column that has moved makes everybody another person.
+                let school = named(&wanted.school);
+                school_facts(&mut work.schools, &school.0, || school.1.clone()).reviews += 1;
+                let spool = absence::question(asks.code());
+                self.push(
+                    work,
+                    person,
+                    Some(link.id),
+                    ChangeKind::Note,
+                    school,
+                    FieldSet::EMPTY,
+                    print,
+                    spool,
+                    None,
+                    place,
+                );
+                return Ok(());
+            }
             work.result.count(&label, Fate::Review);
             if !asked {
                 let mut data = link.data.clone();
@@ -684,7 +726,8 @@ impl Collector<'_> {
             (LinkState::Lapsed, _) => ChangeKind::Restore,
             (_, kind) => kind,
         };
-        if kind == ChangeKind::Note {
+        let lacks = self.look_at_content(&wanted, link, fields, work);
+        if kind == ChangeKind::Note && !lacks {
             work.result.count(&label, Fate::Unchanged);
             let mut data = link.data.clone();
             data.decided = print;
@@ -712,6 +755,7 @@ impl Collector<'_> {
             None,
             place,
         );
+        graded(work, &wanted.school, kind, grade);
         Ok(())
     }
 
@@ -858,7 +902,8 @@ impl Collector<'_> {
         for some in people.chunks(PEOPLE) {
             for link in self.store.links(self.partnership.id, some).await? {
                 // A mass of them is for the guards, not for a source that answers one question at a time.
-                if link.data.source_ids.is_empty() || work.asked >= MOST_ASKED {
+                let keeps = self.keeps_card(link.data.grade, link.missing_since, link.data.expiry);
+                if link.data.source_ids.is_empty() || keeps || work.asked >= MOST_ASKED {
                     continue;
                 }
                 match source.fetch_one(&link.data.source_ids).await {
@@ -921,8 +966,10 @@ impl Collector<'_> {
                 work.result.count(&school.1, Fate::Unchanged);
             }
         }
-        for (row, school, why) in lapsing {
-            let (link, spool) = (Some(row.link), Zeroizing::new(why.as_bytes().to_vec()));
+        for leaver in self.leaving(lapsing, work).await? {
+            let (row, school) = (leaver.row, leaver.school.clone());
+            work.lapsing.insert(row.link);
+            let (link, spool) = (Some(row.link), Zeroizing::new(leaver.why.as_bytes().to_vec()));
             self.push(
                 work,
                 row.person,
@@ -935,6 +982,7 @@ impl Collector<'_> {
                 None,
                 Place::default(),
             );
+            leaver.count(&mut work.schools);
         }
         self.flush_planned(work).await
     }
@@ -970,11 +1018,17 @@ impl Collector<'_> {
         self.flush_notes(work).await
     }
 
-    /// Whether somebody who is missing today as well has been missing long enough. Paused days do not count.
+    /// Whether somebody who is missing today as well has been missing long enough. Paused days do not count, nor do days without
+    /// school; and outside a school year and in its first days nobody has.
     fn grace_passed(&self, row: &LinkIndex, grace: Grace) -> bool {
         let feeds = row.feeds_missed.saturating_add(u32::from(self.new_roster));
-        let days = row.missing_since.map_or(0, |since| self.pauses.open_days(since, self.day));
-        row.missing_since.is_some() && days >= i64::from(grace.days) && feeds >= grace.feeds
+        let days = row
+            .missing_since
+            .map_or(0, |since| self.pauses.open_days(since, self.day, &self.settings.dates.calendar));
+        self.settings.dates.calendar.may_lapse(self.day)
+            && row.missing_since.is_some()
+            && days >= i64::from(grace.days)
+            && feeds >= grace.feeds
     }
 }
 
@@ -995,7 +1049,7 @@ fn live_by_school(
     schools
 }
 
-fn school_facts<'m>(
+pub(crate) fn school_facts<'m>(
     schools: &'m mut BTreeMap<String, SchoolFacts>,
     key: &str,
     label: impl FnOnce() -> String,
@@ -1006,11 +1060,18 @@ fn school_facts<'m>(
     schools.entry(key.to_owned()).or_default()
 }
 
+/// Counts a planned change in its grade.
+fn graded(work: &mut Work, school: &School, kind: ChangeKind, grade: Option<u8>) {
+    if let (Some(facts), Some(grade)) = (work.schools.get_mut(school.key()), grade) {
+        *facts.grades.entry((kind, grade)).or_default() += 1;
+    }
+}
+
 /// Takes a planned change out of the counts and of what the guards see.
 fn uncount(work: &mut Work, school: &(String, String), kind: ChangeKind, to: Fate) {
     work.result.shift(&school.1, Fate::Change(kind), to, 1);
-    if let Some(count) = work.schools.get_mut(&school.0).and_then(|s| s.changes.get_mut(&kind)) {
-        *count = count.saturating_sub(1);
+    if let Some(facts) = work.schools.get_mut(&school.0) {
+        facts.unplan(kind, None);
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use rostercard_core::digest::{Digest, DigestKind};
 use rostercard_core::finding::Place;
-use rostercard_core::guard::{self, GuardAction, GuardName, PlanFacts, Verdict};
+use rostercard_core::guard::{GuardAction, GuardName, Verdict};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::ports::{
     Completeness, ConnectorError, Cursor, PatronDirectory, Resume, RosterFacts, RosterSource,
@@ -21,6 +21,7 @@ use rostercard_store::{Store, StoreError};
 
 use crate::apply::Applier;
 use crate::collect::{Collected, Collector, Mode};
+use crate::keep::Keep;
 use crate::pauses::Pauses;
 use crate::settings::PartnershipSettings;
 use crate::tally::{Fate, Tally};
@@ -62,6 +63,14 @@ pub enum EngineError {
         until: String,
         /// Why, in the words of who paused it.
         reason: String,
+    },
+    /// The agreement has not begun, or it has ended.
+    #[error("partnership {name} stands still: {why}")]
+    Frozen {
+        /// The partnership.
+        name: String,
+        /// Why, with the day.
+        why: String,
     },
     /// This should not be possible.
     #[error("this should not be possible, and is a fault of Rostercard's: {0}")]
@@ -139,6 +148,11 @@ impl EngineError {
                 "nothing was read and nothing written; `rostercard resume` ends a pause before its time"
                     .to_owned()
             }
+            Self::Frozen { .. } => {
+                "nothing was read and nothing written, and cards stay as they are; see [agreement] in the \
+                                    partnership's file"
+                    .to_owned()
+            }
             Self::Selection(SelectionError::NothingWaits { .. }) => {
                 "`rostercard runs` lists what waits".to_owned()
             }
@@ -175,6 +189,7 @@ pub struct Engine {
     pub(crate) directory: Arc<dyn PatronDirectory>,
     pub(crate) settings: PartnershipSettings,
     pub(crate) world: World,
+    pub(crate) keep: Keep,
 }
 
 impl std::fmt::Debug for Engine {
@@ -200,7 +215,7 @@ impl Engine {
         settings: PartnershipSettings,
         world: World,
     ) -> Self {
-        Self { store, directory, settings, world }
+        Self { store, directory, settings, world, keep: Keep::default() }
     }
 
     /// What a sync would do. Writes nothing to the ILS and asks it nothing; the plan waits in the store for `approve`.
@@ -220,15 +235,17 @@ impl Engine {
     ) -> Result<(RunState, RunResult), EngineError> {
         let in_doubt =
             self.store.open_intents(here.partnership.id).await?.into_iter().map(|i| i.person).collect();
-        let (facts, collected) = self.collect(here, Mode::Plan, source, in_doubt).await?;
+        let (facts, mut collected) = self.collect(here, Mode::Plan, source, in_doubt).await?;
         if collected.nothing_new() {
             return Ok((RunState::Done, collected.result));
         }
-        let head = self.head(here, &facts, &collected);
         let verdict = self.guard(here, &facts, &collected).await?;
+        self.note_absences(here, is_new_roster(here, &facts), &mut collected, &verdict).await?;
+        let head = self.head(here, &facts, &collected);
         let mut result = collected.result;
         result.waiting_for = verdict.waiting_for;
         result.warnings = verdict.warnings;
+        result.memory = verdict.memory;
         self.store.write_plan(here.run, head).await?;
         let all = ChangeSelection::default();
         self.store.move_changes(here.run, ChangeState::Ready, ChangeState::Waiting, &all).await?;
@@ -258,25 +275,28 @@ impl Engine {
         if let Ok(long_ago) = here.now.checked_sub(keep) {
             self.store.forget_pins(here.partnership.id, long_ago).await?;
         }
+        self.let_go(here).await?;
         let (facts, mut collected) = self.collect(here, Mode::Sync, source, in_doubt).await?;
         if collected.nothing_new() {
             collected.result.lookups += before.lookups;
             collected.result.writes += before.writes;
             collected.result.unsettled = self.store.open_intents(here.partnership.id).await?.len() as u64;
+            collected.result.memory = self.memory(here).await?;
             return Ok(conclude(collected.result, None, self.world.asked_to_stop()));
         }
-        let head = self.head(here, &facts, &collected);
         let verdict = self.guard(here, &facts, &collected).await?;
+        self.note_absences(here, is_new_roster(here, &facts), &mut collected, &verdict).await?;
+        let head = self.head(here, &facts, &collected);
         self.store.write_plan(here.run, head.clone()).await?;
         let waits = self.make_wait(here, &verdict).await?;
-        self.keep_absence(here, &facts, &collected, &verdict).await?;
 
-        let mut result = collected.result;
+        let mut result = std::mem::take(&mut collected.result);
         for count in &waits {
             result.shift(&count.school.1, Fate::Change(count.kind), Fate::Waiting, count.count);
         }
-        result.waiting_for = verdict.waiting_for;
-        result.warnings = verdict.warnings;
+        result.waiting_for = verdict.waiting_for.clone();
+        result.warnings = verdict.warnings.clone();
+        result.memory = verdict.memory.clone();
         result.lookups += before.lookups;
         result.writes += before.writes;
         if !verdict.whole {
@@ -284,6 +304,8 @@ impl Engine {
                 here.partnership.let_through || self.settings.guards.first_connection != GuardAction::Wait;
             self.store.write_taken(here.partnership.id, &head, through).await?;
         }
+        // After the roster was taken: killed in between, it counts once too few for those who are missing, never twice.
+        self.keep_absence(here, &facts, &collected, &verdict).await?;
         let (result, halted) = self.apply(here, result).await?;
         Ok(conclude(result, halted, self.world.asked_to_stop()))
     }
@@ -336,6 +358,7 @@ impl Engine {
         let nothing_waits = waiting(&after).next().is_none();
         if nothing_waits {
             result.waiting_for.clear();
+            result.memory.accept();
             if let Some(head) = &found.plan {
                 self.store.write_taken(here.partnership.id, head, true).await?;
             }
@@ -422,6 +445,7 @@ impl Engine {
         }
         let mut result = found.result;
         result.waiting_for.clear();
+        result.memory.accept();
         let outcome = conclude(result, None, false);
         self.end(here, Ok(outcome)).await
     }
@@ -481,13 +505,14 @@ impl Engine {
         })
     }
 
-    async fn pauses(&self) -> Result<Pauses, EngineError> {
+    pub(crate) async fn pauses(&self) -> Result<Pauses, EngineError> {
         let settings = &self.settings;
         let all = self.store.pauses().await?;
         Ok(Pauses::of(all, &settings.permanent_id, &settings.ils, &settings.timezone))
     }
 
     pub(crate) async fn refuse_while_paused(&self) -> Result<(), EngineError> {
+        self.refuse_outside_agreement()?;
         let pauses = self.pauses().await?;
         let Some(pause) = pauses.on(self.world.clock.now()) else { return Ok(()) };
         Err(EngineError::Paused {
@@ -498,7 +523,11 @@ impl Engine {
     }
 
     /// Why the partnership was paused, where no run was done since.
-    async fn after_pause(&self, here: &Here, pauses: &Pauses) -> Result<Option<String>, EngineError> {
+    pub(crate) async fn after_pause(
+        &self,
+        here: &Here,
+        pauses: &Pauses,
+    ) -> Result<Option<String>, EngineError> {
         if pauses.ended_since(Some(Timestamp::MIN), here.now).is_none() {
             return Ok(None);
         }
@@ -521,7 +550,7 @@ impl Engine {
         Ok(Here { partnership, run, now, day: self.day(now) })
     }
 
-    fn day(&self, now: Timestamp) -> Date {
+    pub(crate) fn day(&self, now: Timestamp) -> Date {
         self.settings.timezone.to_datetime(now).date()
     }
 
@@ -661,7 +690,7 @@ impl Engine {
         Resume { cursor, full }
     }
 
-    fn rules_digest(&self) -> Digest {
+    pub(crate) fn rules_digest(&self) -> Digest {
         self.store
             .digest_key()
             .digest(DigestKind::Decided, &[b"rules", self.settings.rules.written().as_bytes()])
@@ -678,36 +707,6 @@ impl Engine {
             expires_at: here.now.saturating_add(days).unwrap_or(here.now),
             cursor: collected.cursor.as_ref().map(|cursor| cursor.0.clone()),
         }
-    }
-
-    async fn guard(
-        &self,
-        here: &Here,
-        facts: &RosterFacts,
-        collected: &Collected,
-    ) -> Result<Verdict, EngineError> {
-        let after_pause = self.after_pause(here, &self.pauses().await?).await?;
-        let partnership = &here.partnership;
-        let endpoint_changed = partnership
-            .endpoint
-            .clone()
-            .filter(|before| *before != facts.endpoint)
-            .map(|before| (before, facts.endpoint.clone()));
-        Ok(guard::evaluate(
-            &PlanFacts {
-                completeness: collected.completeness,
-                source_state: facts.state,
-                as_of: facts.as_of,
-                last_as_of: partnership.as_of,
-                now: here.now,
-                first_connection: !partnership.let_through,
-                rules_changed: partnership.rules.is_some_and(|rules| rules != self.rules_digest()),
-                endpoint_changed,
-                after_pause,
-                schools: collected.schools.clone(),
-            },
-            &self.settings.guards,
-        ))
     }
 
     /// Puts what waits aside; how much of what.
@@ -735,7 +734,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let mut writes = collected.back.clone();
         let new_roster = is_new_roster(here, facts);
-        if collected.completeness != Completeness::Incomplete && new_roster && !verdict.whole {
+        // Outside a school year nobody is missing from a school.
+        let counts = new_roster && self.settings.dates.calendar.in_term(here.day);
+        if collected.completeness != Completeness::Incomplete && counts && !verdict.whole {
             let school = |row: &LinkIndex| {
                 collected.stored_schools.get(&row.school).map_or("", |(key, _)| key.as_str())
             };
@@ -838,15 +839,22 @@ fn is_new_roster(here: &Here, facts: &RosterFacts) -> bool {
     facts.as_of.is_none() || facts.as_of != here.partnership.as_of
 }
 
-/// Whether a run waits for nothing but a yes to where, or of when, its roster is. People who are missing are another
-/// matter: those wait for a roster that has them, or for other limits.
+/// Whether a guard, by its word, asks about how a roster is rather than about changes: a person can say yes to it though
+/// nothing would change. People who are missing are changes of the ledger's; and nobody can say yes to an empty roster.
+#[must_use]
+pub fn is_about_the_roster(guard: &str) -> bool {
+    const ABOUT_THE_ROSTER: [GuardName; 4] =
+        [GuardName::EndpointChanged, GuardName::RosterOlder, GuardName::Rejects, GuardName::ConsentTurned];
+    ABOUT_THE_ROSTER.iter().any(|about| about.word() == guard)
+}
+
+/// Whether a run waits for nothing but a yes to its roster.
 fn roster_alone_waits(run: &Run) -> bool {
-    const ABOUT_THE_ROSTER: [&str; 2] = [GuardName::EndpointChanged.word(), GuardName::RosterOlder.word()];
     let result = &run.result;
     run.state == RunState::Waiting
         && result.counts.waiting == 0
         && !result.waiting_for.is_empty()
-        && result.waiting_for.iter().all(|what| ABOUT_THE_ROSTER.contains(&what.guard.as_str()))
+        && result.waiting_for.iter().all(|what| is_about_the_roster(&what.guard))
 }
 
 /// The state of a run that has come to its end.

@@ -96,6 +96,9 @@ impl Applier<'_> {
 
     async fn expire(&self, change: Change, link: Link) -> Result<(), EngineError> {
         let Some((change, link, patron)) = self.patron_of(change, link).await? else { return Ok(()) };
+        if self.is_upgraded(&link, link.data.category.as_ref(), &patron) {
+            return self.unlinked(&change, link).await;
+        }
         let today = self.settings.timezone.to_datetime(self.world.clock.now()).date();
         let there = patron.values.expiry;
         if there.is_some_and(|expiry| expiry <= today) {
@@ -131,6 +134,9 @@ impl Applier<'_> {
 
     async fn block(&self, change: Change, link: Link) -> Result<(), EngineError> {
         let Some((change, link, patron)) = self.patron_of(change, link).await? else { return Ok(()) };
+        if self.is_upgraded(&link, link.data.category.as_ref(), &patron) {
+            return self.unlinked(&change, link).await;
+        }
         if patron.blocked == Some(true) {
             // Blocked by somebody else, and theirs to unblock.
             return self.lapsed(&change, &link, None, None).await;
@@ -215,6 +221,7 @@ impl Applier<'_> {
                 Some(error) => Outcome::NotSent(error),
                 None => {
                     self.count_write();
+                    self.planted_pin(patron).await;
                     self.directory.update(patron, write).await
                 }
             }
@@ -285,6 +292,12 @@ impl Applier<'_> {
                 Err(EngineError::Internal("a write that was done was taken for one that was not"))
             }
         }
+    }
+
+    /// Staff made the card the family's own since our last write: it is let go as it is.
+    async fn unlinked(&self, change: &Change, link: Link) -> Result<(), EngineError> {
+        let link = Link { data: LinkData { state: LinkState::Linked, ..link.data }, ..link };
+        self.lapsed(change, &link, None, None).await
     }
 
     /// A card was let go: the ledger learns it. `expired` is the end that was asked for, and the one that read-back showed.

@@ -7,17 +7,22 @@
 //! lost one. How: nothing is sent to an ILS before its intent is durable (`apply.rs`), and what was sent without an
 //! answer is settled by a look-up, no sooner than the ILS could still be committing it (`settle.rs`).
 
+mod absence;
 mod adopt;
 mod answered;
 mod apply;
 mod collect;
 mod engine;
+mod guarding;
+mod keep;
 mod lapse;
+mod leavers;
 mod matching;
 mod moving;
 mod pauses;
 mod people;
 mod pins;
+mod planted;
 mod renumbered;
 mod review;
 mod schools;
@@ -28,9 +33,12 @@ mod undo;
 mod wishes;
 mod world;
 
-pub use engine::{Engine, EngineError, RunReport, SelectionError};
+pub use engine::{Engine, EngineError, RunReport, SelectionError, is_about_the_roster};
+pub use keep::Keep;
 pub use moving::Moved;
 pub use pins::person_key;
+#[cfg(feature = "planted-bugs")]
+pub use planted::{Bug, plant};
 pub use review::{OpenReview, Whose, by_question};
 pub use settings::{Grace, IlsLimits, PartnershipSettings, PinSettings};
 pub use world::{Clock, Entropy, Phase, Progress, Quiet, World};

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use rostercard_core::calendar::Calendar;
 use rostercard_store::rows::Pause;
 
 /// The pauses of one partnership, as days of the library.
@@ -45,17 +46,17 @@ impl Pauses {
             .map(|pause| pause.asked.reason.as_str())
     }
 
-    /// How many days of those from `since` until `day` were not paused.
-    pub(crate) fn open_days(&self, since: Date, day: Date) -> i64 {
+    /// How many days of those from `since` until `day` count towards a grace: school days that were not paused.
+    pub(crate) fn open_days(&self, since: Date, day: Date, calendar: &Calendar) -> i64 {
         let days = since.until(day).map_or(0, |span| i64::from(span.get_days()));
-        if self.days.is_empty() || days <= 0 {
+        if days <= 0 || (self.days.is_empty() && *calendar == Calendar::default()) {
             return days;
         }
         let paused = |date: Date| self.days.iter().any(|(first, last)| *first <= date && date <= *last);
         let mut date = since;
         let mut open = 0;
         while date < day {
-            open += i64::from(!paused(date));
+            open += i64::from(calendar.is_school_day(date) && !paused(date));
             let Ok(next) = date.tomorrow() else { break };
             date = next;
         }
@@ -88,11 +89,11 @@ mod tests {
         let pauses = Pauses::of(all, "one", "main", &zone);
         let december = date(2026, 12, 10);
         // 24 to 29 November are six days; both pauses end at midnight.
-        assert_eq!(pauses.open_days(date(2026, 11, 20), december), 20 - 6);
-        assert_eq!(pauses.open_days(date(2026, 11, 26), december), 14 - 4);
-        assert_eq!(pauses.open_days(date(2026, 11, 30), december), 10);
-        assert_eq!(pauses.open_days(december, december), 0);
-        assert_eq!(Pauses::default().open_days(date(2026, 11, 20), december), 20);
+        assert_eq!(pauses.open_days(date(2026, 11, 20), december, &Calendar::default()), 20 - 6);
+        assert_eq!(pauses.open_days(date(2026, 11, 26), december, &Calendar::default()), 14 - 4);
+        assert_eq!(pauses.open_days(date(2026, 11, 30), december, &Calendar::default()), 10);
+        assert_eq!(pauses.open_days(december, december, &Calendar::default()), 0);
+        assert_eq!(Pauses::default().open_days(date(2026, 11, 20), december, &Calendar::default()), 20);
     }
 
     #[test]

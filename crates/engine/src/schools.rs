@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use rostercard_core::guard::SchoolFacts;
-use rostercard_core::student::School;
+use rostercard_core::guard::{Carried, SchoolFacts};
+use rostercard_core::student::{School, Student};
 use rostercard_store::rows::RunResult;
 
 use crate::tally::{NO_SCHOOL, Tally};
@@ -17,6 +17,13 @@ struct Met {
     label: Arc<str>,
     roster: u64,
     unchanged: u64,
+    carried: Carried,
+}
+
+impl Met {
+    fn new(school: Option<Arc<School>>, label: Arc<str>) -> Self {
+        Self { school, label, roster: 0, unchanged: 0, carried: Carried::default() }
+    }
 }
 
 /// The schools met so far. Schools are told apart by their address in memory: a source shares one between its students.
@@ -29,7 +36,7 @@ pub(crate) struct Schools {
 
 impl Schools {
     pub(crate) fn new() -> Self {
-        let none = Met { school: None, label: NO_SCHOOL.into(), roster: 0, unchanged: 0 };
+        let none = Met::new(None, NO_SCHOOL.into());
         Self { met: vec![none], positions: HashMap::new(), last: 0 }
     }
 
@@ -38,6 +45,11 @@ impl Schools {
         let at = self.position(school);
         self.met[at].roster += 1;
         at
+    }
+
+    /// Counts which fields somebody of the roster has.
+    pub(crate) fn carry(&mut self, at: usize, student: &Student) {
+        self.met[at].carried.add(student);
     }
 
     fn position(&mut self, school: Option<&Arc<School>>) -> usize {
@@ -51,7 +63,7 @@ impl Schools {
             Some(at) => *at,
             None => {
                 let (school, label) = (Some(Arc::clone(school)), school.label().into());
-                self.met.push(Met { school, label, roster: 0, unchanged: 0 });
+                self.met.push(Met::new(school, label));
                 self.positions.insert(address, self.met.len() - 1);
                 self.met.len() - 1
             }
@@ -78,6 +90,7 @@ impl Schools {
                     .entry(school.key().to_owned())
                     .or_insert_with(|| SchoolFacts { label: label(), ..SchoolFacts::default() });
                 facts.roster += met.roster;
+                facts.present.join(&met.carried);
             }
             result.count_unchanged(&met.label, met.unchanged);
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use rostercard_core::calendar::Dates;
 use rostercard_core::guard::Guards;
 use rostercard_core::matching::Extract;
 use rostercard_core::rules::number::NumberRange;
@@ -14,7 +15,7 @@ use rostercard_core::words::Code;
 /// How long a person may be missing before the card is no longer looked after. Both must have passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grace {
-    /// Days since the person was first missing.
+    /// Days since the person was first missing; school days, where there is a calendar.
     pub days: u16,
     /// Complete rosters in a row without the person.
     pub feeds: u32,
@@ -78,6 +79,8 @@ pub struct PartnershipSettings {
     pub guards: Guards,
     /// Its grace for people who are missing.
     pub grace: Grace,
+    /// Its school calendar, the agreement's dates, and what becomes of those who finish school.
+    pub dates: Dates,
     /// The library's time zone: what day it is.
     pub timezone: TimeZone,
     /// What becomes of the card of somebody who left.

@@ -30,7 +30,10 @@ impl Applier<'_> {
             return Ok(HashSet::new());
         }
         let now = self.world.clock.now();
-        let wait = open.iter().map(|intent| self.ripens_in(intent, now)).max().unwrap_or_default();
+        let mut wait = Duration::ZERO;
+        for intent in &open {
+            wait = wait.max(self.ripens_in(intent, now).await?);
+        }
         if !wait.is_zero() {
             self.world.progress.say(&format!(
                 "{} writes had no answer; the ILS may still be committing them: looking again in {} s",
@@ -60,21 +63,33 @@ impl Applier<'_> {
         Ok(left.into_iter().map(|intent| intent.person).collect())
     }
 
-    fn ripens_in(&self, intent: &OpenIntent, now: Timestamp) -> Duration {
-        let since = Duration::try_from(now.duration_since(intent.at)).unwrap_or_default();
-        self.settings.limits.settle_after.saturating_sub(since)
+    /// How long an intent has to wait yet: until the ILS can no longer be committing what was sent of it. That counts from
+    /// when it can have been sent last, not from the intent, which may have waited for the wire for minutes.
+    async fn ripens_in(&self, intent: &OpenIntent, now: Timestamp) -> Result<Duration, EngineError> {
+        let mine = intent.at >= self.began;
+        let sent = match self.last_sent().filter(|_| mine) {
+            Some(sent) => sent,
+            // A run that came to its end sent nothing afterwards; one that was killed, nothing since this one began.
+            None => match self.store.run(intent.run).await?.finished_at {
+                Some(finished) if finished >= intent.at => finished,
+                _ => self.began,
+            },
+        };
+        let since = Duration::try_from(now.duration_since(sent)).unwrap_or_default();
+        Ok(self.settings.limits.settle_after.saturating_sub(since))
     }
 
     async fn settle_person(&self, mut intents: Vec<OpenIntent>) -> Result<(), EngineError> {
         intents.sort_by_key(|intent| intent.id);
         let pin_follows = intents.iter().any(|intent| intent.kind == IntentKind::SetPin);
+        let with_create = intents.iter().any(|intent| intent.kind == IntentKind::Create);
         for intent in intents {
             if self.halted() {
                 return Ok(());
             }
             match intent.kind {
                 IntentKind::Create => self.settle_create(intent, pin_follows).await?,
-                IntentKind::SetPin => self.settle_pin(intent).await?,
+                IntentKind::SetPin => self.settle_pin(intent, with_create).await?,
                 IntentKind::Update => self.settle_update(intent).await?,
                 IntentKind::Block | IntentKind::Unblock => self.settle_block(intent).await?,
             }
@@ -157,8 +172,8 @@ impl Applier<'_> {
         }
     }
 
-    async fn settle_pin(&self, open: OpenIntent) -> Result<(), EngineError> {
-        let Some(pin) = open.pin else {
+    async fn settle_pin(&self, open: OpenIntent, with_create: bool) -> Result<(), EngineError> {
+        let Some(pin) = open.pin.clone() else {
             return Err(EngineError::Internal("the journal holds a PIN's intent without a PIN"));
         };
         match self.find(FindKey::Barcode(open.barcode.clone())).await? {
@@ -166,25 +181,31 @@ impl Applier<'_> {
                 self.store.intend_again(&[open.id], self.world.clock.now()).await?;
                 self.set_pin(&open.planned, &patron, open.id, pin).await
             }
+            // Staff took the patron away: there is no card that the PIN could belong to. Not so while its create is in doubt.
+            Lookup::NotFound if !with_create => self.plan_anew(&open).await,
             _ => Ok(()),
         }
     }
 
-    /// An update either landed, or the next run plans it anew from what the ledger knows.
+    /// An update either landed, or the next run plans it anew from what the ledger knows; and finds it gone where it is.
     async fn settle_update(&self, open: OpenIntent) -> Result<(), EngineError> {
         if open.planned.kind == ChangeKind::Undo {
             return self.settle_undo(&open).await;
         }
-        let Lookup::Found(patron) = self.find(FindKey::Barcode(open.barcode.clone())).await? else {
-            return Ok(());
+        let patron = match self.find(FindKey::Barcode(open.barcode.clone())).await? {
+            Lookup::Found(patron) => patron,
+            Lookup::NotFound => return self.plan_anew(&open).await,
+            Lookup::Unknown(_) | Lookup::Many | Lookup::NotVisible => return Ok(()),
         };
         if open.planned.kind == ChangeKind::Lapse {
             return self.settle_expiry(&open, &patron).await;
         }
         let returns = self.directory.returns();
-        let landed = open.fields.iter().filter(|field| returns.contains(*field)).all(|field| {
-            self.directory.canonical(field, &open.values).as_deref()
-                == patron.values.canonical(field).as_deref()
+        // What cannot be read back is not known to be there: writing it once more does no harm.
+        let landed = open.fields.iter().all(|field| {
+            returns.contains(field)
+                && self.directory.canonical(field, &open.values).as_deref()
+                    == patron.values.canonical(field).as_deref()
         });
         let link = self.store.links(self.partnership, &[open.person]).await?.pop();
         if let (true, Some(link)) = (landed, link) {

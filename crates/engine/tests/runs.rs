@@ -597,7 +597,7 @@ async fn s36_another_endpoint_waits() {
 }
 
 #[tokio::test]
-async fn s02_an_older_roster_can_be_accepted_and_missing_people_cannot() {
+async fn s02_an_older_roster_can_be_accepted_and_an_empty_one_cannot() {
     let town = Town::new().open();
     let of = |day: &str, kids: &[support::Kid]| ListSource {
         as_of: Some(format!("2026-11-{day}T00:00:00Z").parse().unwrap()),
@@ -608,9 +608,10 @@ async fn s02_an_older_roster_can_be_accepted_and_missing_people_cannot() {
     assert_eq!(older.run.result.waiting_for[0].guard, "roster_older");
     town.approve(older.run.id).await;
     assert_eq!(town.sync_source(of("10", &kids(30))).await.unwrap().run.state, RunState::Done);
-    let collapsed = town.sync_source(of("21", &kids(3))).await.unwrap();
+    let empty = town.sync_source(of("21", &[])).await.unwrap();
+    assert_eq!(empty.run.result.waiting_for[0].guard, "roster_collapsed");
     let all = ChangeSelection::default();
-    let refused = town.engine().approve(collapsed.run.id, all, "t", None).await;
+    let refused = town.engine().approve(empty.run.id, all, "t", None).await;
     assert!(
         matches!(refused, Err(EngineError::Selection(SelectionError::NothingWaits { .. }))),
         "{refused:?}"

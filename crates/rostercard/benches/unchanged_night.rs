@@ -153,6 +153,7 @@ fn engine(folder: &Path, spec: &Spec) -> (Engine, PartnershipSettings) {
         ranges: std::collections::BTreeMap::new(),
         guards: Guards { first_connection: off, ..Guards::default() },
         grace: Grace::default(),
+        dates: rostercard_core::calendar::Dates::default(),
         timezone: TimeZone::UTC,
         pins: rostercard_engine::PinSettings::default(),
         wait_days: 7,

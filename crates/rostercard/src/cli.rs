@@ -60,6 +60,18 @@ pub(crate) enum Command {
     Pause(Pause),
     /// End a pause before its time.
     Resume(Paused),
+    /// Copy the state store to a file, while others use it.
+    Backup(Backup),
+    /// Put a backup in the place of the state store; the next run of each partnership waits.
+    Restore(Restore),
+    /// Remove everything of a partnership from the store and its backups, with a certificate. Cards in the ILS stay.
+    Purge(Purge),
+    /// What is stored about one student, in words.
+    Inventory(Inventory),
+    /// Remove everything about one student from the store. The card in the ILS stays.
+    Forget(Forget),
+    /// Who approved, paused, revealed, restored, purged ..
+    Audit(Audit),
     /// How the partnerships stand.
     Status,
     /// The last runs.
@@ -220,6 +232,80 @@ pub(crate) struct Paused {
     /// Who ends it; your login otherwise.
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) who: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The file, which must not be there yet.
+    pub(crate) file: PathBuf,
+    /// Who makes it; your login otherwise.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) who: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup.
+    pub(crate) file: PathBuf,
+    /// Also where writes of the present store have no known end: what came of them is then found out by nobody.
+    #[arg(long)]
+    pub(crate) anyway: bool,
+    /// Who restores; your login otherwise.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) who: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Purge {
+    /// The partnership: the name of its file, or what it was called when it last ran.
+    pub(crate) partnership: String,
+    /// Do it, and do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Where the certificate goes; beside the store otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Who purges; your login otherwise.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) who: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inventory {
+    /// The partnership: the name of its file, or what it was called when it last ran.
+    pub(crate) partnership: String,
+    /// The student id, as the roster writes it.
+    pub(crate) student_id: String,
+    /// Show the values too.
+    #[arg(long)]
+    pub(crate) reveal: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Forget {
+    /// The partnership: the name of its file, or what it was called when it last ran.
+    pub(crate) partnership: String,
+    /// The student id, as the roster writes it.
+    pub(crate) student_id: String,
+    /// Keep, as a digest alone, that no card is wanted.
+    #[arg(long)]
+    pub(crate) opt_out: bool,
+    /// Do it, and do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Who asks for it; your login otherwise.
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) who: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// From the beginning of this day on: 2026-11-01.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) since: Option<String>,
+    /// At most so many, the newest.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) most: usize,
 }
 
 #[derive(Debug, Args)]

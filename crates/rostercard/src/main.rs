@@ -7,6 +7,7 @@
 mod cli;
 mod commands;
 mod connectors;
+mod dates;
 mod exit;
 mod extract;
 mod machine;

@@ -13,11 +13,13 @@ use rostercard_core::rules::number::{NumberRange, NumberRule};
 use rostercard_core::rules::{Existing, OnLeaving};
 use rostercard_core::words::{Code as Word, Role};
 use rostercard_daemon::Schedule;
-use rostercard_engine::{Engine, Grace, IlsLimits, PartnershipSettings, PinSettings, World};
+use rostercard_engine::{Engine, Grace, IlsLimits, Keep, PartnershipSettings, PinSettings, World};
+use rostercard_store::keep::AuditEntry;
 use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
 
 use crate::cli::Global;
 use crate::connectors::{CONNECTORS, IlsSettings, SourceSettings};
+use crate::dates;
 use crate::exit::Exit;
 use crate::extract;
 use crate::machine::{self, Environment, SystemClock, SystemEntropy};
@@ -67,6 +69,8 @@ impl Setup {
             let (name_of_source, table) = (&partnership.source, &partnership.source_table);
             let source = SourceSettings::read(name_of_source, table, wanted, &secrets, problems);
             let zone = loaded.main.as_ref().ok().map(|main| main.library.timezone.clone());
+            let today = zone.clone().unwrap_or(TimeZone::UTC).to_datetime(machine::now()).date();
+            dates::look(partnership, today, problems);
             let possible = possible(partnership, &ils, problems) & comes(partnership, zone, problems);
             match source {
                 Some(source) if possible => {
@@ -175,7 +179,7 @@ impl Setup {
     }
 
     /// The store's key.
-    fn store_key(&self) -> Result<StoreKey, Exit> {
+    pub(crate) fn store_key(&self) -> Result<StoreKey, Exit> {
         let key = self.key.as_ref().and_then(|text| parse_key(text.reveal()));
         key.ok_or_else(|| {
             self.print_problems(Style::Plain);
@@ -185,7 +189,8 @@ impl Setup {
         })
     }
 
-    fn store_path(&self) -> Result<PathBuf, Exit> {
+    /// Where the store is.
+    pub(crate) fn store_path(&self) -> Result<PathBuf, Exit> {
         Ok(self.main()?.state.path.join(STORE_FILE))
     }
 
@@ -208,6 +213,50 @@ impl Setup {
             Ok(store) => Ok(Some(Arc::new(store))),
             Err(error) => Err(self.store_error(&error)),
         }
+    }
+
+    /// Notes in the audit log what a person does, whoever writes to the store. Where there is no store yet, nothing is
+    /// known that could be noted.
+    pub(crate) fn note(&self, entry: &AuditEntry) -> Result<(), Exit> {
+        match SqliteStore::note_beside(&self.store_path()?, &self.store_key()?, entry) {
+            Ok(()) | Err(StoreError::NoStore { .. }) => Ok(()),
+            Err(error) => Err(self.store_error(&error)),
+        }
+    }
+
+    /// Notes that values about people are shown to somebody; before they are.
+    pub(crate) fn note_reveal(
+        &self,
+        environment: &Environment,
+        partnership: Option<&Partnership>,
+        detail: &str,
+    ) -> Result<(), Exit> {
+        self.note(&AuditEntry {
+            at: machine::now(),
+            who: environment.login(),
+            what: "reveal".to_owned(),
+            partnership: partnership.map(|partnership| partnership.id.as_str().to_owned()),
+            run: None,
+            detail: detail.to_owned(),
+        })
+    }
+
+    /// Notes what a person did about a partnership that no decision about a plan tells of.
+    pub(crate) fn note_done(
+        &self,
+        environment: &Environment,
+        who: Option<&String>,
+        partnership: &Partnership,
+        what: &str,
+    ) -> Result<(), Exit> {
+        self.note(&AuditEntry {
+            at: machine::now(),
+            who: who.cloned().unwrap_or_else(|| environment.login()),
+            what: what.to_owned(),
+            partnership: Some(partnership.id.as_str().to_owned()),
+            run: None,
+            detail: String::new(),
+        })
     }
 
     /// Says what is wrong with the store.
@@ -259,6 +308,7 @@ impl Setup {
             rules: partnership.rules.clone(),
             ranges: ranges(partnership),
             guards: partnership.guards.clone(),
+            dates: partnership.dates.clone(),
             grace: Grace { days: partnership.lapse.grace_days, feeds: partnership.lapse.grace_feeds.into() },
             timezone: main.library.timezone.clone(),
             pins: PinSettings {
@@ -275,7 +325,8 @@ impl Setup {
                 rate: ils.limits.rate,
             },
         };
-        Ok(Engine::new(store, directory, settings, world))
+        let keep = Keep { undo_days: main.state.undo_days, run_days: main.state.run_days };
+        Ok(Engine::new(store, directory, settings, world).keeping(keep))
     }
 }
 

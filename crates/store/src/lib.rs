@@ -11,11 +11,12 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod keep;
 pub mod rows;
 pub mod seal;
 pub mod sqlite;
 mod store;
 
 pub use seal::{Entropy, StoreKey};
-pub use sqlite::SqliteStore;
+pub use sqlite::{BackupFacts, RestoreAsked, Restored, SqliteStore};
 pub use store::{Store, StoreError};

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rostercard_core::digest::Digest;
 use rostercard_core::field::FieldSet;
-use rostercard_core::guard::WaitingFor;
+use rostercard_core::guard::{Memory, WaitingFor};
 use rostercard_core::patron::PatronValues;
 use rostercard_core::plan::{ChangeKind, ChangeState, Counts, RunState};
 use rostercard_core::privacy::{Personal, Secret};
@@ -436,6 +436,9 @@ pub struct RunResult {
     /// What the roster's stream was ([`rostercard_core::ports::Completeness`]); `None` where none was read.
     #[serde(default)]
     pub stream: Option<String>,
+    /// What the next run's guards have to know of this one.
+    #[serde(default)]
+    pub memory: Memory,
     /// Why the run failed, where it did.
     pub error: Option<String>,
     /// What to do about it.

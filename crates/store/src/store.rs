@@ -6,6 +6,7 @@ use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
 
+use crate::keep::{AuditEntry, Decided, Held, Purge, Removed, RestoreNote, Retained, Retention, Year};
 use crate::rows::{
     Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
     LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership,
@@ -76,6 +77,34 @@ pub enum StoreError {
     /// Two links would have the same patron.
     #[error("a patron with this number belongs to another person of the ledger already")]
     PatronTaken,
+    /// A file is where one was to be written.
+    #[error("{what} is there already: nothing was written over")]
+    InTheWay {
+        /// The file.
+        what: String,
+    },
+    /// What people decided about people since a backup was made is known from nowhere.
+    #[error(
+        "what families and staff decided stands beside a backup, and {what} is not there: nothing was done"
+    )]
+    NoDecisions {
+        /// The file.
+        what: String,
+    },
+    /// Writes to the ILS have no known end, and what is known of them must not be lost.
+    #[error("{writes} writes to the ILS have no known end yet: nothing was done")]
+    Unsettled {
+        /// How many.
+        writes: u64,
+    },
+    /// The partnership's data was removed, and its permanent id is not used again.
+    #[error("the data of partnership {name} was removed for good at {at:.0}: its id cannot be used again")]
+    Purged {
+        /// Its name when it last ran.
+        name: String,
+        /// When.
+        at: Timestamp,
+    },
     /// What was asked for is not there.
     #[error("there is no {what}")]
     NotFound {
@@ -112,6 +141,17 @@ impl StoreError {
                 "run `rostercard sync` again: it settles what is under way before anything else"
             }
             Self::PatronTaken => "two students have the same card: see `rostercard show` for the run",
+            Self::InTheWay { .. } => "name another file, or move it away",
+            Self::NoDecisions { .. } => {
+                "copy the newest file of that kind beside the backup, under that name; without it a child whose family said no may \
+                 get a card"
+            }
+            Self::Unsettled { .. } => {
+                "run `rostercard sync`: it looks them up first, once they are old enough; then start again"
+            }
+            Self::Purged { .. } => {
+                "take its file out of partnerships/; a new agreement is a new partnership: give it another `id`"
+            }
             Self::NotFound { .. } => "`rostercard runs` lists what there is",
             Self::Damaged(_) => "restore the last backup; nothing was written",
         }
@@ -345,4 +385,53 @@ pub trait Store: Send + Sync {
 
     /// How many PINs are kept.
     async fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError>;
+
+    /// Adds to the audit log. Decisions about plans, pauses, PINs handed out, purges and what was forgotten are added by
+    /// the methods that do them, in the same transaction.
+    async fn write_audit(&self, entry: AuditEntry) -> Result<(), StoreError>;
+
+    /// The audit log since a moment, oldest first; of more than so many entries the newest.
+    async fn audit(&self, since: Option<Timestamp>, most: usize) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// The backups that were put in this store's place, oldest first.
+    async fn restores(&self) -> Result<Vec<RestoreNote>, StoreError>;
+
+    /// Lets go of what is older than it is to be kept, of every partnership.
+    async fn retain(&self, limits: Retention) -> Result<Retained, StoreError>;
+
+    /// The counts of years whose runs are gone, by partnership and year.
+    async fn years(&self) -> Result<Vec<Year>, StoreError>;
+
+    /// Everything that is held about a person.
+    async fn held(&self, partnership: PartnershipId, person: Digest) -> Result<Held, StoreError>;
+
+    /// Removes everything that is held about a person, all or nothing; the patron in the ILS stays.
+    ///
+    /// [`StoreError::Unsettled`] while a write of theirs has no known end; [`StoreError::NotFound`] where nothing is held.
+    async fn forget(
+        &self,
+        partnership: PartnershipId,
+        person: Digest,
+        at: Timestamp,
+        who: &str,
+    ) -> Result<Vec<Removed>, StoreError>;
+
+    /// What [`Self::purge`] would remove.
+    async fn purge_preview(&self, partnership: PartnershipId) -> Result<Vec<Removed>, StoreError>;
+
+    /// Removes everything of a partnership but its counts by year, all or nothing; from then on its permanent id is
+    /// refused ([`StoreError::Purged`]). The patrons in the ILS stay.
+    ///
+    /// [`StoreError::Unsettled`] while a write of it has no known end.
+    async fn purge(&self, partnership: PartnershipId, at: Timestamp, who: &str) -> Result<Purge, StoreError>;
+
+    /// What people decided about people: wishes and answers, also those that have ended, of every partnership.
+    async fn decisions_to_mirror(&self) -> Result<Vec<Decided>, StoreError>;
+
+    /// Takes decisions in that are not there yet; how many were new. Of two wishes of a person the later one holds; taken
+    /// twice is taken once. Those of a purged partnership are left out.
+    async fn take_mirrored(&self, decided: Vec<Decided>) -> Result<u64, StoreError>;
+
+    /// The partnerships that were purged, in order of their permanent ids.
+    async fn purges(&self) -> Result<Vec<Purge>, StoreError>;
 }

@@ -2,16 +2,20 @@
 //! What the ILS can do with them is judged elsewhere; here is only what the file itself can tell.
 
 mod card;
+mod dates;
 mod guards;
 mod people;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rostercard_core::calendar::Dates;
 use rostercard_core::consent::Programme;
 use rostercard_core::field::{Field, FieldSet};
 use rostercard_core::guard::Guards;
 use rostercard_core::rules::{CardRules, Existing, OnLeaving};
+
+pub use dates::DatePlaces;
 
 use crate::kind::{AName, Integer, List, Parsed, Span, Text, Word, Wrong, words};
 use crate::main_file::{MainRead, read_id};
@@ -67,6 +71,10 @@ pub struct Partnership {
     pub guards: Guards,
     /// `[lapse]`.
     pub lapse: LapseRules,
+    /// `[calendar]`, `[agreement]`, and what `[lapse]` says of graduates.
+    pub dates: Dates,
+    /// Where dates stand that pass.
+    pub date_places: DatePlaces,
     /// `[match]`.
     pub matching: Matching,
     /// `[pins]`.
@@ -95,7 +103,7 @@ pub struct Matching {
 /// `[lapse]`: when a student counts as gone, and what then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LapseRules {
-    /// Days for which a student must be missing.
+    /// Days for which a student must be missing; school days, where there is a `[calendar]`.
     pub grace_days: u16,
     /// Complete rosters from which a student must be missing.
     pub grace_feeds: u16,
@@ -184,8 +192,20 @@ pub(crate) fn read(
             "say what becomes of cards that students already have: see `existing` below [match]",
         )
         .and_then(matching);
-    let guards = top.table("guards").map(guards::read).unwrap_or_default();
-    let lapse = top.table("lapse").map(lapse).unwrap_or_default();
+    let (mut guards, expect) = top.table("guards").map(guards::read).unwrap_or_default();
+    // A roster that is late by its rhythm is late, whether or not a limit was written.
+    let late = |every: &Placed<Duration>| every.value.as_secs() + every.value.as_secs() / 2;
+    guards.roster_age = guards.roster_age.or(expected_every.as_ref().map(late));
+    let mut dates = Dates::default();
+    let place_of = |name: &str| top.place_of(name);
+    let date_places = DatePlaces { agreement: place_of("agreement"), calendar: place_of("calendar"), expect };
+    if let Some(table) = top.table("calendar") {
+        dates.calendar = dates::calendar(table);
+    }
+    if let Some(table) = top.table("agreement") {
+        dates.agreement = dates::agreement(table);
+    }
+    let lapse = top.table("lapse").map(|table| lapse(table, &mut dates)).unwrap_or_default();
     let pins = top.table("pins").map(pins).unwrap_or_default();
     let small_cells = top.table("report").map(|mut table| {
         let least = table.optional("small_cells", &Integer(2..=1_000));
@@ -224,6 +244,8 @@ pub(crate) fn read(
         rules,
         guards,
         lapse,
+        dates,
+        date_places,
         matching: matching?,
         pins,
         small_cells,
@@ -296,13 +318,14 @@ fn optout(mut table: TableReader<'_>) -> Programme {
     programme.value
 }
 
-fn lapse(mut table: TableReader<'_>) -> LapseRules {
+fn lapse(mut table: TableReader<'_>, dates: &mut Dates) -> LapseRules {
     let default = LapseRules::default();
     let small = |number: Option<Placed<i64>>, otherwise: u16| {
         number.and_then(|number| u16::try_from(number.value).ok()).unwrap_or(otherwise)
     };
     let days = table.optional("grace_days", &Integer(1..=730));
     let feeds = table.optional("grace_feeds", &Integer(1..=100));
+    dates::graduates(&mut table, dates);
     let then = table.optional("then", &Word(&words(OnLeaving::ALL, OnLeaving::word)));
     let (then, then_place) = match then {
         Some(then) => (then.value, Some(then.place)),

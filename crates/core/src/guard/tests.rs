@@ -1,25 +1,27 @@
 //! The guards by table: rosters that are empty, cut short, old, or change too much.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::field::Field;
+use crate::ports::Completeness;
 
 fn school(label: &str, live: u64, roster: u64, absent: u64) -> (String, SchoolFacts) {
-    let facts = SchoolFacts { label: label.into(), live, roster, absent, changes: BTreeMap::new() };
-    (label.to_owned(), facts)
+    (label.to_owned(), SchoolFacts { label: label.into(), live, roster, absent, ..SchoolFacts::default() })
 }
 
 fn facts(schools: impl IntoIterator<Item = (String, SchoolFacts)>) -> PlanFacts {
+    let schools: BTreeMap<String, SchoolFacts> = schools.into_iter().collect();
     PlanFacts {
-        completeness: Completeness::Snapshot,
-        source_state: SourceState::Running,
-        as_of: None,
-        last_as_of: None,
-        now: "2026-11-24T04:30:00Z".parse().unwrap(),
-        first_connection: false,
-        rules_changed: false,
-        endpoint_changed: None,
-        after_pause: None,
-        schools: schools.into_iter().collect(),
+        records: schools.values().map(|school| school.roster).sum(),
+        schools,
+        ..PlanFacts::new("2026-11-24T04:30:00Z".parse().unwrap(), jiff::civil::date(2026, 11, 24))
     }
+}
+
+/// What waits or is warned of, without what the next run has to know.
+fn judge(facts: &PlanFacts, guards: &Guards) -> Verdict {
+    Verdict { memory: Memory::default(), ..evaluate(facts, guards) }
 }
 
 fn with(mut facts: PlanFacts, label: &str, kind: ChangeKind, count: u64) -> PlanFacts {
@@ -35,7 +37,7 @@ fn guards_of(verdict: &Verdict) -> Vec<&str> {
 fn an_ordinary_night_goes_through() {
     let plan = facts([school("A", 800, 801, 2), school("B", 80, 80, 1)]);
     let plan = with(with(plan, "A", ChangeKind::Create, 3), "B", ChangeKind::Update, 20);
-    assert_eq!(evaluate(&plan, &Guards::default()), Verdict::default());
+    assert_eq!(judge(&plan, &Guards::default()), Verdict::default());
 }
 
 #[test]
@@ -55,7 +57,7 @@ fn s02_a_header_only_waits_though_it_does_not_count_as_whole() {
     assert!(verdict.whole);
     // A delta with nobody in it is an ordinary night.
     plan.completeness = Completeness::Delta;
-    assert_eq!(evaluate(&plan, &Guards::default()), Verdict::default());
+    assert_eq!(judge(&plan, &Guards::default()), Verdict::default());
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn s15_one_school_of_many_that_sends_nobody_waits_alone() {
     assert_eq!(guards_of(&verdict), ["school_collapsed"]);
     assert!(verdict.waits(ChangeKind::Lapse, "0123") && !verdict.absence_counts("0123"));
     assert!(!verdict.waits(ChangeKind::Create, "0456") && verdict.absence_counts("0456"));
-    assert!(verdict.waiting_for[0].likely_cause.contains("sent 0 people; 90 have cards"));
+    assert!(verdict.waiting_for[0].likely_cause.contains("school 0123 sent 0 students; 90 have cards"));
 }
 
 #[test]
@@ -99,14 +101,14 @@ fn s19_the_first_connection_waits_whatever_its_size() {
     assert_eq!(guards_of(&verdict), ["first_connection"]);
     assert!(verdict.waits(ChangeKind::Create, "A"));
     let off = Guards { first_connection: GuardAction::Off, ..Guards::default() };
-    assert_eq!(evaluate(&plan, &off), Verdict::default());
+    assert_eq!(judge(&plan, &off), Verdict::default());
 }
 
 #[test]
 fn s38_changed_rules_wait_only_where_they_change_something() {
     let mut plan = facts([school("A", 80, 80, 0)]);
     plan.rules_changed = true;
-    assert_eq!(evaluate(&plan, &Guards::default()), Verdict::default());
+    assert_eq!(judge(&plan, &Guards::default()), Verdict::default());
     let plan = with(plan, "A", ChangeKind::Update, 1);
     assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), ["rules_changed"]);
 }
@@ -134,7 +136,7 @@ fn many_changes_at_one_school_wait_there_alone() {
 #[test]
 fn a_small_district_is_not_stopped_by_a_family_that_moves() {
     let plan = with(facts([school("A", 80, 76, 4)]), "A", ChangeKind::Update, 6);
-    assert_eq!(evaluate(&plan, &Guards::default()), Verdict::default());
+    assert_eq!(judge(&plan, &Guards::default()), Verdict::default());
     assert_eq!(Limit::wait(10.0, 25).allows(80), 25);
     assert_eq!(Limit::wait(10.0, 25).allows(300_000), 30_000);
 }
@@ -177,4 +179,24 @@ fn s37_the_first_run_after_a_pause_starts_small() {
         });
     });
     assert!(!evaluate(&few, &Guards::default()).whole);
+}
+
+mod content;
+mod limits;
+
+#[test]
+fn s27_the_first_run_after_a_restore_waits_whole_and_says_why() {
+    let mut plan = with(facts([school("A", 800, 801, 0)]), "A", ChangeKind::Create, 1);
+    plan.after_restore = Some("a backup of 2026-11-20 was restored".into());
+    let off = Guards {
+        after_pause: Limit { action: GuardAction::Off, ..Limit::wait(0.0, 0) },
+        ..Guards::default()
+    };
+    let verdict = evaluate(&plan, &off);
+    assert_eq!(guards_of(&verdict), ["after_restore"]);
+    assert!(verdict.whole && !verdict.absence_counts("A") && verdict.waits(ChangeKind::Create, "A"));
+    assert!(verdict.waiting_for[0].likely_cause.starts_with("a backup of 2026-11-20 was restored: "));
+    // Where nothing would be written, there is nothing to look at.
+    plan.schools.get_mut("A").unwrap().changes.clear();
+    assert_eq!(judge(&plan, &Guards::default()), Verdict::default());
 }

@@ -9,6 +9,9 @@ use jiff::Timestamp;
 use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
+use rostercard_store::keep::{
+    AuditEntry, Decided, Held, Purge, Removed, RestoreNote, Retained, Retention, Year,
+};
 use rostercard_store::rows::{
     Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
     LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership,
@@ -144,4 +147,16 @@ passed_on! {
     fn written(&self, run: RunId) -> Result<Vec<Written>, StoreError>;
     fn move_ils(&self, partnership: PartnershipId, ils: &str, links: Vec<LinkWrite>) -> Result<(), StoreError>;
     fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError>;
+    fn write_audit(&self, entry: AuditEntry) -> Result<(), StoreError>;
+    fn audit(&self, since: Option<Timestamp>, most: usize) -> Result<Vec<AuditEntry>, StoreError>;
+    fn restores(&self) -> Result<Vec<RestoreNote>, StoreError>;
+    fn retain(&self, limits: Retention) -> Result<Retained, StoreError>;
+    fn years(&self) -> Result<Vec<Year>, StoreError>;
+    fn held(&self, partnership: PartnershipId, person: Digest) -> Result<Held, StoreError>;
+    fn forget(&self, partnership: PartnershipId, person: Digest, at: Timestamp, who: &str) -> Result<Vec<Removed>, StoreError>;
+    fn purge_preview(&self, partnership: PartnershipId) -> Result<Vec<Removed>, StoreError>;
+    fn purge(&self, partnership: PartnershipId, at: Timestamp, who: &str) -> Result<Purge, StoreError>;
+    fn decisions_to_mirror(&self) -> Result<Vec<Decided>, StoreError>;
+    fn take_mirrored(&self, decided: Vec<Decided>) -> Result<u64, StoreError>;
+    fn purges(&self) -> Result<Vec<Purge>, StoreError>;
 }

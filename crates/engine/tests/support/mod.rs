@@ -326,6 +326,7 @@ impl Town {
             ranges: [("main".into(), range())].into(),
             guards: Guards::default(),
             grace: Grace { days: 14, feeds: 3 },
+            dates: rostercard_core::calendar::Dates::default(),
             timezone: TimeZone::UTC,
             pins: rostercard_engine::PinSettings::default(),
             wait_days: 7,

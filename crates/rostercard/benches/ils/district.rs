@@ -193,6 +193,7 @@ fn settings(spec: &Spec, connections: usize) -> PartnershipSettings {
         ranges: std::collections::BTreeMap::new(),
         guards: Guards { first_connection: off, ..Guards::default() },
         grace: Grace::default(),
+        dates: rostercard_core::calendar::Dates::default(),
         timezone: TimeZone::UTC,
         pins: rostercard_engine::PinSettings::default(),
         wait_days: 7,

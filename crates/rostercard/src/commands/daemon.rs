@@ -234,6 +234,7 @@ impl Daemon {
         let setup = lock(&self.now).good.get(name).cloned().ok_or(Exit::Configuration)?;
         let partnership = setup.partnership(name)?;
         let mut source = setup.source(partnership)?;
+        crate::commands::backup::daily(&self.first)?;
         let engine = setup.engine_in(partnership, self.store()?, self.world.clone())?;
         Ok(match engine.sync(&mut *source).await {
             Ok(report) => engine.release_settled(report, &mut *source).await,
@@ -298,9 +299,9 @@ impl Daemon {
                 let failed = report.run.state == RunState::Failed && !self.world.asked_to_stop();
                 if failed { Outcome::TryLater } else { Outcome::Ended }
             }
-            Ok(Err(error @ EngineError::Paused { .. })) => {
+            Ok(Err(error @ (EngineError::Paused { .. } | EngineError::Frozen { .. }))) => {
                 self.count(name, "paused", None, seconds);
-                tracing::info!(partnership = name, %error, "Nothing is done while it is paused.");
+                tracing::info!(partnership = name, %error, "Nothing is done while it stands still.");
                 Outcome::Ended
             }
             Ok(Err(error)) => {

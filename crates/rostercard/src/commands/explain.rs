@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Explain, Global};
 use crate::exit::Exit;
+use crate::machine::Environment;
 use crate::output::{Out, complain};
 use crate::roster::{self, Reader};
 use crate::setup::Setup;
@@ -72,7 +73,12 @@ impl Reader for Search<'_> {
 }
 
 /// Explains a person.
-pub(crate) async fn explain(global: &Global, setup: &Setup, args: &Explain) -> Result<Exit, Exit> {
+pub(crate) async fn explain(
+    global: &Global,
+    setup: &Setup,
+    environment: &Environment,
+    args: &Explain,
+) -> Result<Exit, Exit> {
     let Some(store) = setup.store_to_read()? else {
         let hint = "the first `rostercard plan` or `sync` makes it";
         complain(global.json, "there is no store yet, and so nothing is known of anybody", hint);
@@ -92,6 +98,9 @@ pub(crate) async fn explain(global: &Global, setup: &Setup, args: &Explain) -> R
         }
     };
     let partnership = setup.partnership(&name)?;
+    if args.reveal {
+        setup.note_reveal(environment, Some(partnership), "explain")?;
+    }
     let error = |error| setup.store_error(&error);
     let row = store
         .partnerships()

@@ -6,15 +6,27 @@ use serde_json::{Value, json};
 
 use crate::cli::{Global, IlsCommand};
 use crate::exit::Exit;
+use crate::machine::Environment;
 use crate::output::{Out, complain};
 use crate::setup::Setup;
 
 /// Asks an ILS.
-pub(crate) async fn ils(global: &Global, setup: &Setup, command: &IlsCommand) -> Result<Exit, Exit> {
+pub(crate) async fn ils(
+    global: &Global,
+    setup: &Setup,
+    environment: &Environment,
+    command: &IlsCommand,
+) -> Result<Exit, Exit> {
     match command {
         IlsCommand::Probe { ils } => probe(global, setup, ils).await,
-        IlsCommand::Migrate(args) => crate::commands::people::migrate(global, setup, args).await,
-        IlsCommand::Find { ils, barcode, reveal } => find(global, setup, ils, barcode, *reveal).await,
+        IlsCommand::Migrate(args) => crate::commands::people::migrate(global, setup, environment, args).await,
+        IlsCommand::Find { ils, barcode, reveal } => {
+            if *reveal {
+                setup.ils(ils)?;
+                setup.note_reveal(environment, None, &format!("ils find {ils}"))?;
+            }
+            find(global, setup, ils, barcode, *reveal).await
+        }
     }
 }
 

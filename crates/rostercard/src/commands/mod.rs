@@ -1,6 +1,9 @@
 //! The commands, one module each.
 
+mod audit;
+mod backup;
 mod check;
+mod child;
 mod daemon;
 mod decide;
 mod demo;
@@ -11,6 +14,7 @@ mod pause;
 mod people;
 mod pins;
 mod practice;
+mod purge;
 mod rejects;
 mod report;
 mod run;
@@ -40,12 +44,18 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Discard(args) => decide::discard(&global, &setup(), &environment, &args).await,
         Command::Pause(args) => pause::pause(&global, &setup(), &environment, &args).await,
         Command::Resume(args) => pause::resume(&global, &setup(), &environment, &args).await,
+        Command::Backup(args) => backup::backup(&global, &setup(), &environment, &args),
+        Command::Restore(args) => backup::restore(&global, &setup(), &environment, &args),
+        Command::Purge(args) => purge::purge(&global, &setup(), &environment, &args).await,
+        Command::Inventory(args) => child::inventory(&global, &setup(), &environment, &args).await,
+        Command::Forget(args) => child::forget(&global, &setup(), &environment, &args).await,
+        Command::Audit(args) => audit::audit(&global, &setup(), &args).await,
         Command::Status => status::status(&global, &setup()).await,
         Command::Runs(args) => runs::runs(&global, &setup(), &args).await,
         Command::Show(args) => runs::show(&global, &setup(), &args).await,
-        Command::Source { command } => source::source(&global, &setup(), &command).await,
-        Command::Ils { command } => ils::ils(&global, &setup(), &command).await,
-        Command::Explain(args) => explain::explain(&global, &setup(), &args).await,
+        Command::Source { command } => source::source(&global, &setup(), &environment, &command).await,
+        Command::Ils { command } => ils::ils(&global, &setup(), &environment, &command).await,
+        Command::Explain(args) => explain::explain(&global, &setup(), &environment, &args).await,
         Command::Rejects(args) => rejects::rejects(&global, &setup(), &args).await,
         Command::Report(args) => report::report(&global, &setup(), &args).await,
         Command::Pins { command } => pins::pins(&global, &setup(), &environment, &command).await,

@@ -26,6 +26,9 @@ pub(crate) enum What {
 pub(crate) async fn run(global: &Global, setup: &Setup, name: &str, what: What) -> Result<Exit, Exit> {
     let partnership = setup.partnership(name)?;
     let mut source = setup.source(partnership)?;
+    if what == What::Sync {
+        crate::commands::backup::daily(setup)?;
+    }
     let store = setup.store()?;
     let (engine, world) = setup.engine(partnership, store)?;
     let outcome = stoppable(&world, async {
@@ -92,7 +95,9 @@ pub(crate) fn tell(global: &Global, outcome: Result<RunReport, EngineError>) -> 
             complain(global.json, &error.to_string(), &error.hint());
             Err(match &error {
                 EngineError::Source(error) => source_exit(error),
-                EngineError::Store(StoreError::Busy { .. }) | EngineError::Paused { .. } => Exit::Later,
+                EngineError::Store(StoreError::Busy { .. })
+                | EngineError::Paused { .. }
+                | EngineError::Frozen { .. } => Exit::Later,
                 EngineError::Selection(_) => Exit::Usage,
                 EngineError::OtherIls { .. } => Exit::Configuration,
                 _ => Exit::Failed,
@@ -248,7 +253,7 @@ pub(crate) fn in_words(report: &RunReport) -> String {
         ));
     }
     let about_the_roster =
-        result.waiting_for.iter().all(|w| matches!(w.guard.as_str(), "endpoint_changed" | "roster_older"));
+        result.waiting_for.iter().all(|what| rostercard_engine::is_about_the_roster(&what.guard));
     if run.state == RunState::Waiting && open && result.counts.waiting == 0 && about_the_roster {
         text.push_str(&format!(
             "\nNo change waits. `rostercard approve {}` says that this roster is the right one.\n",

@@ -11,11 +11,17 @@ use serde_json::{Value, json};
 use crate::cli::{Global, SourceCommand};
 use crate::commands::run::source_exit;
 use crate::exit::Exit;
+use crate::machine::Environment;
 use crate::output::{Out, complain, counted};
 use crate::setup::Setup;
 
 /// Lists the people of a roster.
-pub(crate) async fn source(global: &Global, setup: &Setup, command: &SourceCommand) -> Result<Exit, Exit> {
+pub(crate) async fn source(
+    global: &Global,
+    setup: &Setup,
+    environment: &Environment,
+    command: &SourceCommand,
+) -> Result<Exit, Exit> {
     let (partnership, reveal) = match command {
         SourceCommand::Students { partnership, reveal } => (partnership, reveal),
         SourceCommand::Schools { partnership } => {
@@ -24,6 +30,9 @@ pub(crate) async fn source(global: &Global, setup: &Setup, command: &SourceComma
     };
     let partnership = setup.partnership(partnership)?;
     let mut source = setup.source_to_look_at(partnership)?;
+    if *reveal {
+        setup.note_reveal(environment, Some(partnership), "source students")?;
+    }
     let mut findings: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut examples: BTreeMap<&'static str, String> = BTreeMap::new();
     let mut note = |finding: &Finding| {

@@ -1,6 +1,9 @@
 //! `status`: how the partnerships stand. What is told of them is judged where the daemon's is, in its crate.
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use rostercard_config::Partnership;
+use rostercard_core::calendar::AgreementState;
 use rostercard_core::plan::RunState;
 use rostercard_daemon::health::{Facts, LastRun, Standing, State, judge};
 use rostercard_store::rows::{Pause, Run};
@@ -65,6 +68,23 @@ async fn paused(
     }))
 }
 
+/// What the calendar and the agreement say of a day.
+fn dates(facts: &mut Facts, partnership: &Partnership, today: Date) {
+    let dates = &partnership.dates;
+    // An agreement that is over says more than a pause.
+    if let Some(why) = dates.agreement.forbids(today) {
+        facts.paused = Some(format!("{why}: nothing is written"));
+    }
+    if let AgreementState::EndsSoon(ends, _) = dates.agreement.on(today) {
+        facts.soon = Some(format!("the agreement ends on {ends}"));
+    }
+    if let Some(as_of) = facts.roster_as_of.filter(|_| dates.calendar.year.is_some()) {
+        let since = TimeZone::UTC.to_datetime(as_of).date();
+        let all = since.until(today).map_or(0, |span| i64::from(span.get_days()));
+        facts.closed_days = u64::try_from(all - dates.calendar.school_days(since, today)).unwrap_or(0);
+    }
+}
+
 /// What the store and the configuration know of a partnership.
 pub(crate) async fn facts(
     setup: &Setup,
@@ -89,6 +109,9 @@ pub(crate) async fn facts(
     facts.roster_as_of = known.as_of;
     facts.roster_every = partnership.expected_every;
     facts.paused = paused(setup, store, partnership).await?;
+    if let Ok(today) = setup.today() {
+        dates(&mut facts, partnership, today);
+    }
     // New PINs are no sync, and a drop folder without a new file leaves a plan waiting that is older than its own run.
     let now = machine::now();
     let waits = |run: &&Run| {

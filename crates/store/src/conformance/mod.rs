@@ -9,6 +9,7 @@
 
 pub mod decisions;
 pub mod journal;
+pub mod keep;
 pub mod ledger;
 pub mod partnerships;
 pub mod pauses;
@@ -77,6 +78,16 @@ cases! { $
     pauses::a_pause_holds_until_its_end_or_until_it_is_resumed,
     pins::pins_are_kept_until_their_batch_is_confirmed,
     pins::a_new_pin_is_in_no_batch,
+    keep::the_audit_log_has_who_did_what,
+    keep::before_values_go_after_their_time,
+    keep::what_an_expired_plan_wanted_goes,
+    keep::old_runs_go_and_their_counts_stay,
+    keep::what_is_open_or_newest_stays,
+    keep::everything_about_a_person_is_told_and_forgotten,
+    keep::a_person_who_waits_is_taken_from_the_plan,
+    keep::s20_a_purge_leaves_nothing_of_a_partnership,
+    keep::s27_decisions_are_mirrored_and_taken_once,
+    keep::s20_a_purge_waits_for_open_writes,
     plans::changes_come_in_pages,
     plans::changes_are_counted,
     plans::only_what_is_selected_moves,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rostercard_core::digest::Digest;
 use rusqlite::params;
 
+use super::audit;
 use super::db::Db;
 use super::fault::Fault;
 use super::values::{digest, moment, nanoseconds, optional_digest};
@@ -37,11 +38,30 @@ pub(super) fn write_wishes(db: &Db<'_>, partnership: PartnershipId, wishes: &[Wi
         ])?;
         new += 1;
     }
+    if let (Some(first), true) = (wishes.first(), new > 0) {
+        let detail = format!("{new} noted, by {}", first.origin);
+        audit::about(db, partnership, (first.at, &first.who), "wish", None, detail)?;
+    }
     Ok(new)
 }
 
+/// Ends wishes, and notes that it was done; how many there were.
+pub(super) fn end_wishes_of(
+    db: &Db<'_>,
+    partnership: PartnershipId,
+    people: &[Digest],
+    at: Timestamp,
+    who: &str,
+) -> Result<u64, Fault> {
+    let ended = end_wishes(db, partnership, people, at, who)?;
+    if ended > 0 {
+        audit::about(db, partnership, (at, who), "end_wish", None, format!("{ended} ended"))?;
+    }
+    Ok(ended)
+}
+
 /// Ends wishes; how many there were.
-pub(super) fn end_wishes(
+fn end_wishes(
     db: &Db<'_>,
     partnership: PartnershipId,
     people: &[Digest],
@@ -92,6 +112,10 @@ pub(super) fn answer(db: &Db<'_>, partnership: PartnershipId, answers: &[Answer]
             nanoseconds(answer.at),
             answer.who
         ])?;
+    }
+    if let Some(first) = answers.first() {
+        let detail = format!("{} given", answers.len());
+        audit::about(db, partnership, (first.at, &first.who), "answer", None, detail)?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::migrations::{self, Found, KNOWN};
 use crate::store::StoreError;
 
 /// How long a statement waits for another program that has the file, such as a person's `sqlite3` or a backup.
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// Up to this size the whole file is checked when it is opened, which takes about 0.15 s for each 100 MB where they lie
 /// in the system's cache, and much longer where they do not. Above it, its header, its length and its schema are.
@@ -125,7 +125,8 @@ fn check_whole(conn: &Connection, path: &Path, what: &str) -> Result<(), Fault> 
     Ok(())
 }
 
-fn lock(path: &Path, what: &str) -> Result<File, StoreError> {
+/// The lock of whoever writes; to be kept as long as the file is worked on.
+pub(super) fn lock(path: &Path, what: &str) -> Result<File, StoreError> {
     let lock_path = beside(path, ".lock");
     let unavailable = |why: &io::Error| StoreError::Unavailable {
         what: lock_path.display().to_string(),
@@ -139,13 +140,15 @@ fn lock(path: &Path, what: &str) -> Result<File, StoreError> {
     }
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+/// A file's name with something after it.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
 }
 
-fn make_directory(path: &Path) -> io::Result<()> {
+/// Makes a file's directory, for its owner alone, where it is not there.
+pub(super) fn make_directory(path: &Path) -> io::Result<()> {
     let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty()) else {
         return Ok(());
     };
@@ -157,7 +160,7 @@ fn make_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Opens a file, made where it is not there, that its owner alone may read. SQLite gives the log the same permissions.
-fn private_file(path: &Path) -> io::Result<File> {
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -171,4 +174,30 @@ fn private_file(path: &Path) -> io::Result<File> {
         }
     }
     Ok(file)
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until a file's bytes are on the disk; how many there are.
+pub(super) fn make_durable(path: &Path) -> io::Result<u64> {
+    let file = File::open(path)?;
+    file.sync_all()?;
+    Ok(file.metadata()?.len())
+}
+
+/// Waits until a file's name is on the disk.
+pub(super) fn make_directory_durable(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}
+
+/// An error about a file.
+pub(super) fn unavailable(path: &Path, why: &io::Error) -> StoreError {
+    StoreError::Unavailable { what: path.display().to_string(), why: why.to_string() }
 }

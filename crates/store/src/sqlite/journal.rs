@@ -323,6 +323,20 @@ fn open(
     ))
 }
 
+/// What was there before an update, opened.
+pub(super) fn open_before(
+    db: &Db<'_>,
+    change: ChangeId,
+    person: Digest,
+    kind: IntentKind,
+    sealed: &[u8],
+) -> Result<PatronValues, Fault> {
+    let names = place_row(change, person, kind);
+    let place = Place { column: "intent.before_values", row: &names.each_ref().map(Vec::as_slice) };
+    let opened = db.secrets.sealer.open(&place, sealed)?;
+    spool::decode_values(&opened).map_err(|_| damaged("what was there before an update, which is none"))
+}
+
 fn written_out(values: &PatronValues) -> Result<zeroize::Zeroizing<Vec<u8>>, Fault> {
     spool::encode_values(values).map_err(|error| damaged(error.to_string()))
 }

@@ -21,6 +21,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "pause", sql: include_str!("migrations/0003_pause.sql") },
     Migration { number: 4, name: "pins", sql: include_str!("migrations/0004_pins.sql") },
     Migration { number: 5, name: "people", sql: include_str!("migrations/0005_people.sql") },
+    Migration { number: 6, name: "keep", sql: include_str!("migrations/0006_keep.sql") },
 ];
 
 /// The newest schema that this program knows.
@@ -122,6 +123,22 @@ fn checksum(migration: &Migration) -> [u8; 32] {
     *blake3::hash(migration.sql.as_bytes()).as_bytes()
 }
 
+/// Makes a store of the first schema, as the first version did.
+#[cfg(test)]
+pub(super) fn make_first(conn: &Connection, key_id: [u8; 8]) {
+    let first = &MIGRATIONS[0];
+    conn.execute_batch(BOOKS).unwrap();
+    conn.execute("insert into meta (name, value) values ('key_id', ?1)", [key_id.as_slice()]).unwrap();
+    conn.execute_batch(first.sql).unwrap();
+    conn.execute(
+        "insert into migration (number, name, checksum) values (1, 'first', ?1)",
+        [checksum(first).as_slice()],
+    )
+    .unwrap();
+    conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    conn.pragma_update(None, "user_version", 1).unwrap();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,17 +163,7 @@ mod tests {
     #[test]
     fn a_store_of_the_first_schema_is_brought_to_the_newest() {
         let mut conn = Connection::open_in_memory().unwrap();
-        let first = &MIGRATIONS[0];
-        conn.execute_batch(BOOKS).unwrap();
-        conn.execute("insert into meta (name, value) values ('key_id', ?1)", [[1_u8; 8].as_slice()]).unwrap();
-        conn.execute_batch(first.sql).unwrap();
-        conn.execute(
-            "insert into migration (number, name, checksum) values (1, 'first', ?1)",
-            [checksum(first).as_slice()],
-        )
-        .unwrap();
-        conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
-        conn.pragma_update(None, "user_version", 1).unwrap();
+        make_first(&conn, [1; 8]);
         conn.execute_batch(
             "insert into partnership (permanent_id, ils, name) values ('oak', 'main', 'oak');
              insert into run (partnership, kind, started_at, state, result) values (1, 'sync', 1, 4, '{}');

@@ -5,22 +5,31 @@
 //! subject lies where: partnerships.rs, ledger.rs, runs.rs, plans.rs, journal.rs. Nothing here awaits a runtime: any
 //! executor will do.
 
+mod audit;
+mod backup;
 mod codes;
 mod db;
 mod decisions;
 mod fault;
 mod file;
 mod journal;
+mod keep;
 mod ledger;
 mod migrations;
+mod mirror;
 mod partnerships;
 mod pauses;
 mod pins;
 mod plans;
+mod purge;
 mod read;
+mod restore;
 mod runs;
 mod values;
 mod writer;
+
+pub use self::backup::BackupFacts;
+pub use self::restore::{RestoreAsked, Restored};
 
 use std::fs::File;
 use std::path::Path;
@@ -36,6 +45,7 @@ use self::db::{Db, Secrets};
 use self::fault::{Fault, not_found};
 use self::read::Readers;
 use self::writer::{BeforeCommit, Writer};
+use crate::keep::{AuditEntry, Decided, Held, Purge, Removed, RestoreNote, Retained, Retention, Year};
 use crate::rows::{
     Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
     LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership,
@@ -74,9 +84,10 @@ impl SqliteStore {
         entropy: Arc<dyn Entropy>,
         before: BeforeCommit,
     ) -> Result<Self, StoreError> {
-        let secrets = Arc::new(Secrets::new(key, entropy));
         let what: Arc<str> = path.display().to_string().into();
-        let (conn, lock) = file::open_writer(path, secrets.digests.id())?;
+        let (conn, lock) = file::open_writer(path, key.digest_key().id())?;
+        backup::give_id(&conn, &*entropy).map_err(|fault| fault.at(&what))?;
+        let secrets = Arc::new(Secrets::new(key, entropy));
         let readers = readers(path, &secrets, &what)?;
         let writer = Writer::start_with(conn, Arc::clone(&secrets), Arc::clone(&what), before);
         let writer = started(&what, writer)?;
@@ -402,7 +413,7 @@ impl Store for SqliteStore {
         who: &str,
     ) -> Result<u64, StoreError> {
         let (people, who) = (people.to_vec(), who.to_owned());
-        self.write(move |db| decisions::end_wishes(db, partnership, &people, at, &who)).await
+        self.write(move |db| decisions::end_wishes_of(db, partnership, &people, at, &who)).await
     }
 
     async fn wishes(&self, partnership: PartnershipId) -> Result<Vec<Wish>, StoreError> {
@@ -455,5 +466,61 @@ impl Store for SqliteStore {
 
     async fn pins_waiting(&self, partnership: PartnershipId) -> Result<u64, StoreError> {
         self.read(move |db| pins::waiting(db, partnership)).await
+    }
+
+    async fn write_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.write(move |db| audit::add(db, &entry)).await
+    }
+
+    async fn audit(&self, since: Option<Timestamp>, most: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(move |db| audit::list(db, since, most)).await
+    }
+
+    async fn restores(&self) -> Result<Vec<RestoreNote>, StoreError> {
+        self.read(audit::restores).await
+    }
+
+    async fn retain(&self, limits: Retention) -> Result<Retained, StoreError> {
+        self.write(move |db| keep::retain(db, &limits)).await
+    }
+
+    async fn years(&self) -> Result<Vec<Year>, StoreError> {
+        self.read(purge::years).await
+    }
+
+    async fn held(&self, partnership: PartnershipId, person: Digest) -> Result<Held, StoreError> {
+        self.read(move |db| keep::held(db, partnership, person)).await
+    }
+
+    async fn forget(
+        &self,
+        partnership: PartnershipId,
+        person: Digest,
+        at: Timestamp,
+        who: &str,
+    ) -> Result<Vec<Removed>, StoreError> {
+        let who = who.to_owned();
+        self.write(move |db| keep::forget(db, partnership, person, at, &who)).await
+    }
+
+    async fn purge_preview(&self, partnership: PartnershipId) -> Result<Vec<Removed>, StoreError> {
+        self.read(move |db| purge::preview(db, partnership)).await
+    }
+
+    async fn purge(&self, partnership: PartnershipId, at: Timestamp, who: &str) -> Result<Purge, StoreError> {
+        let who = who.to_owned();
+        self.write(move |db| purge::purge(db, partnership, at, &who)).await
+    }
+
+    async fn decisions_to_mirror(&self) -> Result<Vec<Decided>, StoreError> {
+        self.read(mirror::all).await
+    }
+
+    async fn take_mirrored(&self, decided: Vec<Decided>) -> Result<u64, StoreError> {
+        self.write(move |db| mirror::take(db, &decided)).await
+    }
+
+    async fn purges(&self) -> Result<Vec<Purge>, StoreError> {
+        self.read(purge::all).await
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn find_or_make(
     ils: &str,
     name: &str,
 ) -> Result<Partnership, Fault> {
+    super::purge::refuse_purged(db, permanent_id)?;
     db.conn.execute(
         "insert into partnership (permanent_id, ils, name) values (?1, ?2, ?3)
          on conflict (permanent_id) do update set name = excluded.name",

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Row, params};
 
+use super::audit;
 use super::db::Db;
 use super::fault::{Fault, damaged};
 use super::values::{moment, nanoseconds, optional_moment};
@@ -22,17 +23,22 @@ pub(super) fn begin(db: &Db<'_>, pause: &NewPause) -> Result<PauseId, Fault> {
         pause.reason,
         pause.who
     ])?;
+    let by = (pause.since, pause.who.as_str());
+    audit::about_scope(db, &pause.scope, by, "pause", &format!("until {:.0}", pause.until))?;
     Ok(PauseId(id))
 }
 
 /// Ends the pauses of a scope that are in force.
 pub(super) fn resume(db: &Db<'_>, scope: &PauseScope, at: Timestamp, who: &str) -> Result<u64, Fault> {
-    let (scope, name) = columns(scope);
+    let (code, name) = columns(scope);
     let mut statement = db.conn.prepare_cached(
         "update pause set resumed_at = ?3, resumed_by = ?4
          where scope = ?1 and name is ?2 and resumed_at is null and since <= ?3 and ?3 < until",
     )?;
-    let ended = statement.execute(params![scope, name, nanoseconds(at), who])?;
+    let ended = statement.execute(params![code, name, nanoseconds(at), who])?;
+    if ended > 0 {
+        audit::about_scope(db, scope, (at, who), "resume", "")?;
+    }
     Ok(ended as u64)
 }
 

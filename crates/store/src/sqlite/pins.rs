@@ -5,6 +5,7 @@ use rostercard_core::digest::Digest;
 use rostercard_core::privacy::Secret;
 use rusqlite::{OptionalExtension, params};
 
+use super::audit;
 use super::db::Db;
 use super::fault::{Fault, damaged, not_found};
 use super::values::{count, digest, moment, nanoseconds, optional_moment};
@@ -97,6 +98,8 @@ pub(super) fn export(
             return Err(not_found("kept PIN of a person whose PIN was to be handed out"));
         }
     }
+    let detail = format!("batch {batch}, {pins} PINs");
+    audit::about(db, partnership, (at, who), "export_pins", None, detail)?;
     Ok(PinBatchId(batch))
 }
 
@@ -121,6 +124,9 @@ pub(super) fn confirm(
         "delete from pin where partnership = ?1 and batch is not null and (?2 is null or batch = ?2)",
         params![partnership.0, batch],
     )?;
+    let batch = batch.map_or("every batch".to_owned(), |batch| format!("batch {batch}"));
+    let detail = format!("{batch}, {forgotten} PINs forgotten");
+    audit::about(db, partnership, (at, who), "confirm_pins", None, detail)?;
     Ok(forgotten as u64)
 }
 

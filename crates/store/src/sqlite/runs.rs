@@ -137,7 +137,7 @@ pub(super) fn supersede(db: &Db<'_>, older: &[i64], by: RunId) -> Result<(), Fau
 
 /// Keeps a decision.
 pub(super) fn write_decision(db: &Db<'_>, run: RunId, decision: &PlanDecision) -> Result<(), Fault> {
-    partnership(db, run)?;
+    let whose = partnership(db, run)?;
     let selection = Selection {
         school: decision.selection.school.clone(),
         kind: decision.selection.kind.map(|kind| kind.word().to_owned()),
@@ -153,7 +153,11 @@ pub(super) fn write_decision(db: &Db<'_>, run: RunId, decision: &PlanDecision) -
         decision.what,
         to_json(&selection)?
     ])?;
-    Ok(())
+    let detail =
+        [selection.school.map(|s| format!("school {s}")), selection.kind.map(|k| format!("kind {k}"))];
+    let detail: Vec<String> = detail.into_iter().flatten().collect();
+    let by = (decision.at, decision.who.as_str());
+    super::audit::about(db, whose, by, &decision.what, Some(run), detail.join(", "))
 }
 
 /// The decisions about a run's plan, oldest first.

@@ -38,7 +38,7 @@ pub(crate) async fn people(
         PeopleCommand::Leave(whose) => {
             review::resolve(global, setup, environment, whose, "leave", None).await
         }
-        PeopleCommand::Adopt(args) => moves::adopt(global, setup, args).await,
+        PeopleCommand::Adopt(args) => moves::adopt(global, setup, environment, args).await,
         PeopleCommand::Undo { run } => moves::undo(global, setup, *run).await,
         PeopleCommand::Rebind(args) => moves::rebind(global, setup, environment, args).await,
     }

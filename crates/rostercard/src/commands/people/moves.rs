@@ -13,12 +13,20 @@ use crate::machine::Environment;
 use crate::output::{Out, counted};
 use crate::setup::Setup;
 
-pub(super) async fn adopt(global: &Global, setup: &Setup, args: &Certain) -> Result<Exit, Exit> {
+pub(super) async fn adopt(
+    global: &Global,
+    setup: &Setup,
+    environment: &Environment,
+    args: &Certain,
+) -> Result<Exit, Exit> {
     let partnership = setup.partnership(&args.partnership)?;
     let mut source = setup.source_to_look_at(partnership)?;
     let (engine, world) = setup.engine(partnership, setup.store()?)?;
     let outcome = stoppable(&world, engine.adopt(&mut *source, !args.yes)).await;
     let exit = tell(global, outcome)?;
+    if args.yes {
+        setup.note_done(environment, args.who.as_ref(), partnership, "adopt")?;
+    }
     if !args.yes && !global.json {
         Out::stdout().line(
             "Nothing was linked yet: `link` says how many cards would be taken over, `differs_..` what they hold otherwise \
@@ -43,17 +51,30 @@ pub(super) async fn rebind(
     let (engine, _) = setup.engine(partnership, setup.store()?)?;
     let who = args.who.clone().unwrap_or_else(|| environment.login());
     match engine.rebind(!args.yes, &who).await {
-        Ok(moved) => Ok(said(global, &args.partnership, moved, args.yes)),
+        Ok(moved) if args.yes => {
+            setup.note_done(environment, Some(&who), partnership, "rebind")?;
+            Ok(said(global, &args.partnership, moved, true))
+        }
+        Ok(moved) => Ok(said(global, &args.partnership, moved, false)),
         Err(error) => tell(global, Err(error)),
     }
 }
 
 /// `ils migrate`.
-pub(crate) async fn migrate(global: &Global, setup: &Setup, args: &Certain) -> Result<Exit, Exit> {
+pub(crate) async fn migrate(
+    global: &Global,
+    setup: &Setup,
+    environment: &Environment,
+    args: &Certain,
+) -> Result<Exit, Exit> {
     let partnership = setup.partnership(&args.partnership)?;
     let (engine, world) = setup.engine(partnership, setup.store()?)?;
     match stoppable(&world, engine.migrate(!args.yes)).await {
-        Ok(moved) => Ok(said(global, &args.partnership, moved, args.yes)),
+        Ok(moved) if args.yes => {
+            setup.note_done(environment, args.who.as_ref(), partnership, "migrate")?;
+            Ok(said(global, &args.partnership, moved, true))
+        }
+        Ok(moved) => Ok(said(global, &args.partnership, moved, false)),
         Err(error) => tell(global, Err(error)),
     }
 }

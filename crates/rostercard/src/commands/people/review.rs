@@ -31,7 +31,13 @@ pub(super) async fn review(
 ) -> Result<Exit, Exit> {
     match command {
         ReviewCommand::List { partnership, students } => list(global, setup, partnership, *students).await,
-        ReviewCommand::Show { whose, reveal } => show(global, setup, whose, *reveal).await,
+        ReviewCommand::Show { whose, reveal } => {
+            if *reveal {
+                let partnership = setup.partnership(&whose.partnership)?;
+                setup.note_reveal(environment, Some(partnership), "review show")?;
+            }
+            show(global, setup, whose, *reveal).await
+        }
         ReviewCommand::Resolve { whose, answer, barcode } => {
             resolve(global, setup, environment, whose, answer, barcode.as_deref()).await
         }
