@@ -11,6 +11,7 @@ use crate::support::rostercard;
 const FILES: &[&str] = &[
     "rostercard.toml",
     "partnerships/ash-usd.toml",
+    "partnerships/hill-usd.toml",
     "partnerships/valley-school.toml",
     "partnerships/woodland-usd.toml",
 ];
@@ -25,7 +26,12 @@ fn copied(change: impl Fn(&str) -> String) -> TempDir {
         let text: Vec<String> = text.lines().map(&change).collect();
         fs::write(folder.path().join(file), text.join("\n")).unwrap();
     }
-    for (name, secret) in [("state.key", format!("{:064x}\n", 7)), ("sis.secret", "s3cret\n".to_owned())] {
+    let secrets = [
+        ("state.key", format!("{:064x}\n", 7)),
+        ("sis.secret", "s3cret\n".into()),
+        ("clever.secret", "s3cret\n".into()),
+    ];
+    for (name, secret) in secrets {
         let path = folder.path().join(name);
         fs::write(&path, secret).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -68,7 +74,7 @@ fn uncommented(line: &str) -> String {
 #[test]
 fn the_annotated_configuration_is_right() {
     let ran =
-        check(&copied(str::to_owned)).expect(0).says(&["The configuration is right.", "3 of 3 partnerships"]);
+        check(&copied(str::to_owned)).expect(0).says(&["The configuration is right.", "4 of 4 partnerships"]);
     assert!(ran.stderr.is_empty(), "{}", ran.both());
 }
 

@@ -8,6 +8,7 @@
 
 mod arrows;
 mod bad_input;
+mod clever;
 mod crash;
 mod csvdrop;
 mod daemon;

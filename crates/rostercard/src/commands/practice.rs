@@ -9,7 +9,7 @@ use rostercard_practice::ils::{
 };
 use rostercard_practice::roster::{Spec, Version, generate};
 use rostercard_practice::sis::package::Package;
-use rostercard_practice::sis::{Sis, oneroster};
+use rostercard_practice::sis::{Sis, clever, oneroster};
 use serde_json::{Value, json};
 
 use crate::cli::{Global, PracticeCommand};
@@ -148,7 +148,8 @@ async fn sis(
     let package = Package::read(package)
         .map_err(|error| failed(&error.to_string(), "name a folder or a zip with OneRoster CSV files"))?;
     let district = oneroster::OneRoster::of(&package, manners);
-    let mounts = district.mounts();
+    let mut mounts = district.mounts();
+    mounts.extend(clever::Clever::of(&package).mounts());
     let running = Sis::start(listen, mounts)
         .await
         .map_err(|error| failed(&error.to_string(), "name another address; port 0 picks a free port"))?;
@@ -156,6 +157,14 @@ async fn sis(
     line.extend(running.urls().map(|(name, url)| (name.to_owned(), json!(url))));
     line.insert("client_id".to_owned(), json!(oneroster::CLIENT_ID));
     line.insert("client_secret".to_owned(), json!(oneroster::CLIENT_SECRET));
+    line.insert(
+        "clever_app".to_owned(),
+        json!({
+            "district": clever::DISTRICT,
+            "client_id": clever::CLIENT_ID,
+            "client_secret": clever::CLIENT_SECRET,
+        }),
+    );
     Out::stdout().json(&Value::Object(line));
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;

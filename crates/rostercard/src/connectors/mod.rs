@@ -17,6 +17,7 @@ use rostercard_ils_export::{ExportDirectory, ExportSettings};
 use rostercard_ils_koha::{CodesInUse, KohaDirectory, KohaSettings};
 use rostercard_ils_ncip::{NcipDirectory, NcipSettings};
 use rostercard_ils_sip2::{Sip2Directory, Sip2Settings};
+use rostercard_source_clever::Clever;
 use rostercard_source_csvdrop::CsvDrop;
 use rostercard_source_oneroster::{OneRosterCsv, OneRosterRest};
 
@@ -24,7 +25,7 @@ use crate::machine;
 
 /// Every connector's name.
 pub(crate) const CONNECTORS: Connectors<'static> = Connectors {
-    sources: &["csvdrop", "oneroster", "oneroster_csv"],
+    sources: &["clever", "csvdrop", "oneroster", "oneroster_csv"],
     ils: &["koha", "ncip", "sip2", "export"],
 };
 
@@ -35,6 +36,8 @@ pub(crate) enum SourceSettings {
     OneRosterRest(Box<rostercard_source_oneroster::RestSettings>),
     /// `[source.oneroster_csv]`
     OneRosterCsv(Box<rostercard_source_oneroster::Settings>),
+    /// `[source.clever]`
+    Clever(Box<rostercard_source_clever::Settings>),
     /// `[source.csvdrop]`
     CsvDrop(Box<rostercard_source_csvdrop::Settings>),
 }
@@ -57,6 +60,8 @@ impl SourceSettings {
             }
             "oneroster_csv" => rostercard_source_oneroster::table::read(table.reader(problems), educators)
                 .map(|settings| Self::OneRosterCsv(Box::new(settings))),
+            "clever" => rostercard_source_clever::table::read(table.reader(problems), educators, secrets)
+                .map(|settings| Self::Clever(Box::new(settings))),
             "csvdrop" => rostercard_source_csvdrop::table::read(table.reader(problems), educators)
                 .map(|settings| Self::CsvDrop(Box::new(settings))),
             _ => None,
@@ -69,7 +74,7 @@ impl SourceSettings {
             Self::CsvDrop(settings) => {
                 Box::new(CsvDrop::new((**settings).clone(), fields.clone(), today, now).with_used_files())
             }
-            Self::OneRosterCsv(_) | Self::OneRosterRest(_) => self.open(fields, today, now),
+            Self::Clever(_) | Self::OneRosterCsv(_) | Self::OneRosterRest(_) => self.open(fields, today, now),
         }
     }
 
@@ -82,6 +87,7 @@ impl SourceSettings {
             Self::OneRosterCsv(settings) => {
                 Box::new(OneRosterCsv::new((**settings).clone(), fields.clone(), today))
             }
+            Self::Clever(settings) => Box::new(Clever::new((**settings).clone(), fields.clone(), today, now)),
             Self::CsvDrop(settings) => {
                 Box::new(CsvDrop::new((**settings).clone(), fields.clone(), today, now))
             }
