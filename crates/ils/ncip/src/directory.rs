@@ -322,7 +322,10 @@ impl PatronFinder for NcipDirectory {
             unblock: block.clone(),
             block,
             pin: Capability::new(pin, why),
-            find_by_person: Capability::new(CapabilityState::Absent, "NCIP looks patrons up by their number alone"),
+            find_by_person: Capability::new(
+                CapabilityState::Absent,
+                "NCIP looks patrons up by their number alone",
+            ),
         }
     }
 
