@@ -17,6 +17,7 @@ mod examples;
 mod first_cards;
 mod guards;
 mod keep;
+mod ncip;
 mod one_at_a_time;
 mod pause;
 mod people;

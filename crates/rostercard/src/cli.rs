@@ -484,6 +484,9 @@ pub(crate) enum PracticeCommand {
         /// Where NCIP listens.
         #[arg(long, default_value = "127.0.0.1:0")]
         ncip: SocketAddr,
+        /// Where NCIP listens for messages over raw TCP, as the oldest systems do; not at all where it is not said.
+        #[arg(long, value_name = "ADDR")]
+        ncip_tcp: Option<SocketAddr>,
         /// Where its page listens; the same address serves both.
         #[arg(long, default_value = "127.0.0.1:0")]
         page: SocketAddr,

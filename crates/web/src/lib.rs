@@ -13,8 +13,10 @@ mod endpoint;
 mod error;
 mod oauth;
 mod retry_after;
+mod way;
 
 pub use client::{Answer, Call, Client, ClientSettings, SetupError};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{NotSent, Side, Unknown, WebError};
 pub use oauth::{Bearer, ClientAuth, OAuth, OAuthError, OAuthSettings};
+pub use way::{Identity, Proxy};

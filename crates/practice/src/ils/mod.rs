@@ -1,4 +1,4 @@
-//! A library system for practice: patrons in memory (and in a file, where one is given), NCIP 2.02 on a real socket,
+//! A library system for practice: patrons in memory (and in a file, where one is given), NCIP on real sockets,
 //! faults on demand, and a page that shows what it holds.
 //!
 //! Each protocol is a module of its own beside [`ncip`](self); all share one register of patrons, one set of faults,
@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use faults::{Armed, Fault, What, When};
 pub use patron::{Field, Patron, Postal, Refusal, Write};
-pub use personality::{Charset, PERSONALITIES, Personality};
+pub use personality::{Charset, PERSONALITIES, Personality, Responder};
 pub use register::RegisterError;
 
 use faults::{Faults, Struck};
@@ -55,6 +55,8 @@ const LARGEST_MESSAGE: usize = 1 << 20;
 pub struct Options {
     /// Where NCIP listens; port 0 picks one.
     pub ncip: SocketAddr,
+    /// Where NCIP listens for messages over raw TCP, if anywhere; port 0 picks one.
+    pub ncip_tcp: Option<SocketAddr>,
     /// Where the page listens; port 0 picks one. The same address as NCIP's: one listener serves both.
     pub page: SocketAddr,
     /// Where the patrons are kept; none: in memory only.
@@ -73,6 +75,7 @@ impl Default for Options {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
             ncip: any,
+            ncip_tcp: None,
             page: any,
             patrons_file: None,
             latency: Duration::ZERO,
@@ -192,7 +195,7 @@ impl Desk {
 struct Shared {
     desk: Mutex<Desk>,
     latency: Duration,
-    prefixed: bool,
+    ncip: ncip::Manner,
     agency: Option<String>,
     secret: Option<String>,
     down: AtomicBool,
@@ -246,7 +249,7 @@ impl Ils {
     /// # Errors
     /// Where an address or the patrons' file cannot be used.
     pub async fn start(options: Options) -> Result<Running, IlsError> {
-        let Options { ncip, page, patrons_file, latency, personality, faults } = options;
+        let Options { ncip, ncip_tcp, page, patrons_file, latency, personality, faults } = options;
         let mut scripted = Faults::default();
         for fault in faults {
             scripted.add(fault);
@@ -256,7 +259,7 @@ impl Ils {
         let page_listener = if page == ncip { None } else { Some(listen(page).await?) };
         let shared = Arc::new(Shared {
             latency,
-            prefixed: personality.prefixed,
+            ncip: ncip::Manner::of(&personality),
             agency: personality.agency.clone(),
             secret: personality.secret.clone(),
             down: AtomicBool::new(false),
@@ -272,10 +275,20 @@ impl Ils {
         });
         let ncip_routes = Router::new()
             .route("/ncip", axum::routing::post(ncip::post))
+            .route("/ncip/{token}", axum::routing::post(ncip::post))
             .layer(axum::Extension(BodyLimit(LARGEST_MESSAGE)));
         let page_routes = page::routes();
         let ncip_at = bound(&ncip_listener, ncip)?;
         let mut tasks = Vec::new();
+        let ncip_tcp = match ncip_tcp {
+            None => None,
+            Some(address) => {
+                let listener = listen(address).await?;
+                let at = bound(&listener, address)?;
+                tasks.push(tokio::spawn(ncip::serve_tcp(listener, Arc::clone(&shared))));
+                Some(at)
+            }
+        };
         let page_at = if let Some(listener) = page_listener {
             let at = bound(&listener, page)?;
             tasks.push(serve(ncip_listener, ncip_routes, &shared));
@@ -285,7 +298,7 @@ impl Ils {
             tasks.push(serve(ncip_listener, ncip_routes.merge(page_routes), &shared));
             ncip_at
         };
-        Ok(Running { shared, tasks, ncip: ncip_at, page: page_at })
+        Ok(Running { shared, tasks, ncip: ncip_at, ncip_tcp, page: page_at })
     }
 }
 
@@ -311,6 +324,7 @@ pub struct Running {
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
     ncip: SocketAddr,
+    ncip_tcp: Option<SocketAddr>,
     page: SocketAddr,
 }
 
@@ -325,6 +339,12 @@ impl Running {
     #[must_use]
     pub fn ncip_url(&self) -> String {
         format!("http://{}/ncip", self.ncip)
+    }
+
+    /// Where NCIP messages are sent to over raw TCP, where it listens so.
+    #[must_use]
+    pub fn ncip_tcp_url(&self) -> Option<String> {
+        self.ncip_tcp.map(|at| format!("tcp://{at}"))
     }
 
     /// Where the page is.

@@ -5,4 +5,5 @@
 mod around;
 mod client;
 mod killed;
+mod manners;
 mod ncip;

@@ -13,7 +13,7 @@ use crate::output::{Out, complain};
 /// Runs a practice system.
 pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Result<Exit, Exit> {
     match command {
-        PracticeCommand::Ils { ncip, page, patrons, latency_ms, personality } => {
+        PracticeCommand::Ils { ncip, ncip_tcp, page, patrons, latency_ms, personality } => {
             let personality = match personality.as_deref() {
                 None => Personality::default(),
                 Some(name) => Personality::named(name).ok_or_else(|| {
@@ -25,6 +25,7 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
             };
             let options = Options {
                 ncip: *ncip,
+                ncip_tcp: *ncip_tcp,
                 page: *page,
                 patrons_file: patrons.clone(),
                 latency: Duration::from_millis(*latency_ms),
@@ -39,7 +40,11 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
                 );
                 Exit::Failed
             })?;
-            Out::stdout().json(&json!({ "ncip": running.ncip_url(), "page": running.page_url() }));
+            let mut addresses = json!({ "ncip": running.ncip_url(), "page": running.page_url() });
+            if let (Some(tcp), Some(object)) = (running.ncip_tcp_url(), addresses.as_object_mut()) {
+                object.insert("ncip_tcp".to_owned(), json!(tcp));
+            }
+            Out::stdout().json(&addresses);
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
