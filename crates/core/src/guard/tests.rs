@@ -194,5 +194,6 @@ fn s27_the_first_run_after_a_restore_waits_whole_and_says_why() {
     assert!(verdict.waiting_for[0].likely_cause.starts_with("a backup of 2026-11-20 was restored: "));
     // Where nothing would be written, there is nothing to look at.
     plan.schools.get_mut("A").unwrap().changes.clear();
-    assert_eq!(judge(&plan, &Guards::default()), Verdict::default());
+    let nothing = evaluate(&plan, &Guards::default());
+    assert!(!nothing.whole && nothing.waiting_for.is_empty());
 }
