@@ -10,12 +10,14 @@ use jiff::Timestamp;
 use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
+use rostercard_store::keep::{
+    AuditEntry, Decided, Held, Purge, Removed, RestoreNote, Retained, Retention, Year,
+};
 use rostercard_store::rows::{
-    Answer, AuditEntry, Change, ChangeCount, ChangeId, ChangeSelection, Decided, Held, Intent, IntentId,
-    KeptPin, Link, LinkCell, LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun,
-    OpenIntent, Partnership, PartnershipId, PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId,
-    PlanDecision, PlanHead, Purge, Removed, RestoreNote, Retained, Retention, Run, RunId, RunResult,
-    Settlement, StateCount, StoredSchool, Wish, Written, Year,
+    Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
+    LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership,
+    PartnershipId, PastChange, Pause, PauseId, PauseScope, PinBatch, PinBatchId, PlanDecision, PlanHead, Run,
+    RunId, RunResult, Settlement, StateCount, StoredSchool, Wish, Written,
 };
 use rostercard_store::{Entropy, SqliteStore, Store, StoreError, StoreKey};
 use tempfile::TempDir;
