@@ -11,6 +11,7 @@ use crate::support::rostercard;
 const FILES: &[&str] = &[
     "rostercard.toml",
     "partnerships/ash-usd.toml",
+    "partnerships/hill-usd.toml",
     "partnerships/valley-school.toml",
     "partnerships/woodland-usd.toml",
 ];
@@ -25,7 +26,12 @@ fn copied(change: impl Fn(&str) -> String) -> TempDir {
         let text: Vec<String> = text.lines().map(&change).collect();
         fs::write(folder.path().join(file), text.join("\n")).unwrap();
     }
-    for (name, secret) in [("state.key", format!("{:064x}\n", 7)), ("sis.secret", "s3cret\n".to_owned())] {
+    let secrets = [
+        ("state.key", format!("{:064x}\n", 7)),
+        ("sis.secret", "s3cret\n".into()),
+        ("clever.secret", "s3cret\n".into()),
+    ];
+    for (name, secret) in secrets {
         let path = folder.path().join(name);
         fs::write(&path, secret).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -42,11 +48,25 @@ fn check(folder: &TempDir) -> crate::support::Ran {
 fn uncommented(line: &str) -> String {
     match line.strip_prefix('#') {
         // These name credentials, which only a unit of systemd has.
-        Some(key) if key.starts_with("from_system_secret") || key.starts_with("from_agency_secret") => {
+        Some(key)
+            if ["from_system_secret", "from_agency_secret", "proxy_secret"]
+                .iter()
+                .any(|s| key.starts_with(s)) =>
+        {
+            line.to_owned()
+        }
+        // So does this one, which its login cannot do without.
+        Some(key) if key.starts_with("client_secret") => {
+            "client_secret = { file = \"state.key\" }".to_owned()
+        }
+        // A login needs its password, which is a credential too.
+        Some(key) if ["login", "password", "location"].iter().any(|name| key.starts_with(name)) => {
             line.to_owned()
         }
         Some(key) if key.starts_with("address = ") => "address = \"school\"".to_owned(),
-        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => key.to_owned(),
+        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[' || c == '"') => {
+            key.to_owned()
+        }
         _ => line.to_owned(),
     }
 }
@@ -54,7 +74,7 @@ fn uncommented(line: &str) -> String {
 #[test]
 fn the_annotated_configuration_is_right() {
     let ran =
-        check(&copied(str::to_owned)).expect(0).says(&["The configuration is right.", "3 of 3 partnerships"]);
+        check(&copied(str::to_owned)).expect(0).says(&["The configuration is right.", "4 of 4 partnerships"]);
     assert!(ran.stderr.is_empty(), "{}", ran.both());
 }
 

@@ -8,6 +8,7 @@
 
 mod arrows;
 mod bad_input;
+mod clever;
 mod crash;
 mod csvdrop;
 mod daemon;
@@ -17,10 +18,14 @@ mod examples;
 mod first_cards;
 mod guards;
 mod keep;
+mod koha;
+mod koha_weeks;
+mod ncip;
 mod one_at_a_time;
 mod pause;
 mod people;
 mod pins;
 mod privacy;
 mod rest;
+mod sip2;
 mod support;

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+pub mod clever;
 pub mod oneroster;
 pub mod package;
 
