@@ -27,5 +27,6 @@ mod people;
 mod pins;
 mod privacy;
 mod rest;
+mod scenarios;
 mod sip2;
 mod support;

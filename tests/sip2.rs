@@ -186,7 +186,7 @@ fn an_export_is_loaded_by_night_and_seen_over_sip2() {
     // Before the loader has run, nobody is handed over again.
     let again = library.json(&["sync", "oak"], 0);
     adds_up(&again);
-    assert_eq!(count(&again, "create"), 0, "{again}");
+    assert_eq!((count(&again, "create"), count(&again, "pending")), (0, 12), "{again}");
     assert_eq!(outbox(&library), files);
 
     // The library's loader takes the file by night, and SIP2 then finds every card.
@@ -200,7 +200,17 @@ fn an_export_is_loaded_by_night_and_seen_over_sip2() {
     }
     let seen = library.json(&["sync", "oak"], 0);
     adds_up(&seen);
-    assert_eq!(count(&seen, "create"), 0);
+    assert_eq!(
+        (count(&seen, "create"), count(&seen, "pending"), count(&seen, "unchanged")),
+        (0, 0, 12),
+        "{seen}"
+    );
+    assert!(
+        seen["findings"]["handed_over_seen"]["message"].as_str().unwrap().starts_with("12 cards"),
+        "{seen}"
+    );
+    let quiet = library.json(&["sync", "oak"], 0);
+    assert_eq!((&quiet["lookups"], count(&quiet, "unchanged")), (&json!(0), 12), "{quiet}");
     assert_eq!(outbox(&library).len(), 1, "nothing is handed over a second time");
 }
 
