@@ -14,7 +14,7 @@ use crate::support::roster::{Child, TWO_HOMES, branch, children, deliver, distri
 use crate::support::{Library, adds_up};
 
 /// A practice Koha with the codes that the starting configuration uses.
-fn koha(change: impl FnOnce(&mut KohaManners)) -> Practice {
+pub(crate) fn koha(change: impl FnOnce(&mut KohaManners)) -> Practice {
     let mut koha_manners = KohaManners::default();
     change(&mut koha_manners);
     let codes = |codes: [&str; 2]| codes.map(str::to_owned).to_vec();
@@ -27,7 +27,7 @@ fn koha(change: impl FnOnce(&mut KohaManners)) -> Practice {
 }
 
 /// A library whose ILS is that Koha, with an API key.
-fn library(koha: &Practice, homes: &str) -> Library {
+pub(crate) fn library(koha: &Practice, homes: &str) -> Library {
     let library = Library::new(&koha.koha_url(), homes);
     let key = library.path("koha.secret");
     fs::write(&key, "practice\n").unwrap();
@@ -47,12 +47,12 @@ fn library(koha: &Practice, homes: &str) -> Library {
     library
 }
 
-fn by_number(koha: &Practice) -> BTreeMap<String, Patron> {
+pub(crate) fn by_number(koha: &Practice) -> BTreeMap<String, Patron> {
     koha.patrons().into_iter().map(|patron| (patron.barcode.clone(), patron)).collect()
 }
 
 /// A second run that finds nothing to do asks Koha nothing.
-fn quiet(library: &Library, koha: &Practice) {
+pub(crate) fn quiet(library: &Library, koha: &Practice) {
     koha.reset_counts();
     let again = library.json(&["sync", "oak"], 0);
     assert_eq!((&again["writes"], &again["lookups"]), (&json!(0), &json!(0)), "{again}");

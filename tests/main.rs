@@ -8,6 +8,7 @@
 
 mod arrows;
 mod bad_input;
+mod chain;
 mod clever;
 mod crash;
 mod csvdrop;

@@ -211,6 +211,38 @@ fn nothing_personal_is_said_or_kept_in_clear() {
     ils.fault(Fault { service: Some("UpdateUser".into()), when: When::Always, what: What::Unsupported });
     let ran = traced(&["sync", "oak"]);
     silent(&library, "refused", &ran, &ids);
+    ils.clear_faults();
+    // What people decide, and what is kept: reviews, wishes, the way back, copies, the audit log, one child's rows.
+    ils.delete(&patrons[5].barcode).unwrap();
+    steps("another change", 0, &["--json", "sync", "oak"], &ids);
+    let backup = library.path("state/copy.db").display().to_string();
+    let newest = library.json(&["runs"], 0)["runs"][0]["run"].to_string();
+    let all = [ids.clone(), numbers.clone()].concat();
+    let six = ids[6].as_str();
+    for (what, args) in [
+        ("reviews", &["review", "list", "oak"][..]),
+        ("a review", &["--json", "review", "show", "oak", ids[5].as_str()]),
+        ("left", &["leave", "oak", ids[5].as_str()]),
+        ("a no", &["optout", "add", "oak", six]),
+        ("noes", &["--json", "optout", "list", "oak"]),
+        ("the no is done", &["--json", "sync", "oak"]),
+        ("the way back", &["undo", newest.as_str()]),
+        ("taking over", &["adopt", "oak"]),
+        ("new numbers", &["rebind", "oak"]),
+        ("backup", &["backup", backup.as_str()]),
+        ("inventory", &["inventory", "oak", six]),
+        ("forgetting", &["forget", "oak", six, "--yes"]),
+        ("audit", &["--json", "audit"]),
+    ] {
+        let ran = traced(args);
+        assert!(ran.code.is_some_and(|code| code != 101), "{what}: {}", ran.both());
+        assert!(!ran.both().contains("Usage:"), "{what}: {}", ran.both());
+        silent(&library, what, &ran, &all);
+    }
+    assert!(
+        library.path("state/copy.db").exists(),
+        "the backup was among the files that were looked through"
+    );
     // And a broken configuration beside it.
     library.edit("partnerships/oak.toml", "[card]", "[crad]");
     steps("configuration", 78, &["sync", "oak"], &ids);

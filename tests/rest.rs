@@ -16,14 +16,14 @@ use crate::support::roster::{branch as support_branch, deliver, district, homes,
 use crate::support::{Library, Program, adds_up, rostercard};
 
 /// A practice SIS with a runtime of its own.
-struct PracticeSis {
-    running: Running,
-    district: OneRoster,
+pub(crate) struct PracticeSis {
+    pub(crate) running: Running,
+    pub(crate) district: OneRoster,
     _runtime: Runtime,
 }
 
 impl PracticeSis {
-    fn start(spec: &Spec, quirks: Quirks) -> Self {
+    pub(crate) fn start(spec: &Spec, quirks: Quirks) -> Self {
         let folder = tempfile::tempdir().unwrap();
         generate(spec, folder.path()).unwrap();
         let district = OneRoster::of(&Package::read(folder.path()).unwrap(), quirks);
@@ -33,7 +33,7 @@ impl PracticeSis {
     }
 
     /// The records of another day, all of them marked as changed then where they are other than before.
-    fn turn(&self, spec: &Spec) {
+    pub(crate) fn turn(&self, spec: &Spec) {
         let folder = tempfile::tempdir().unwrap();
         generate(spec, folder.path()).unwrap();
         let fresh = OneRoster::of(&Package::read(folder.path()).unwrap(), Quirks::default());

@@ -646,6 +646,8 @@ impl<'a> Applier<'a> {
                 return Ok(Again::WithFallbackAddress);
             }
             (RejectionKind::Duplicate, _) => {
+                // What the ILS says beside it may be the key to it: a patron that this login cannot see.
+                self.result().note("ils_has_it_already", &rejection.error.message, &Place::default());
                 self.number_taken(change, wanted, Review::NumberTaken, ended).await?;
             }
             (RejectionKind::Target, _) => {
