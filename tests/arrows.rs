@@ -13,16 +13,19 @@ const WEB: &str = "rostercard-web";
 const INTAKE: &str = "rostercard-intake";
 const NCIP: &str = "rostercard-ncip";
 const ONEROSTER: &str = "rostercard-oneroster";
+const SIP2: &str = "rostercard-sip2";
 
 /// Every crate: where it lies, and which of ours it may use. A new crate gets a line here.
 const ARROWS: &[(&str, &str, &[&str])] = &[
     (CORE, "crates/core", &[]),
     (NCIP, "crates/protocol/ncip", &[]),
     (ONEROSTER, "crates/protocol/oneroster", &[]),
+    (SIP2, "crates/protocol/sip2", &[]),
     (INTAKE, "crates/intake", &[]),
     (WEB, "crates/web", &[]),
     ("rostercard-practice", "crates/practice", &[]),
     (CONFIG, "crates/config", &[CORE]),
+    ("rostercard-conformance", "crates/conformance", &[CORE]),
     (STORE, "crates/store", &[CORE]),
     (ENGINE, "crates/engine", &[CORE, STORE]),
     ("rostercard-simulate", "crates/simulate", &[CORE, STORE, ENGINE]),
@@ -30,7 +33,10 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     ("rostercard-source-clever", "crates/source/clever", &[CORE, CONFIG, WEB]),
     ("rostercard-source-csvdrop", "crates/source/csvdrop", &[CORE, CONFIG, INTAKE]),
     ("rostercard-source-oneroster", "crates/source/oneroster", &[CORE, CONFIG, INTAKE, ONEROSTER, WEB]),
+    ("rostercard-ils-export", "crates/ils/export", &[CORE, CONFIG]),
+    ("rostercard-ils-koha", "crates/ils/koha", &[CORE, CONFIG, WEB]),
     ("rostercard-ils-ncip", "crates/ils/ncip", &[CORE, CONFIG, NCIP, WEB]),
+    ("rostercard-ils-sip2", "crates/ils/sip2", &[CORE, CONFIG, SIP2]),
 ];
 
 /// The one crate that may use all the others.

@@ -48,11 +48,25 @@ fn check(folder: &TempDir) -> crate::support::Ran {
 fn uncommented(line: &str) -> String {
     match line.strip_prefix('#') {
         // These name credentials, which only a unit of systemd has.
-        Some(key) if key.starts_with("from_system_secret") || key.starts_with("from_agency_secret") => {
+        Some(key)
+            if ["from_system_secret", "from_agency_secret", "proxy_secret"]
+                .iter()
+                .any(|s| key.starts_with(s)) =>
+        {
+            line.to_owned()
+        }
+        // So does this one, which its login cannot do without.
+        Some(key) if key.starts_with("client_secret") => {
+            "client_secret = { file = \"state.key\" }".to_owned()
+        }
+        // A login needs its password, which is a credential too.
+        Some(key) if ["login", "password", "location"].iter().any(|name| key.starts_with(name)) => {
             line.to_owned()
         }
         Some(key) if key.starts_with("address = ") => "address = \"school\"".to_owned(),
-        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => key.to_owned(),
+        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[' || c == '"') => {
+            key.to_owned()
+        }
         _ => line.to_owned(),
     }
 }

@@ -406,3 +406,51 @@ fn s29_who_is_missing_from_one_roster_by_mistake_keeps_the_card() {
     assert_eq!((&run["roster"]["absent"], &run["counts"]["unchanged"]), (&json!(0), &json!(60)), "{run}");
     assert_eq!(ils.messages(), 0);
 }
+
+#[test]
+fn s35_an_opt_out_column_that_turned_around_or_went_blank_waits() {
+    let ils = Practice::start();
+    let library = Library::new(&ils.ncip_url(), "\"100\" = \"MAIN\"");
+    let columns = "[source.csvdrop]\nholds = \"snapshot\"\ncolumns = { student_id = \"Id\", given_name = \"First\", \
+                   family_name = \"Last\", birth_date = \"Born\", school = \"Campus\", opt_out = \"No card\" }";
+    library.edit("partnerships/oak.toml", "[source.oneroster_csv]", columns);
+    let path = library.path("roster.csv");
+    library.edit(
+        "partnerships/oak.toml",
+        &library.package().display().to_string(),
+        &path.display().to_string(),
+    );
+    // Sixty families; the mark of each by its place.
+    let send = |mark: &dyn Fn(u32) -> &'static str| {
+        let mut rows = "Id,First,Last,Born,Campus,No card\n".to_owned();
+        for (n, child) in (0..).zip(children(60)) {
+            let Child { id, given, family, birth, .. } = child;
+            rows.push_str(&format!("{id},{given},{family},{birth},100,{}\n", mark(n)));
+        }
+        fs::write(&path, rows).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        let hour = file.metadata().unwrap().modified().unwrap() - Duration::from_secs(3_600);
+        file.set_modified(hour).unwrap();
+    };
+    send(&|n| if n < 4 { "Y" } else { "N" });
+    assert_eq!(library.first_load()["counts"]["create"], 56);
+    library.run(&["sync", "oak"]).expect(0);
+    ils.reset_counts();
+    send(&|n| if n < 4 { "N" } else { "Y" });
+    for _ in 0..2 {
+        let run = waits(&library, &ils, &["consent_turned"]);
+        let text = shown(&library, &run);
+        assert!(
+            text.contains("56 of 60 families want no card by this roster, 4 of 60 by the last one"),
+            "{text}"
+        );
+    }
+    send(&|_| "");
+    let run = waits(&library, &ils, &["consent_turned"]);
+    assert!(shown(&library, &run).contains("blank is not consent"));
+    assert_eq!(ils.counts().patrons, 56);
+    // As it was, and one family more: an ordinary night.
+    send(&|n| if n < 5 { "Y" } else { "N" });
+    let run = library.json(&["sync", "oak"], 0);
+    assert_eq!((&run["waiting_for"], &run["counts"]["lapse"]), (&json!([]), &json!(1)), "{run}");
+}

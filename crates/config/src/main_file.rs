@@ -13,7 +13,7 @@ use crate::place::{Place, Placed};
 use crate::problem::{Code, Problem, Problems};
 use crate::reader::{OpaqueTable, TableReader};
 use crate::secret::{Clear, SecretRef};
-use crate::suggest::nearest;
+use crate::suggest::{listed, nearest};
 
 /// The keys of rostercard.toml that the environment may set, with the program's defaults.
 pub const FIXED_KEYS: [FixedKey; 6] = [
@@ -72,10 +72,14 @@ pub struct Ils {
     pub name: Name,
     /// Its permanent id, by which the store knows it; the name, where none was written.
     pub id: Name,
-    /// Which connector reaches it, such as `ncip`.
+    /// Which connector reaches it, such as `ncip`; where there are several ways, the one that makes cards.
     pub connector: String,
     /// The connector's own table.
     pub table: OpaqueTable,
+    /// The other ways to reach it, by their connectors.
+    pub others: Vec<(String, OpaqueTable)>,
+    /// Which way looks cards up, and says whether a new one is there; the one that makes them where nothing is said.
+    pub verify: Option<String>,
     /// `[ils.NAME.limits]`.
     pub limits: Limits,
     /// The longest card number that it holds, in characters.
@@ -267,11 +271,56 @@ fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Opti
     let id = read_id(&mut table, &name);
     let number_max = table.optional("number_max", &Integer(4..=64));
     let limits = table.table("limits").map(read_limits);
-    let connector = table.one_table_of(connectors, "a way to reach this ILS");
+    let ways = table.tables_of(connectors, "a way to reach this ILS");
+    let create = read_way(&mut table, "create", &ways);
+    let verify = read_way(&mut table, "verify", &ways);
+    if ways.len() > 1 && !table.has("create") {
+        let names: Vec<&str> = ways.iter().map(|(name, _)| name.as_str()).collect();
+        let first = names.first().copied().unwrap_or_default();
+        let advice =
+            format!("there are {}: add this line: create = \"{first}\"", listed(names.iter().copied()));
+        table.missing("create", &advice);
+    }
     let whole = table.finish();
-    let (connector, table) = connector?;
+    let mut others = ways;
+    let at =
+        create.as_ref().and_then(|create| others.iter().position(|(name, _)| name == create)).unwrap_or(0);
+    if others.is_empty() {
+        return None;
+    }
+    let (connector, table) = others.remove(at);
     let number_max = number_max.and_then(|number| usize::try_from(number.value).ok()).unwrap_or(NUMBER_MAX);
-    whole.then(|| Ils { id, name, connector, table, limits: limits.unwrap_or_default(), number_max, place })
+    whole.then(|| Ils {
+        id,
+        name,
+        connector,
+        table,
+        others,
+        verify,
+        limits: limits.unwrap_or_default(),
+        number_max,
+        place,
+    })
+}
+
+/// A key that names one of an ILS's ways.
+fn read_way(table: &mut TableReader<'_>, key: &str, ways: &[(String, OpaqueTable)]) -> Option<String> {
+    let named = table.optional(key, &Text)?;
+    if ways.iter().any(|(name, _)| *name == named.value) {
+        return Some(named.value);
+    }
+    let names: Vec<&str> = ways.iter().map(|(name, _)| name.as_str()).collect();
+    let mut problem = Problem::about(
+        &named,
+        Code::BadValue,
+        "is not one of this ILS's ways",
+        format!("write one of {}, or add a table for it", listed(names.iter().copied())),
+    );
+    if let Some(near) = nearest(&named.value, names.iter().copied()) {
+        problem.advice.insert(0, format!("did you mean `{near}`?"));
+    }
+    table.problems().add(problem);
+    None
 }
 
 /// The permanent id, or the name and a warning.

@@ -313,6 +313,19 @@ impl<'a> TableReader<'a> {
         }
     }
 
+    /// One or more of these tables must be there: which connectors, in the order of `names`. `what` says what they are.
+    pub fn tables_of(&mut self, names: &[&str], what: &str) -> Vec<(String, OpaqueTable)> {
+        let present: Vec<String> =
+            names.iter().filter(|name| self.has(name)).map(|name| (*name).to_owned()).collect();
+        match present.len() {
+            0 | 1 => self.one_table_of(names, what).into_iter().collect(),
+            _ => {
+                names.iter().for_each(|name| self.know(name));
+                present.into_iter().filter_map(|name| self.opaque(&name).map(|table| (name, table))).collect()
+            }
+        }
+    }
+
     /// Exactly one of these tables must be there: which connector. `what` says what they are ("an ILS's connector").
     pub fn one_table_of(&mut self, names: &[&str], what: &str) -> Option<(String, OpaqueTable)> {
         names.iter().for_each(|name| self.know(name));

@@ -551,8 +551,9 @@ fn what_can_be_seen_in_the_main_file_is_seen() {
         (
             "deadline = \"40s\"\n",
             "\n[ils.main.sip2]\nhost = \"x\"\n",
-            (Error, Code::Exclusive, "ils.main.sip2"),
+            (Error, Code::MissingKey, "ils.main.create"),
         ),
+        ("id = \"main-2026\"", "id = \"m\"\nverify = \"sip3\"", (Error, Code::BadValue, "ils.main.verify")),
         ("key = { credential = \"state-key\" }", "", (Error, Code::MissingKey, "state.key")),
         (
             "key = { credential = \"state-key\" }",

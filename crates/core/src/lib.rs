@@ -24,6 +24,7 @@ pub mod ports;
 pub mod privacy;
 pub mod reason;
 pub mod review;
+pub mod route;
 pub mod rules;
 pub mod spool;
 pub mod student;

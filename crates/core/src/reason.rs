@@ -103,6 +103,8 @@ pub enum Review {
     PerhapsRenumbered,
     /// The names and the birth date under this number are another person's than they were.
     AnotherPerson,
+    /// A card was handed over to the ILS's loader long ago, and is not there.
+    NotLoaded,
 }
 
 /// Any of the reasons, as the ledger keeps it.
@@ -197,6 +199,7 @@ impl Review {
             Self::PossiblePatron => "possible_patron",
             Self::PerhapsRenumbered => "perhaps_renumbered",
             Self::AnotherPerson => "another_person",
+            Self::NotLoaded => "not_loaded",
         }
     }
 }
@@ -253,6 +256,9 @@ impl fmt::Display for Reason {
             ),
             Self::Review(Review::PerhapsRenumbered) => f.write_str(
                 "somebody with the same names and birth date is no longer in the roster under another number: one person?",
+            ),
+            Self::Review(Review::NotLoaded) => f.write_str(
+                "the card was handed over to the ILS's loader two weeks ago or more, and is not in the ILS",
             ),
             Self::Review(Review::AnotherPerson) => f.write_str(
                 "both the names and the birth date under this number have changed: perhaps another person by now",

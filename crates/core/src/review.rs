@@ -43,6 +43,7 @@ const QUESTIONS: &[Review] = &[
     Review::PossiblePatron,
     Review::PerhapsRenumbered,
     Review::AnotherPerson,
+    Review::NotLoaded,
 ];
 
 /// The question that a link's reason is, where it is one.
@@ -63,6 +64,7 @@ pub fn answers_to(question: &Review) -> &'static [ReviewAnswer] {
         Review::PossiblePatron => &[Link, Separate, Skip],
         Review::PerhapsRenumbered => &[Same, Separate, Skip],
         Review::AnotherPerson => &[Same, Leave],
+        Review::NotLoaded => &[Again, Leave],
     }
 }
 

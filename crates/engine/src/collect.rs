@@ -389,7 +389,8 @@ impl Collector<'_> {
         let held = *work.people.row(position);
         let anew = self.mode == Mode::Adopt && held.state == LinkState::Review;
         if held.decided == print && held.state != LinkState::Lapsed && !anew {
-            if held.missing_since.is_some() {
+            // Of a card that was handed over, these say how long it was looked for.
+            if held.missing_since.is_some() && held.state != LinkState::Pending {
                 work.back.push(Missing { link: held.link, since: None, feeds: 0 });
             }
             let fate = unchanged_fate(&decision, held.state);

@@ -21,6 +21,7 @@ use rostercard_store::{Store, StoreError};
 
 use crate::apply::Applier;
 use crate::collect::{Collected, Collector, Mode};
+use crate::handed_over;
 use crate::keep::Keep;
 use crate::pauses::Pauses;
 use crate::settings::PartnershipSettings;
@@ -270,6 +271,8 @@ impl Engine {
         source: &mut dyn RosterSource,
     ) -> Result<(RunState, RunResult), EngineError> {
         let (before, in_doubt) = self.settle_and_resume(here).await?;
+        let before = self.look_for_handed_over(here, before).await?;
+        let handed_over = handed_over::findings(&before);
         // Whatever comes of the roster: what was handed out long ago is not kept.
         let keep = Span::new().hours(i64::from(self.settings.pins.forget_days) * 24);
         if let Ok(long_ago) = here.now.checked_sub(keep) {
@@ -284,6 +287,7 @@ impl Engine {
             collected.result.memory = self.memory(here).await?;
             return Ok(conclude(collected.result, None, self.world.asked_to_stop()));
         }
+        collected.result.findings.extend(handed_over);
         let verdict = self.guard(here, &facts, &collected).await?;
         self.note_absences(here, is_new_roster(here, &facts), &mut collected, &verdict).await?;
         let head = self.head(here, &facts, &collected);

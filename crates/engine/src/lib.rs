@@ -14,6 +14,7 @@ mod apply;
 mod collect;
 mod engine;
 mod guarding;
+mod handed_over;
 mod keep;
 mod lapse;
 mod leavers;

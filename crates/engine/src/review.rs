@@ -149,7 +149,7 @@ impl Engine {
                 without(&link, LinkState::Pending, Some(answered::SEPARATE), NOTHING_DECIDED)
             }
             ReviewAnswer::Recreate => without(&link, LinkState::Pending, None, NOTHING_DECIDED),
-            ReviewAnswer::Again if link.data.barcode.is_some() => {
+            ReviewAnswer::Again if link.data.barcode.is_some() && review.question != Review::NotLoaded => {
                 LinkData { reason: None, decided: NOTHING_DECIDED, ..link.data.clone() }
             }
             ReviewAnswer::Again | ReviewAnswer::Same => {

@@ -261,3 +261,37 @@ async fn s36_a_wrong_ils_is_no_move() {
     let error = town.engine().migrate(false).await.unwrap_err();
     assert!(error.to_string().contains("60 of 60"), "{error}");
 }
+
+#[tokio::test]
+async fn cards_that_were_handed_over_are_looked_for_and_are_a_question_after_two_weeks() {
+    let town = Town::new().open();
+    let people = kids(4);
+    town.ils.hand_over(true);
+    let report = town.sync(&people).await;
+    assert_eq!((report.run.state, town.ils.patrons().len()), (RunState::Done, 0));
+    let creates = town.ils.take_counts().1;
+    assert_eq!(creates, 4);
+    // The loader takes three of them.
+    town.clock.days(1);
+    assert_eq!(town.sync(&people).await.run.result.counts.pending, 4);
+    for kid in &people[..3] {
+        town.ils.staff_add(&barcode(kid), &kid.family);
+    }
+    town.clock.days(1);
+    let report = town.sync(&people).await;
+    assert_eq!((report.run.result.counts.unchanged, report.run.result.counts.pending), (3, 1));
+    assert_eq!(link(&town, &people[0].id).await.unwrap().data.state, LinkState::Made);
+    town.clock.days(12);
+    assert_eq!(town.sync(&people).await.run.result.counts.pending, 1);
+    town.clock.days(1);
+    let report = town.sync(&people).await;
+    assert_eq!((report.run.result.counts.review, report.run.result.counts.create), (1, 0));
+    assert!(report.run.result.findings.contains_key("not_loaded"));
+    assert_eq!(town.ils.take_counts().1, 0, "none is handed over again by itself");
+    let review = town.engine().reviews().await.unwrap().remove(0);
+    let again = rostercard_core::review::ReviewAnswer::Again;
+    let whose = rostercard_engine::Whose::Number(review.number);
+    town.engine().answer(whose, again, None, "pat").await.unwrap();
+    town.sync(&people).await;
+    assert_eq!(town.ils.take_counts().1, 1, "a person said so");
+}

@@ -631,7 +631,7 @@ async fn s36_another_ils_is_refused() {
 }
 
 #[tokio::test]
-async fn an_ils_with_a_rate_is_never_asked_faster() {
+async fn s18_an_ils_with_a_rate_is_never_asked_faster() {
     let mut town = Town::new().open();
     town.settings.limits.rate = Some(4);
     let began = rostercard_engine::Clock::now(&*town.clock);

@@ -342,7 +342,7 @@ pub(crate) enum SourceCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IlsCommand {
-    /// What an ILS can do, and how that is known. Writes nothing.
+    /// What an ILS can do, and how that is known. Writes nothing, save to the probe card where the ILS's table names one.
     Probe {
         /// The ILS, by its name in rostercard.toml.
         ils: String,
@@ -484,6 +484,18 @@ pub(crate) enum PracticeCommand {
         /// Where NCIP listens.
         #[arg(long, default_value = "127.0.0.1:0")]
         ncip: SocketAddr,
+        /// Where NCIP listens for messages over raw TCP, as the oldest systems do; not at all where it is not said.
+        #[arg(long, value_name = "ADDR")]
+        ncip_tcp: Option<SocketAddr>,
+        /// Where Koha's REST API listens; the same address serves both. Its API key is rostercard and practice.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        koha: SocketAddr,
+        /// Where SIP2 listens; it does not otherwise.
+        #[arg(long)]
+        sip2: Option<SocketAddr>,
+        /// How SIP2 behaves.
+        #[arg(long, value_name = "PERSONALITY", requires = "sip2")]
+        sip2_personality: Option<String>,
         /// Where its page listens; the same address serves both.
         #[arg(long, default_value = "127.0.0.1:0")]
         page: SocketAddr,

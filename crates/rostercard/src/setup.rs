@@ -1,8 +1,8 @@
 //! From configuration files to something that runs: read, checked, connected.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 use rostercard_config::{Code, Disk, Ils, Loaded, Main, Name, Partnership, Problem, Problems, Style, load};
@@ -18,7 +18,7 @@ use rostercard_store::keep::AuditEntry;
 use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
 
 use crate::cli::Global;
-use crate::connectors::{CONNECTORS, IlsSettings, SourceSettings};
+use crate::connectors::{CONNECTORS, IlsSettings, Reading, SourceSettings};
 use crate::dates;
 use crate::exit::Exit;
 use crate::extract;
@@ -41,6 +41,8 @@ pub(crate) struct Setup {
     pub(crate) sources: BTreeMap<String, SourceSettings>,
     /// The store's key, where it could be read.
     key: Option<Secret>,
+    /// Directories that runs wrote through since the last [`Self::hand_over`].
+    writers: Mutex<Vec<Arc<dyn PatronDirectory>>>,
     global: Global,
 }
 
@@ -54,8 +56,10 @@ impl Setup {
         let mut key = None;
         if let Ok(main) = &loaded.main {
             key = main.state.key.resolve(&secrets, problems);
+            let base = global.config.parent().unwrap_or(Path::new(""));
+            let with = Reading { secrets: &secrets, zone: &main.library.timezone, base };
             for one in &main.ils {
-                if let Some(settings) = IlsSettings::read(one, &secrets, problems) {
+                if let Some(settings) = IlsSettings::read(one, &with, problems) {
                     ils.insert(one.name.as_str().to_owned(), settings);
                 }
             }
@@ -82,7 +86,7 @@ impl Setup {
         for name in broken {
             loaded.break_partnership(&name);
         }
-        Self { loaded, ils, sources, key, global: global.clone() }
+        Self { loaded, ils, sources, key, writers: Mutex::default(), global: global.clone() }
     }
 
     /// Prints every problem; how many errors and warnings.
@@ -280,6 +284,26 @@ impl Setup {
         Ok((self.engine_in(partnership, store, world.clone())?, world))
     }
 
+    /// Ends what runs wrote through: an export hands its file over, connections are closed. What there is to know about it
+    /// is said. Whether all went well; what did not is gone on with by the next run.
+    pub(crate) async fn hand_over(&self) -> bool {
+        let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut well = true;
+        for directory in writers {
+            match directory.finish().await {
+                Ok(findings) if self.global.json => findings.iter().for_each(|finding| {
+                    tracing::info!(code = finding.code, "{finding}");
+                }),
+                Ok(findings) => findings.iter().for_each(|finding| Out::stderr().line(&finding.to_string())),
+                Err(error) => {
+                    complain(self.global.json, &error.message, &error.hint);
+                    well = false;
+                }
+            }
+        }
+        well
+    }
+
     /// An engine for a partnership, in a world of the caller's.
     pub(crate) fn engine_in(
         &self,
@@ -288,6 +312,7 @@ impl Setup {
         world: World,
     ) -> Result<Engine, Exit> {
         let (ils, directory) = self.ils(partnership.ils.as_str())?;
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&directory));
         let main = self.main()?;
         let extract = match &partnership.matching.extract {
             Some(path) if partnership.rules.existing != Existing::Separate => {

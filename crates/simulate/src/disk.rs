@@ -10,6 +10,9 @@ use jiff::Timestamp;
 use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
+use rostercard_store::keep::{
+    AuditEntry, Decided, Held, Purge, Removed, RestoreNote, Retained, Retention, Year,
+};
 use rostercard_store::rows::{
     Answer, Change, ChangeCount, ChangeId, ChangeSelection, Intent, IntentId, KeptPin, Link, LinkCell,
     LinkIndex, LinkWrite, Missing, NewChange, NewIntent, NewPause, NewRun, OpenIntent, Partnership,
@@ -274,4 +277,16 @@ passed_on! {
     WRITE fn rekey(&self, partnership: PartnershipId, people: Vec<(Digest, Digest)>) -> Result<(), StoreError>;
     LOOK fn written(&self, run: RunId) -> Result<Vec<Written>, StoreError>;
     WRITE fn move_ils(&self, partnership: PartnershipId, ils: &str, links: Vec<LinkWrite>) -> Result<(), StoreError>;
+    WRITE fn write_audit(&self, entry: AuditEntry) -> Result<(), StoreError>;
+    LOOK fn audit(&self, since: Option<Timestamp>, most: usize) -> Result<Vec<AuditEntry>, StoreError>;
+    LOOK fn restores(&self) -> Result<Vec<RestoreNote>, StoreError>;
+    WRITE fn retain(&self, limits: Retention) -> Result<Retained, StoreError>;
+    LOOK fn years(&self) -> Result<Vec<Year>, StoreError>;
+    LOOK fn held(&self, partnership: PartnershipId, person: Digest) -> Result<Held, StoreError>;
+    WRITE fn forget(&self, partnership: PartnershipId, person: Digest, at: Timestamp, who: &str) -> Result<Vec<Removed>, StoreError>;
+    LOOK fn purge_preview(&self, partnership: PartnershipId) -> Result<Vec<Removed>, StoreError>;
+    WRITE fn purge(&self, partnership: PartnershipId, at: Timestamp, who: &str) -> Result<Purge, StoreError>;
+    LOOK fn decisions_to_mirror(&self) -> Result<Vec<Decided>, StoreError>;
+    WRITE fn take_mirrored(&self, decided: Vec<Decided>) -> Result<u64, StoreError>;
+    LOOK fn purges(&self) -> Result<Vec<Purge>, StoreError>;
 }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Started, classify};
 use crate::retry_after::retry_after;
+use crate::way::{Identity, Proxy};
 use crate::{Endpoint, NotSent, Unknown, WebError};
 
 /// How a client behaves.
@@ -32,6 +33,10 @@ pub struct ClientSettings {
     pub idle: Duration,
     /// A file of PEM certificates. Where it is given, its CAs alone are trusted, and the system's are not.
     pub ca_file: Option<PathBuf>,
+    /// What this machine proves itself with, where the server asks for a certificate.
+    pub identity: Option<Identity>,
+    /// Through whom every call goes. None is taken from the environment.
+    pub proxy: Option<Proxy>,
     /// The `User-Agent`.
     pub user_agent: String,
 }
@@ -46,6 +51,8 @@ impl Default for ClientSettings {
             connections: 4,
             idle: Duration::from_secs(3),
             ca_file: None,
+            identity: None,
+            proxy: None,
             user_agent: concat!("rostercard/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -69,6 +76,25 @@ pub enum SetupError {
         /// The file.
         path: PathBuf,
     },
+    /// The certificate or the key of this machine could not be read.
+    #[error("the client certificate's file {path} could not be read")]
+    IdentityFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The two files are no certificate with its key.
+    #[error("{certificate} and {key} are not a certificate and its private key, both in PEM form")]
+    Identity {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+    /// The proxy's address.
+    #[error("the proxy's address cannot be used; it should look like http://proxy.example.org:3128")]
+    Proxy,
     /// The program did not install a TLS provider.
     #[error("no TLS provider is installed; the program must do that first of all")]
     NoProvider,
@@ -108,6 +134,12 @@ impl Client {
         } else if endpoint.is_plain() {
             // No certificate is ever checked, so a machine without any must do.
             builder = builder.tls_certs_only([]);
+        }
+        if let Some(identity) = &settings.identity {
+            builder = builder.identity(identity.read()?);
+        }
+        if let Some(proxy) = &settings.proxy {
+            builder = builder.proxy(proxy.to_reqwest()?);
         }
         let http = builder.build().map_err(|_| SetupError::Tls)?;
         let turns = Semaphore::new(settings.connections.clamp(1, Semaphore::MAX_PERMITS));

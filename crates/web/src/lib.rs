@@ -12,9 +12,13 @@ mod client;
 mod endpoint;
 mod error;
 mod oauth;
+mod rest;
 mod retry_after;
+mod way;
 
 pub use client::{Answer, Call, Client, ClientSettings, SetupError};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{NotSent, Side, Unknown, WebError};
 pub use oauth::{Bearer, ClientAuth, OAuth, OAuthError, OAuthSettings};
+pub use rest::{Ask, Class, Login, Rest, RestError, Reuse};
+pub use way::{Identity, Proxy};

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rostercard_web::{
-    Answer, Call, Client, ClientSettings, Endpoint, NotSent, SetupError, Side, Unknown, WebError,
+    Answer, Call, Client, ClientSettings, Endpoint, Identity, NotSent, Proxy, SetupError, Side, Unknown,
+    WebError,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -359,7 +360,11 @@ fn tls_server(name: &str) -> (SocketAddr, String) {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
-    let config = Arc::new(config);
+    (serve_tls(Arc::new(config)), made.cert.pem())
+}
+
+/// A TLS server on a thread of its own.
+fn serve_tls(config: Arc<rustls::ServerConfig>) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -375,7 +380,7 @@ fn tls_server(name: &str) -> (SocketAddr, String) {
             }
         }
     });
-    (address, made.cert.pem())
+    address
 }
 
 #[tokio::test]
@@ -444,4 +449,115 @@ async fn a_server_without_tls_sends_nothing() {
         assert!(!String::from_utf8_lossy(&seen).contains("hello/"));
         std::fs::remove_file(&path).unwrap();
     }
+}
+
+/// A certificate for `localhost` that ended before today, and its key, both in PEM form.
+fn expired() -> (String, rcgen::CertifiedKey<rcgen::KeyPair>) {
+    let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    parameters.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let cert = parameters.self_signed(&signing_key).unwrap();
+    (cert.pem(), rcgen::CertifiedKey { cert, signing_key })
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_sends_nothing() {
+    provider();
+    let (pem, made) = expired();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let address = serve_tls(Arc::new(config));
+    let folder = std::env::temp_dir().join(format!("rostercard-web-expired-{}", address.port()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("ca.pem");
+    std::fs::write(&path, pem).unwrap();
+    let settings = ClientSettings { ca_file: Some(path), ..settings() };
+    let error = post(&client(&format!("https://localhost:{}/", address.port()), settings)).await.unwrap_err();
+    assert_eq!(not_sent(&error), NotSent::Certificate("it has expired"));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_certificate_gets_it() {
+    provider();
+    let server = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let ours = rcgen::generate_simple_self_signed(["rostercard".to_owned()]).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(ours.cert.der().clone()).unwrap();
+    let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(server.signing_key.serialize_der()));
+    let config = rustls::ServerConfig::builder()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![server.cert.der().clone()], key)
+        .unwrap();
+    let address = serve_tls(Arc::new(config));
+    let folder = std::env::temp_dir().join(format!("rostercard-web-mutual-{}", address.port()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str, pem: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, pem).unwrap();
+        path
+    };
+    let ca_file = Some(file("ca.pem", &server.cert.pem()));
+    let identity = Identity {
+        certificate: file("ours.pem", &ours.cert.pem()),
+        key: file("ours.key", &ours.signing_key.serialize_pem()),
+    };
+    let url = format!("https://localhost:{}/", address.port());
+    let known = ClientSettings { ca_file: ca_file.clone(), identity: Some(identity.clone()), ..settings() };
+    assert_eq!(post(&client(&url, known)).await.unwrap().body, b"<a/>");
+    let stranger = ClientSettings { ca_file: ca_file.clone(), ..settings() };
+    assert!(post(&client(&url, stranger)).await.is_err());
+
+    let endpoint = || Endpoint::parse(&url, false).unwrap();
+    let with = |identity| ClientSettings { identity: Some(identity), ca_file: ca_file.clone(), ..settings() };
+    let keyless = Identity { key: identity.certificate.clone(), ..identity.clone() };
+    assert!(matches!(Client::new(endpoint(), with(keyless)).unwrap_err(), SetupError::Identity { .. }));
+    let missing = Identity { key: folder.join("missing.key"), ..identity };
+    assert!(matches!(Client::new(endpoint(), with(missing)).unwrap_err(), SetupError::IdentityFile { .. }));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_where_it_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, mut requests) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = vec![0; 4096];
+            let n = stream.read(&mut buffer).await.unwrap();
+            sender.send(String::from_utf8_lossy(&buffer[..n]).into_owned()).unwrap();
+            stream
+                .write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+                .await
+                .unwrap();
+        }
+    });
+    let proxy = Proxy::new(&format!("http://{address}")).unwrap().with_login("zoe", "S3CRET");
+    assert!(!format!("{proxy:?}").contains("S3CRET") && Proxy::new("http://a:b@proxy/").is_err());
+    provider();
+    let through = ClientSettings { proxy: Some(proxy), ..settings() };
+    let plain = Client::new(Endpoint::parse("http://ils.invalid/ncip/T0KEN", true).unwrap(), through.clone())
+        .unwrap();
+    assert_eq!(post(&plain).await.unwrap().status, 407);
+    let request = requests.recv().await.unwrap();
+    assert!(request.starts_with("POST http://ils.invalid/ncip/T0KEN HTTP/1.1\r\n"), "{request}");
+    assert!(request.to_lowercase().contains("proxy-authorization: basic em9lolmzq1jfva=="), "{request}");
+
+    // Through a tunnel that is refused nothing is sent, and the proxy sees host and port alone.
+    let path = std::env::temp_dir().join(format!("rostercard-web-proxy-{}.pem", address.port()));
+    std::fs::write(&path, tls_server("localhost").1).unwrap();
+    let through = ClientSettings { ca_file: Some(path.clone()), ..through };
+    let secure =
+        Client::new(Endpoint::parse("https://ils.invalid/ncip/T0KEN", true).unwrap(), through).unwrap();
+    not_sent(&post(&secure).await.unwrap_err());
+    let request = requests.recv().await.unwrap();
+    assert!(request.starts_with("CONNECT ils.invalid:443") && !request.contains("T0KEN"), "{request}");
+    std::fs::remove_file(&path).unwrap();
 }

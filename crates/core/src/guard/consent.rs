@@ -61,6 +61,9 @@ impl Consents {
     }
 }
 
+/// So many marks may go at once with those who had them.
+const MARKS: u64 = 3;
+
 /// Compares with the last roster that was taken.
 pub(super) fn look(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     let (now, before) = (&facts.consent, &facts.memory.consent);
@@ -68,9 +71,12 @@ pub(super) fn look(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
         return;
     }
     let (found, allowed) = (now.moved_since(before), guards.consent.allows(now.all()));
-    if found <= allowed {
+    // Of an opt-out column only the few marks are not blank: their going is no shift of shares, and is told all the same.
+    let silent = !now.says_anything() && before.granted + before.refused >= MARKS;
+    if found <= allowed && !silent {
         return;
     }
+    let (found, allowed) = if silent { (before.granted + before.refused, 0) } else { (found, allowed) };
     let cause = if now.not_said == now.all() {
         "the opt-out column is missing from the roster: no column is no consent".to_owned()
     } else if !now.says_anything() {

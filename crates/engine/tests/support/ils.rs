@@ -75,6 +75,8 @@ pub(crate) struct FakeIls {
     pub(crate) pin_with_create: std::sync::atomic::AtomicBool,
     /// Whether it can be searched by more than the number.
     searchable: std::sync::atomic::AtomicBool,
+    /// Whether new cards are for a loader to make.
+    hands_over: std::sync::atomic::AtomicBool,
     /// Cuts the power when told.
     pub(crate) power: Arc<Power>,
 }
@@ -107,6 +109,7 @@ impl FakeIls {
             clock,
             pin_with_create: true.into(),
             searchable: true.into(),
+            hands_over: false.into(),
             power: Arc::default(),
         }
     }
@@ -182,6 +185,11 @@ impl FakeIls {
     /// Whether it can be searched by more than the number.
     pub(crate) fn searchable(&self, searchable: bool) {
         self.searchable.store(searchable, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Whether new cards are for a loader to make.
+    pub(crate) fn hand_over(&self, hands_over: bool) {
+        self.hands_over.store(hands_over, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Staff block a card.
@@ -364,6 +372,9 @@ impl PatronWriter for FakeIls {
                     let at = self.clock.now().checked_add(delay).unwrap();
                     state.late.push((at, creation.clone()));
                     Outcome::Unknown(error())
+                }
+                Mishap::None if self.hands_over.load(std::sync::atomic::Ordering::Relaxed) => {
+                    Outcome::HandedOver { batch: "tonight".into() }
                 }
                 Mishap::None if make(&mut state, creation) => {
                     let barcode = creation.values.barcode.as_ref().unwrap().reveal();

@@ -83,18 +83,29 @@ fn by_status(answer: &rostercard_web::Answer, origin: &str) -> Meaning {
 }
 
 fn not_understood(service: Service, error: &ReadError, origin: &str) -> ConnectorError {
-    let retry = match error {
+    let (retry, hint) = match error {
         // The service is not there, and will not be there for the next record.
-        ReadError::NoResponse { .. } => Retry::NotThisTarget,
-        _ => Retry::Later,
+        ReadError::NoResponse { .. } => (Retry::NotThisTarget, HINT),
+        ReadError::BrokenBySchemes => (
+            Retry::NotThisTarget,
+            "Write schemes = false, or responder = \"evergreen\"; nothing that it said before can be believed.",
+        ),
+        ReadError::Html => (
+            Retry::Later,
+            "Check the path in `url`; some servers answer so to prefixed names: write style = \"default_namespace\".",
+        ),
+        _ => (Retry::Later, HINT),
     };
     ConnectorError::new(
         Fault::Ils,
         retry,
         format!("{origin}: {} was not answered in a way that can be believed: {error}", service.name()),
-        "Try `rostercard ils probe`; if it stays so, show the ILS's vendor this message.",
+        hint,
     )
 }
+
+/// What to do about most answers that cannot be believed.
+const HINT: &str = "Try `rostercard ils probe`; if it stays so, show the ILS's vendor this message.";
 
 /// What an error on the way means for people.
 pub(crate) fn on_the_way(error: &WebError) -> ConnectorError {

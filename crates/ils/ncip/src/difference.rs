@@ -63,7 +63,7 @@ pub(crate) fn difference(
         }
     }
     if wanted.contains(Field::Address) {
-        out.address(postal_in(there), mapping.postal(values));
+        out.address(postal_in(there, mapping.address), mapping.postal(values));
     }
     if wanted.contains(Field::Email) {
         out.address(email_in(there), mapping.email(values));
@@ -161,7 +161,7 @@ mod tests {
     use rostercard_core::patron::PatronValues;
     use rostercard_core::ports::Text as Repertoire;
     use rostercard_core::privacy::{BirthDate, Personal};
-    use rostercard_ncip::{Date, Place, StructuredName};
+    use rostercard_ncip::{AddressForm, Date, Place, StructuredName};
 
     use super::*;
     use crate::PrivilegeMap;
@@ -209,7 +209,9 @@ mod tests {
 
     fn of_those(there: &Fields, fields: &[Field], values: PatronValues) -> Result<Difference, Obstacle> {
         let map = PrivilegeMap::default();
-        let mapping = Mapping { agency: "L", privileges: &map, text: Repertoire::Utf8 };
+        let (text, address) = (Repertoire::Utf8, AddressForm::Lines);
+        let branches = &crate::map::NO_BRANCHES;
+        let mapping = Mapping { agency: "L", branches, privileges: &map, text, address };
         difference(mapping, there, &FieldChanges { fields: FieldSet::of(fields), values })
     }
 

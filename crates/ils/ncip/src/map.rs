@@ -12,9 +12,11 @@
 //! | expiry | the `ValidToDate` of the same privilege |
 //! | home branch | the status of the `UserPrivilege` of type `LIBRARY` |
 //! | statistical codes | the status of each `UserPrivilege` of type `STAT:name` |
-//! | blocked | the status `Blocked` of the category's privilege, or any `BlockOrTrap` |
+//! | blocked | the status `Blocked` of the category's privilege (or of the type that the settings name), or any `BlockOrTrap` |
 //! | student id | a further `UserId` of type `Institution Id Number`, in answers only |
 //! | user name, note | nothing: NCIP has no place for them |
+
+use std::collections::BTreeMap;
 
 use jiff::civil;
 use rostercard_core::field::{Field, FieldSet};
@@ -24,8 +26,8 @@ use rostercard_core::privacy::{BirthDate, Personal};
 use rostercard_core::student;
 use rostercard_core::words::Code;
 use rostercard_ncip::{
-    Address, Date, Fields, Place, PostalAddress, Privilege, StructuredName, Text, UserId, UserName,
-    UserRecord,
+    Address, AddressForm, Date, Fields, Place, PostalAddress, Privilege, StructuredName, Text, UserId,
+    UserName, UserRecord,
 };
 
 use crate::PrivilegeMap;
@@ -73,6 +75,9 @@ pub const WRITABLE: FieldSet = FieldSet::of(&[
     Field::Statistics,
 ]);
 
+/// The fields that NCIP has no place for, in any message of ours.
+pub const PLACELESS: FieldSet = FieldSet::of(&[Field::UserName, Field::StudentId, Field::Note]);
+
 /// Which field an element of a refusal is about, where that can be told from the element alone.
 pub(crate) fn field_of_element(element: &str) -> Option<Field> {
     const TABLE: &[(&str, Field)] = &[
@@ -85,6 +90,7 @@ pub(crate) fn field_of_element(element: &str) -> Option<Field> {
         ("DateOfBirth", Field::BirthDate),
         ("PhysicalAddress", Field::Address),
         ("StructuredAddress", Field::Address),
+        ("UnstructuredAddressData", Field::Address),
         ("Line1", Field::Address),
         ("Line2", Field::Address),
         ("Locality", Field::Address),
@@ -105,8 +111,11 @@ pub(crate) fn field_of_element(element: &str) -> Option<Field> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mapping<'a> {
     pub(crate) agency: &'a str,
+    /// The agencies of the branches, where they have their own.
+    pub(crate) branches: &'a BTreeMap<String, String>,
     pub(crate) privileges: &'a PrivilegeMap,
     pub(crate) text: Repertoire,
+    pub(crate) address: AddressForm,
 }
 
 /// What a privilege carries.
@@ -115,6 +124,7 @@ enum Carries<'a> {
     Category,
     Branch,
     Statistic(&'a str),
+    Status,
     Nothing,
 }
 
@@ -178,7 +188,17 @@ impl Mapping<'_> {
             postal_code: self.fit(Some(&given.zip)),
             care_of: None,
         };
-        let place = Place::Postal { kind: POSTAL.to_owned(), address };
+        let kind = POSTAL.to_owned();
+        let place = match self.address {
+            AddressForm::Lines | AddressForm::Street => Place::Postal { kind, address },
+            AddressForm::Text => {
+                let (format, data) = (PostalAddress::IN_LINES.to_owned(), address.in_one_piece());
+                if data.is_blank() {
+                    return None;
+                }
+                Place::PostalText { kind, format, data }
+            }
+        };
         Some(Address { role: HOME_ROLE.to_owned(), place })
     }
 
@@ -197,6 +217,19 @@ impl Mapping<'_> {
             None => Privilege { kind: code.as_str().to_owned(), ..old.clone() },
             Some(_) => Privilege { status: Some(code.as_str().to_owned()), ..old.clone() },
         }
+    }
+
+    /// The privilege that says whether the card is blocked, as it is and as it would be; `None` where nothing says it.
+    pub(crate) fn blocked(&self, fields: &Fields, blocked: bool) -> Option<(Option<Privilege>, Privilege)> {
+        let status = if blocked { &self.privileges.blocked } else { &self.privileges.active };
+        if let Some(kind) = &self.privileges.status_kind {
+            let old = self.status_in(fields).cloned();
+            let new = old.clone().unwrap_or_else(|| self.privilege(kind, status));
+            return Some((old, Privilege { status: Some(status.clone()), ..new }));
+        }
+        let old = self.category_in(fields).filter(|_| self.privileges.category_kind.is_none())?.clone();
+        let new = Privilege { status: Some(status.clone()), ..old.clone() };
+        Some((Some(old), new))
     }
 
     /// The home branch.
@@ -237,9 +270,12 @@ impl Mapping<'_> {
     /// A patron as the answer shows it. `number` is what it was looked up by, and is its id: NCIP knows no other.
     pub(crate) fn patron(&self, number: &str, record: &UserRecord) -> Patron {
         let fields = &record.fields;
-        let category = self.category_in(fields);
-        let status_says =
-            category.filter(|_| self.privileges.category_kind.is_none()).and_then(|p| p.status.as_deref());
+        let own = self.category_in(fields).filter(|_| self.privileges.category_kind.is_none());
+        let status_says = match self.privileges.status_kind {
+            Some(_) => self.status_in(fields),
+            None => own,
+        };
+        let status_says = status_says.and_then(|p| p.status.as_deref());
         let blocked = if !fields.blocks.is_empty() {
             Some(true)
         } else {
@@ -263,7 +299,8 @@ impl Mapping<'_> {
         values.birth_date = fields.birth_date.and_then(day).map(BirthDate::new);
         values.email = email_in(fields).and_then(electronic_data).and_then(|data| personal(Some(data)));
         values.phone = phone_in(fields).and_then(electronic_data).and_then(|data| personal(Some(data)));
-        values.address = postal_in(fields).map(address);
+        // In one piece nobody can say where the town begins.
+        values.address = postal_in(fields, AddressForm::Lines).map(address);
         let category = self.category_in(fields);
         values.category = category.and_then(|p| match self.privileges.category_kind {
             None => code(&p.kind),
@@ -292,6 +329,11 @@ impl Mapping<'_> {
         self.ours(fields).find(|p| self.carries(p) == Carries::Branch)
     }
 
+    /// The privilege that says whether the card is blocked, where it has one of its own.
+    fn status_in<'f>(&self, fields: &'f Fields) -> Option<&'f Privilege> {
+        self.ours(fields).find(|p| self.carries(p) == Carries::Status)
+    }
+
     /// The privileges that carry statistical codes, with the codes' names.
     pub(crate) fn statistics_in<'f>(
         &self,
@@ -299,13 +341,18 @@ impl Mapping<'_> {
     ) -> impl Iterator<Item = (&'f str, &'f Privilege)> {
         self.ours(fields).filter_map(|p| match self.carries(p) {
             Carries::Statistic(name) => Some((name, p)),
-            Carries::Category | Carries::Branch | Carries::Nothing => None,
+            Carries::Category | Carries::Branch | Carries::Status | Carries::Nothing => None,
         })
     }
 
-    /// Privileges at this agency. Some servers leave the agency out.
+    /// Privileges at this agency, or at a branch's. Some servers leave the agency out.
     fn ours<'f>(&self, fields: &'f Fields) -> impl Iterator<Item = &'f Privilege> {
-        fields.privileges.iter().filter(|p| p.agency.is_empty() || same_word(&p.agency, self.agency))
+        let known = |agency: &str| {
+            agency.is_empty()
+                || same_word(agency, self.agency)
+                || self.branches.values().any(|branch| same_word(agency, branch))
+        };
+        fields.privileges.iter().filter(move |p| known(&p.agency))
     }
 
     fn carries<'p>(&self, privilege: &'p Privilege) -> Carries<'p> {
@@ -313,6 +360,9 @@ impl Mapping<'_> {
         let kind = privilege.kind.as_str();
         if same_word(kind, &map.branch_kind) {
             return Carries::Branch;
+        }
+        if map.status_kind.as_ref().is_some_and(|named| same_word(kind, named)) {
+            return Carries::Status;
         }
         let prefix = map.statistics_prefix.as_str();
         if let Some((start, name)) = kind.split_at_checked(prefix.len())
@@ -339,9 +389,13 @@ pub(crate) fn phone_in(fields: &Fields) -> Option<&Address> {
     electronic_in(fields, TEL)
 }
 
-/// The postal address in an answer: the first one in parts.
-pub(crate) fn postal_in(fields: &Fields) -> Option<&Address> {
-    fields.addresses.iter().find(|a| matches!(a.place, Place::Postal { .. }))
+/// The postal address in an answer: the first one in parts, or, where addresses are written in one piece, in one.
+pub(crate) fn postal_in(fields: &Fields, form: AddressForm) -> Option<&Address> {
+    let fits = |place: &Place| match form {
+        AddressForm::Lines | AddressForm::Street => matches!(place, Place::Postal { .. }),
+        AddressForm::Text => matches!(place, Place::PostalText { .. }),
+    };
+    fields.addresses.iter().find(|a| fits(&a.place))
 }
 
 fn electronic_in<'f>(fields: &'f Fields, wanted: &str) -> Option<&'f Address> {
@@ -391,6 +445,10 @@ fn day(date: Date) -> Option<civil::Date> {
 fn same_word(a: &str, b: &str) -> bool {
     a.trim().eq_ignore_ascii_case(b.trim())
 }
+
+/// No branch has an agency of its own.
+#[cfg(test)]
+pub(crate) static NO_BRANCHES: BTreeMap<String, String> = BTreeMap::new();
 
 #[cfg(test)]
 mod tests;

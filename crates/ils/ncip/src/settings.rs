@@ -1,13 +1,69 @@
 //! The checked settings of one ILS that speaks NCIP. Secrets come in resolved; nothing is read here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rostercard_core::field::FieldSet;
 use rostercard_core::ports::Text;
 use rostercard_core::privacy::Secret;
-use rostercard_ncip::{Dialect, Header, ProblemClass};
-use rostercard_web::{ClientSettings, Endpoint, EndpointError, SetupError};
+use rostercard_ncip::{DateOrder, Dialect, Header, ProblemClass, VersionRoot};
+use rostercard_web::{ClientSettings, Endpoint, EndpointError, Identity, Proxy, SetupError};
 use thiserror::Error;
+
+use crate::responder::Responder;
+use crate::tcp::{TcpAddress, TcpAddressError};
+
+/// Where a responder listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// HTTP or HTTPS. Path and query may hold a token, and are never shown.
+    Http(Endpoint),
+    /// Raw TCP.
+    Tcp(TcpAddress),
+}
+
+impl Address {
+    /// Scheme, host and port: what may be printed.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        match self {
+            Self::Http(endpoint) => endpoint.origin(),
+            Self::Tcp(address) => address.to_string(),
+        }
+    }
+
+    /// Whether what is sent can be read on the way.
+    #[must_use]
+    pub fn is_readable_on_the_way(&self) -> bool {
+        match self {
+            Self::Http(endpoint) => endpoint.is_readable_on_the_way(),
+            Self::Tcp(address) => address.is_readable_on_the_way(),
+        }
+    }
+}
+
+/// Whether a service is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Switch {
+    /// As far as is known of this kind of responder.
+    #[default]
+    Auto,
+    /// The library knows that its ILS has it.
+    On,
+    /// Never asked for.
+    Off,
+}
+
+/// How a patron is named in a look-up or an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NamedBy {
+    /// By its `UserId`.
+    #[default]
+    UserId,
+    /// By an `AuthenticationInput` of type `Barcode Id`.
+    BarcodeInput,
+}
 
 /// How a card's PIN reaches the ILS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,6 +86,8 @@ pub struct PrivilegeMap {
     pub category_kind: Option<String>,
     /// The privilege type whose status is the home branch.
     pub branch_kind: String,
+    /// The privilege type whose status says whether the card is blocked, or `None` where the category's own says it.
+    pub status_kind: Option<String>,
     /// What the privilege types of statistical codes begin with; their status is the code.
     pub statistics_prefix: String,
     /// The status of a card that may be used; sent with a new card's category where that has no place of its own.
@@ -44,6 +102,7 @@ impl Default for PrivilegeMap {
         Self {
             category_kind: None,
             branch_kind: "LIBRARY".to_owned(),
+            status_kind: None,
             statistics_prefix: "STAT:".to_owned(),
             active: "Active".to_owned(),
             blocked: "Blocked".to_owned(),
@@ -54,12 +113,35 @@ impl Default for PrivilegeMap {
 /// Everything there is to know about one ILS that speaks NCIP.
 #[derive(Debug, Clone)]
 pub struct NcipSettings {
-    /// Where it listens. Path and query may hold a token, and are never shown.
-    pub endpoint: Endpoint,
+    /// Where it listens.
+    pub address: Address,
+    /// What kind of responder it is; what is known of it is in the other settings already.
+    pub responder: &'static Responder,
+    /// Whether patrons are made through it.
+    pub create: Switch,
+    /// Whether patrons are changed through it.
+    pub update: Switch,
+    /// The fields that its `UpdateUser` takes.
+    pub updates: FieldSet,
+    /// The fields that its answers can hold.
+    pub returns: FieldSet,
+    /// How a patron is named in a look-up or an update.
+    pub named_by: NamedBy,
+    /// The `UserIdentifierType` of the number, where one is sent.
+    pub id_kind: Option<String>,
+    /// Whether a found user with an empty number is believed to be the one that was asked for.
+    pub empty_id: bool,
+    /// In which order its dates are.
+    pub dates: DateOrder,
+    /// Where it looks for a `LookupVersion`; `None`: it is not asked.
+    pub lookup_version: Option<VersionRoot>,
     /// Our agency's code there.
     pub from_agency: String,
     /// The library's agency code.
     pub to_agency: String,
+    /// The agency codes of branches that have their own, by the branch's code: a patron is made and changed at its home
+    /// branch's agency. It is looked up at the library's.
+    pub agencies: BTreeMap<String, String>,
     /// Our system's code there, where the ILS wants one.
     pub from_system: Option<String>,
     /// Our system's password there.
@@ -84,6 +166,10 @@ pub struct NcipSettings {
     pub answer_limit: usize,
     /// A file of CAs that alone are trusted for this ILS.
     pub ca_file: Option<PathBuf>,
+    /// The certificate that we show this ILS.
+    pub identity: Option<Identity>,
+    /// Through whom this ILS is reached.
+    pub proxy: Option<Proxy>,
     /// What this ILS's own problem types mean.
     pub problems: Vec<(String, ProblemClass)>,
 }
@@ -104,16 +190,55 @@ impl NcipSettings {
                 return Err(SettingsError::Blank { key });
             }
         }
-        Ok(Self::of(Endpoint::parse(url, allow_http)?, from_agency, to_agency))
+        let address = if url.trim().starts_with(TcpAddress::SCHEME) {
+            Address::Tcp(TcpAddress::parse(url, allow_http)?)
+        } else {
+            Address::Http(Endpoint::parse(url, allow_http)?)
+        };
+        Ok(Self::of(address, from_agency, to_agency))
+    }
+
+    /// Takes over what is known of a kind of responder.
+    pub fn take(&mut self, responder: &'static Responder) {
+        self.responder = responder;
+        self.updates = responder.updates;
+        self.returns = responder.returns;
+        self.empty_id = responder.empty_id;
+        self.dates = responder.dates;
+        self.lookup_version = responder.lookup_version;
+        self.dialect = Dialect {
+            version: responder.version(),
+            version_uri: responder.version_uri.to_owned(),
+            style: responder.style,
+            send_schemes: responder.schemes,
+            elements: responder.elements,
+            doctype: responder.doctype,
+            address: responder.address,
+            ..self.dialect.clone()
+        };
+        self.privileges.category_kind = responder.category_kind.map(str::to_owned);
+        self.privileges.status_kind = responder.status_kind.map(str::to_owned);
+        self.problems = responder.problems.iter().map(|&(kind, class)| (kind.to_owned(), class)).collect();
     }
 
     /// The same, of an address and agencies that were checked.
-    pub(crate) fn of(endpoint: Endpoint, from_agency: &str, to_agency: &str) -> Self {
+    pub(crate) fn of(address: Address, from_agency: &str, to_agency: &str) -> Self {
         let usual = ClientSettings::default();
-        Self {
-            endpoint,
+        let mut settings = Self {
+            address,
+            responder: Responder::standard(),
+            create: Switch::Auto,
+            update: Switch::Auto,
+            updates: FieldSet::EMPTY,
+            returns: FieldSet::EMPTY,
+            named_by: NamedBy::default(),
+            id_kind: Some(rostercard_ncip::UserId::BARCODE.to_owned()),
+            empty_id: false,
+            dates: DateOrder::default(),
+            lookup_version: None,
             from_agency: from_agency.trim().to_owned(),
             to_agency: to_agency.trim().to_owned(),
+            agencies: BTreeMap::new(),
             from_system: None,
             from_system_authentication: None,
             from_agency_authentication: None,
@@ -126,8 +251,12 @@ impl NcipSettings {
             connections: usual.connections,
             answer_limit: usual.answer_limit,
             ca_file: None,
+            identity: None,
+            proxy: None,
             problems: Vec::new(),
-        }
+        };
+        settings.take(Responder::standard());
+        settings
     }
 
     pub(crate) fn header(&self) -> Header {
@@ -147,6 +276,8 @@ impl NcipSettings {
             connections: self.connections,
             answer_limit: self.answer_limit,
             ca_file: self.ca_file.clone(),
+            identity: self.identity.clone(),
+            proxy: self.proxy.clone(),
             ..ClientSettings::default()
         }
     }
@@ -159,6 +290,9 @@ pub enum SettingsError {
     /// The URL.
     #[error("url: {0}")]
     Url(#[from] EndpointError),
+    /// The address of a responder over TCP.
+    #[error("url: {0}")]
+    Tcp(#[from] TcpAddressError),
     /// Something that must be said.
     #[error("{key} is blank")]
     Blank {

@@ -13,8 +13,8 @@ use rostercard_core::ports::{
     RejectionKind, Retry, Text,
 };
 use rostercard_core::privacy::{BirthDate, Personal, Secret};
-use rostercard_ils_ncip::{NcipDirectory, NcipSettings, PinWay};
-use rostercard_ncip::ProblemClass;
+use rostercard_ils_ncip::{NamedBy, NcipDirectory, NcipSettings, PinWay, Responder, Switch};
+use rostercard_ncip::{DateOrder, ProblemClass};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -52,9 +52,9 @@ impl Server {
 }
 
 fn service(request: &str) -> &'static str {
-    ["LookupUser", "CreateUser", "UpdateUser"]
+    ["LookupUser", "CreateUser", "UpdateUser", "LookupVersion"]
         .into_iter()
-        .find(|name| request.contains(&format!("<ncip:{name}>")))
+        .find(|name| request.contains(&format!("<ncip:{name}>")) || request.contains(&format!("<{name}>")))
         .unwrap_or_else(|| panic!("no known service: {request}"))
 }
 
@@ -109,7 +109,7 @@ async fn take_request(stream: &mut TcpStream) -> String {
     loop {
         let n = stream.read(&mut buffer).await.unwrap();
         seen.extend_from_slice(&buffer[..n]);
-        if n == 0 || seen.ends_with(b"NCIPMessage>\n") {
+        if n == 0 || seen.ends_with(b"Message>\n") {
             return String::from_utf8(seen).unwrap();
         }
     }
@@ -567,10 +567,19 @@ async fn a_library_may_say_what_its_ilss_problems_mean() {
 
 #[tokio::test]
 async fn a_check_shows_that_look_ups_work_and_writes_nothing() {
-    let server =
-        plain("LookupUser LookupUser", vec![problem("Unknown User"), problem("Unknown Agency")]).await;
+    let versions =
+        "<VersionSupported>v2_02</VersionSupported><ServiceSupported>Lookup User</ServiceSupported>";
+    let replies = vec![problem("Unknown User"), Says(versions.into()), problem("Unknown Agency")];
+    let server = plain("LookupUser LookupVersion LookupUser", replies).await;
     let findings = server.directory.check().await.unwrap();
-    assert_eq!(findings.iter().map(|f| f.code).collect::<Vec<_>>(), ["ncip_writes_unproven"]);
+    assert_eq!(
+        findings.iter().map(|f| f.code).collect::<Vec<_>>(),
+        ["ncip_versions", "ncip_writes_unproven", "ncip_no_place"]
+    );
+    // What it lists is said, and not taken for the truth.
+    let create = server.directory.capabilities().create;
+    assert_eq!(create.state, CapabilityState::Claimed);
+    assert!(create.why.contains("does not list CreateUser"), "{}", create.why);
     let error = server.directory.check().await.unwrap_err();
     assert_eq!(error.retry, Retry::NotThisTarget);
     assert!(error.message.contains("Unknown Agency"), "{error}");
@@ -589,4 +598,216 @@ async fn s12_an_ascii_ils_is_compared_in_its_own_letters() {
     assert_eq!(canonical(Field::MiddleName), None);
     server.directory.create(&creation()).await;
     assert!(server.requests()[0].contains("<ncip:GivenName>Zoe</ncip:GivenName>"));
+}
+
+/// A ready dialect.
+fn kind(word: &'static str) -> impl FnOnce(&mut NcipSettings) {
+    move |settings| settings.take(Responder::named(word).unwrap())
+}
+
+#[tokio::test]
+async fn what_an_ils_has_not_is_not_sent_and_said_plainly() {
+    for (word, sentence) in [
+        (
+            "koha",
+            "Koha's NCIP server has no CreateUser: patrons are made by Koha's REST API, and NCIP verifies",
+        ),
+        ("evergreen", "Evergreen's NCIPServer has no CreateUser"),
+        ("aleph", "Aleph's NCIP connector has no CreateUser"),
+        ("alma", "Alma has no CreateUser"),
+    ] {
+        let server = server("", Vec::new(), kind(word)).await;
+        let outcome = server.directory.create(&creation()).await;
+        tells_nothing(&outcome);
+        let Outcome::Rejected(rejection) = outcome else { panic!("{word}: {outcome:?}") };
+        assert_eq!((rejection.kind, rejection.error.retry), (RejectionKind::Target, Retry::NotThisTarget));
+        assert!(rejection.error.message.contains(sentence), "{}", rejection.error.message);
+        let capabilities = server.directory.capabilities();
+        assert_eq!(capabilities.create.state, CapabilityState::Absent);
+        assert!(!capabilities.pin.usable());
+        server.requests();
+    }
+    let server = server("", Vec::new(), |s| s.update = Switch::Off).await;
+    let change = one(Field::Email, PatronValues::default());
+    let outcome = server.directory.update(&patron(), &change).await;
+    assert!(
+        matches!(&outcome, Outcome::Rejected(r) if r.error.message.contains("update = \"off\"")),
+        "{outcome:?}"
+    );
+    assert_eq!(server.directory.capabilities().update.state, CapabilityState::Off);
+    server.requests();
+}
+
+#[tokio::test]
+async fn a_service_that_was_refused_as_such_is_not_asked_for_again() {
+    let server = plain("CreateUser", vec![problem("Unsupported Service")]).await;
+    for _ in 0..3 {
+        let outcome = server.directory.create(&creation()).await;
+        assert_eq!(in_words(&outcome), "rejected target - not_this_target");
+    }
+    server.requests();
+}
+
+#[tokio::test]
+async fn an_empty_number_is_believed_only_where_that_is_said() {
+    let nameless = || Says("<UserId><UserIdentifierValue/></UserId>".to_owned());
+    let server = server("LookupUser", vec![nameless()], kind("evergreen")).await;
+    assert!(matches!(server.directory.find(&key()).await, Lookup::Found(p) if p.id.reveal() == "20001"));
+    let server = plain("LookupUser", vec![nameless()]).await;
+    let found = server.directory.find(&key()).await;
+    assert!(matches!(&found, Lookup::Unknown(e) if e.hint.contains("empty_id = true")), "{found:?}");
+    // Another number is another patron, wherever it stands.
+    for other in [
+        id("20002"),
+        "<UserId><UserIdentifierValue/></UserId><UserOptionalFields><UserId><UserIdentifierValue>20002\
+         </UserIdentifierValue></UserId></UserOptionalFields>"
+            .to_owned(),
+    ] {
+        let server = self::server("LookupUser", vec![Says(other)], kind("evergreen")).await;
+        assert!(matches!(server.directory.find(&key()).await, Lookup::Unknown(_)));
+    }
+}
+
+#[tokio::test]
+async fn only_what_an_ils_takes_is_sent_and_the_rest_is_said_once() {
+    let server =
+        server("LookupUser UpdateUser LookupUser", vec![zoe(), Says(id("20001")), zoe()], kind("aleph"))
+            .await;
+    let fields = FieldSet::of(&[Field::Email, Field::Expiry, Field::Surname]);
+    let new = PatronValues {
+        email: Some(Personal::new("new@example.org")),
+        surname: Some(Personal::new("Quill")),
+        expiry: Some(date(2028, 9, 30)),
+        ..PatronValues::default()
+    };
+    let outcome = server.directory.update(&patron(), &FieldChanges { fields, values: new.clone() }).await;
+    assert_eq!(in_words(&outcome), "applied 20001");
+    let said: Vec<String> = server.directory.finish().await.unwrap().into_iter().map(|f| f.message).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("the expiry of one card was left out"), "{said:?}");
+    let alone = FieldChanges { fields: FieldSet::of(&[Field::Surname]), values: new };
+    let Outcome::Rejected(rejection) = server.directory.update(&patron(), &alone).await else {
+        panic!("refused")
+    };
+    assert!(rejection.error.message.contains("does not take surname"), "{}", rejection.error.message);
+    // Acknowledged, and nothing of it there: not believed.
+    assert_eq!(server.directory.capabilities().update.state, CapabilityState::Disproven);
+    let update = server.requests().remove(1);
+    assert!(
+        update.contains("new@example.org") && !update.contains("Quill") && !update.contains("2028"),
+        "{update}"
+    );
+}
+
+#[tokio::test]
+async fn what_ncip_has_no_place_for_is_said_once_for_each_cause() {
+    let again = || vec![Says(id("20001")), zoe()];
+    let replies = [again(), again()].concat();
+    let server = plain("CreateUser LookupUser CreateUser LookupUser", replies).await;
+    let mut creation = creation();
+    creation.values.note = Some(Personal::new("made by the school"));
+    creation.values.student_id = Some(Personal::new("S-1"));
+    for _ in 0..2 {
+        assert_eq!(in_words(&server.directory.create(&creation).await), "applied 20001");
+    }
+    let said: Vec<String> = server.directory.finish().await.unwrap().into_iter().map(|f| f.message).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said.iter().all(|s| s.contains("of 2 cards was left out") && !s.contains("S-1")), "{said:?}");
+    assert!(server.directory.finish().await.unwrap().is_empty());
+    assert!(server.requests().iter().all(|r| !r.contains("made by the school")));
+}
+
+#[tokio::test]
+async fn a_block_is_the_status_of_the_category_and_is_read_back() {
+    let blocked = || match zoe() {
+        Says(text) => Says(text.replace(">Active", ">Blocked")),
+        _ => panic!("a response"),
+    };
+    let script = "LookupUser UpdateUser LookupUser LookupUser LookupUser UpdateUser LookupUser";
+    let replies = vec![zoe(), Says(id("20001")), blocked(), blocked(), blocked(), Says(id("20001")), zoe()];
+    let server = plain(script, replies).await;
+    let Outcome::Applied(Some(held)) = server.directory.set_blocked(&patron(), true).await else {
+        panic!("blocked")
+    };
+    assert_eq!(held.blocked, Some(true));
+    assert_eq!(server.directory.capabilities().block.state, CapabilityState::Proven);
+    assert!(matches!(server.directory.set_blocked(&patron(), true).await, Outcome::AlreadySo(_)));
+    let Outcome::Applied(Some(held)) = server.directory.set_blocked(&patron(), false).await else {
+        panic!("unblocked")
+    };
+    assert_eq!(held.blocked, Some(false));
+    let requests = server.requests();
+    let (delete, add) = requests[1].split_once("</ncip:DeleteUserFields>").unwrap();
+    assert!(delete.contains(">Active<") && add.contains(">Blocked<") && add.contains("2027-09-30"), "{add}");
+    assert!(!requests[1].contains("LIBRARY"), "only what changes");
+
+    // Said yes, and did nothing.
+    let server = plain("LookupUser UpdateUser LookupUser", vec![zoe(), Says(id("20001")), zoe()]).await;
+    let Outcome::Applied(Some(held)) = server.directory.set_blocked(&patron(), true).await else {
+        panic!("said so")
+    };
+    assert_eq!(held.blocked, Some(false));
+    assert_eq!(server.directory.capabilities().block.state, CapabilityState::Disproven);
+    let server = self::server("", Vec::new(), kind("koha")).await;
+    let outcome = server.directory.set_blocked(&patron(), true).await;
+    assert_eq!(in_words(&outcome), "rejected target - not_this_target");
+    server.requests();
+}
+
+#[tokio::test]
+async fn dates_are_in_the_order_that_the_ils_writes() {
+    let swapped = || match shown("20001", "Marsh", "2027-30-09") {
+        Says(text) => Says(text.replace("2012-05-04", "2012-04-05")),
+        _ => panic!("a response"),
+    };
+    let server = server("LookupUser", vec![swapped()], |s| s.dates = DateOrder::YearDayMonth).await;
+    let Lookup::Found(found) = server.directory.find(&key()).await else { panic!("found") };
+    assert!(found.values == values());
+    let server = plain("LookupUser", vec![swapped()]).await;
+    let found = server.directory.find(&key()).await;
+    assert!(
+        matches!(&found, Lookup::Unknown(e) if e.hint.contains("dates = \"year_day_month\"")),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_patron_may_be_named_by_an_input() {
+    let server = server("LookupUser", vec![zoe()], |s| s.named_by = NamedBy::BarcodeInput).await;
+    assert!(matches!(server.directory.find(&key()).await, Lookup::Found(_)));
+    let request = server.requests().remove(0);
+    assert!(request.contains(">Barcode Id<") && !request.contains("<ncip:UserId>"), "{request}");
+}
+
+#[tokio::test]
+async fn a_consortiums_patrons_are_written_at_their_branchs_agency() {
+    let at_west = || match shown("20001", "Marsh", "2027-09-30") {
+        Says(text) => Says(text.replace(">LAKELIB<", ">LAKELIB-W<").replace(">MAIN", ">WEST")),
+        _ => panic!("a response"),
+    };
+    let script = "CreateUser LookupUser LookupUser UpdateUser LookupUser";
+    let replies = vec![Says(id("20001")), at_west(), at_west(), Says(id("20001")), at_west()];
+    let server = server(script, replies, |s| {
+        s.agencies.insert("WEST".to_owned(), "LAKELIB-W".to_owned());
+    })
+    .await;
+    let mut creation = creation();
+    creation.values.home_branch = Some("WEST".into());
+    let Outcome::Applied(Some(made)) = server.directory.create(&creation).await else { panic!("made") };
+    assert!(made.values == creation.values, "its privileges are read at its branch's agency");
+    let change = one(
+        Field::Email,
+        PatronValues { email: Some(Personal::new("n@example.org")), ..PatronValues::default() },
+    );
+    assert_eq!(in_words(&server.directory.update(&made, &change).await), "applied 20001");
+    let requests = server.requests();
+    for (n, agency) in [(0, "LAKELIB-W"), (1, "LAKELIB"), (3, "LAKELIB-W"), (4, "LAKELIB")] {
+        let (_, to) = requests[n].split_once("<ncip:ToAgencyId>").unwrap();
+        assert!(to.split("</ncip:ToAgencyId>").next().unwrap().contains(&format!(">{agency}</")), "{n}");
+    }
+    let (_, privileges) = requests[0].split_once("<ncip:UserPrivilege>").unwrap();
+    assert!(
+        privileges.contains(">LAKELIB-W</ncip:AgencyId>") && !privileges.contains(">LAKELIB</"),
+        "{privileges}"
+    );
 }

@@ -1,5 +1,5 @@
-//! A library system for practice: patrons in memory (and in a file, where one is given), NCIP 2.02 on a real socket,
-//! faults on demand, and a page that shows what it holds.
+//! A library system for practice: patrons in memory (and in a file, where one is given), NCIP, SIP 2.00 and Koha's REST API on
+//! real sockets, faults on demand, and a page that shows what it holds.
 //!
 //! Each protocol is a module of its own beside [`ncip`](self); all share one register of patrons, one set of faults,
 //! one log. It lends no books, and everybody in it is invented.
@@ -17,11 +17,14 @@
 //! ```
 
 mod faults;
+mod koha;
+mod loader;
 mod ncip;
 mod page;
 mod patron;
 mod personality;
 mod register;
+mod sip2;
 mod wire;
 
 use std::collections::VecDeque;
@@ -38,9 +41,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use faults::{Armed, Fault, What, When};
-pub use patron::{Field, Patron, Postal, Refusal, Write};
-pub use personality::{Charset, PERSONALITIES, Personality};
+pub use koha::{KohaManners, KohaVersion};
+pub use loader::{LoadReport, LoadedRow};
+pub use patron::{Field, InKoha, Patron, Postal, Refusal, Write};
+pub use personality::{Charset, PERSONALITIES, Personality, Responder};
 pub use register::RegisterError;
+pub use sip2::{Blocking, Nobody, OnUnknown, SIP2_PERSONALITIES, Sip2Personality};
 
 use faults::{Faults, Struck};
 use register::Register;
@@ -55,8 +61,18 @@ const LARGEST_MESSAGE: usize = 1 << 20;
 pub struct Options {
     /// Where NCIP listens; port 0 picks one.
     pub ncip: SocketAddr,
+    /// Where NCIP listens for messages over raw TCP, if anywhere; port 0 picks one.
+    pub ncip_tcp: Option<SocketAddr>,
     /// Where the page listens; port 0 picks one. The same address as NCIP's: one listener serves both.
     pub page: SocketAddr,
+    /// Where Koha's REST API listens; port 0 picks one. The same address as another's: one listener serves both.
+    pub koha: SocketAddr,
+    /// How the Koha is set up.
+    pub koha_manners: KohaManners,
+    /// Where SIP2 listens; port 0 picks one. None: nowhere.
+    pub sip2: Option<SocketAddr>,
+    /// How SIP2 behaves.
+    pub sip2_personality: Sip2Personality,
     /// Where the patrons are kept; none: in memory only.
     pub patrons_file: Option<PathBuf>,
     /// How long every answer takes.
@@ -73,7 +89,12 @@ impl Default for Options {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
             ncip: any,
+            ncip_tcp: None,
             page: any,
+            koha: any,
+            koha_manners: KohaManners::default(),
+            sip2: None,
+            sip2_personality: Sip2Personality::default(),
             patrons_file: None,
             latency: Duration::ZERO,
             personality: Personality::default(),
@@ -102,11 +123,11 @@ pub enum IlsError {
 /// also those that a fault struck.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// LookupUser messages.
+    /// LookupUser messages, and SIP2's 63.
     pub lookups: u64,
     /// CreateUser messages.
     pub creates: u64,
-    /// UpdateUser messages.
+    /// UpdateUser messages, and SIP2's 01 and 25.
     pub updates: u64,
     /// Messages that were none of these, or could not be read.
     pub others: u64,
@@ -157,9 +178,12 @@ impl Desk {
     /// Counts a message as it comes, and says what strikes it.
     fn arrived(&mut self, service: &str) -> Struck {
         match service {
-            "LookupUser" => self.counts.lookups += 1,
-            "CreateUser" => self.counts.creates += 1,
-            "UpdateUser" => self.counts.updates += 1,
+            "LookupUser" | "FindPatrons" | "GetPatron" | "PatronInformation" => self.counts.lookups += 1,
+            "CreateUser" | "CreatePatron" => self.counts.creates += 1,
+            "UpdateUser" | "UpdatePatron" | "SetPassword" | "PutAttributes" | "BlockPatron"
+            | "PatronEnable" => {
+                self.counts.updates += 1;
+            }
             _ => self.counts.others += 1,
         }
         self.under_way += 1;
@@ -183,6 +207,11 @@ impl Desk {
         });
     }
 
+    /// A message is no longer under way.
+    fn under_way_ended(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
     fn counts(&self) -> Counts {
         Counts { patrons: self.register.len() as u64, ..self.counts }
     }
@@ -192,9 +221,10 @@ impl Desk {
 struct Shared {
     desk: Mutex<Desk>,
     latency: Duration,
-    prefixed: bool,
+    ncip: ncip::Manner,
     agency: Option<String>,
     secret: Option<String>,
+    koha: Arc<koha::KohaState>,
     down: AtomicBool,
     stop: CancellationToken,
 }
@@ -246,7 +276,19 @@ impl Ils {
     /// # Errors
     /// Where an address or the patrons' file cannot be used.
     pub async fn start(options: Options) -> Result<Running, IlsError> {
-        let Options { ncip, page, patrons_file, latency, personality, faults } = options;
+        let Options {
+            ncip,
+            ncip_tcp,
+            page,
+            koha,
+            koha_manners,
+            sip2,
+            sip2_personality,
+            patrons_file,
+            latency,
+            personality,
+            faults,
+        } = options;
         let mut scripted = Faults::default();
         for fault in faults {
             scripted.add(fault);
@@ -254,11 +296,13 @@ impl Ils {
         let stop = CancellationToken::new();
         let ncip_listener = listen(ncip).await?;
         let page_listener = if page == ncip { None } else { Some(listen(page).await?) };
+        let koha_listener = if koha == ncip || koha == page { None } else { Some(listen(koha).await?) };
         let shared = Arc::new(Shared {
             latency,
-            prefixed: personality.prefixed,
+            ncip: ncip::Manner::of(&personality),
             agency: personality.agency.clone(),
             secret: personality.secret.clone(),
+            koha: Arc::new(koha::KohaState::new(koha_manners)),
             down: AtomicBool::new(false),
             stop: stop.clone(),
             desk: Mutex::new(Desk {
@@ -270,22 +314,52 @@ impl Ils {
                 under_way: 0,
             }),
         });
-        let ncip_routes = Router::new()
+        let mut ncip_routes = Router::new()
             .route("/ncip", axum::routing::post(ncip::post))
+            .route("/ncip/{token}", axum::routing::post(ncip::post))
             .layer(axum::Extension(BodyLimit(LARGEST_MESSAGE)));
-        let page_routes = page::routes();
+        let mut page_routes = page::routes();
+        let koha_routes = Router::new()
+            .route("/api/v1/{*path}", axum::routing::any(koha::handle))
+            .layer(axum::Extension(BodyLimit(LARGEST_MESSAGE)));
         let ncip_at = bound(&ncip_listener, ncip)?;
+        let mut page_at = ncip_at;
+        let mut koha_at = ncip_at;
         let mut tasks = Vec::new();
-        let page_at = if let Some(listener) = page_listener {
-            let at = bound(&listener, page)?;
-            tasks.push(serve(ncip_listener, ncip_routes, &shared));
-            tasks.push(serve(listener, page_routes, &shared));
-            at
-        } else {
-            tasks.push(serve(ncip_listener, ncip_routes.merge(page_routes), &shared));
-            ncip_at
+        let ncip_tcp = match ncip_tcp {
+            None => None,
+            Some(address) => {
+                let listener = listen(address).await?;
+                let at = bound(&listener, address)?;
+                tasks.push(tokio::spawn(ncip::serve_tcp(listener, Arc::clone(&shared))));
+                Some(at)
+            }
         };
-        Ok(Running { shared, tasks, ncip: ncip_at, page: page_at })
+        if let Some(listener) = koha_listener {
+            koha_at = bound(&listener, koha)?;
+            tasks.push(serve(listener, koha_routes, &shared));
+        } else if koha == ncip {
+            ncip_routes = ncip_routes.merge(koha_routes);
+        } else {
+            page_routes = page_routes.merge(koha_routes);
+        }
+        if let Some(listener) = page_listener {
+            page_at = bound(&listener, page)?;
+            if koha == page && koha != ncip {
+                koha_at = page_at;
+            }
+            tasks.push(serve(listener, page_routes, &shared));
+        } else {
+            ncip_routes = ncip_routes.merge(page_routes);
+        }
+        tasks.push(serve(ncip_listener, ncip_routes, &shared));
+        let mut sip2_at = None;
+        if let Some(address) = sip2 {
+            let listener = listen(address).await?;
+            sip2_at = Some(bound(&listener, address)?);
+            tasks.push(sip2::serve(listener, &shared, sip2_personality));
+        }
+        Ok(Running { shared, tasks, ncip: ncip_at, ncip_tcp, page: page_at, koha: koha_at, sip2: sip2_at })
     }
 }
 
@@ -311,7 +385,10 @@ pub struct Running {
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
     ncip: SocketAddr,
+    ncip_tcp: Option<SocketAddr>,
     page: SocketAddr,
+    koha: SocketAddr,
+    sip2: Option<SocketAddr>,
 }
 
 impl std::fmt::Debug for Running {
@@ -325,6 +402,12 @@ impl Running {
     #[must_use]
     pub fn ncip_url(&self) -> String {
         format!("http://{}/ncip", self.ncip)
+    }
+
+    /// Where NCIP messages are sent to over raw TCP, where it listens so.
+    #[must_use]
+    pub fn ncip_tcp_url(&self) -> Option<String> {
+        self.ncip_tcp.map(|at| format!("tcp://{at}"))
     }
 
     /// Where the page is.
@@ -343,6 +426,35 @@ impl Running {
     #[must_use]
     pub fn page_address(&self) -> SocketAddr {
         self.page
+    }
+
+    /// Koha's address, below which its API lies.
+    #[must_use]
+    pub fn koha_url(&self) -> String {
+        format!("http://{}", self.koha)
+    }
+
+    /// How many tokens Koha has given.
+    #[must_use]
+    pub fn koha_tokens(&self) -> u64 {
+        self.shared.koha.tokens_given()
+    }
+
+    /// No token that Koha gave is good any more, as after a restart.
+    pub fn forget_koha_tokens(&self) {
+        self.shared.koha.forget_tokens();
+    }
+
+    /// The address SIP2 listens at, where it does.
+    #[must_use]
+    pub fn sip2_address(&self) -> Option<SocketAddr> {
+        self.sip2
+    }
+
+    /// Loads a file of new patrons, as an ILS's own loader would by night.
+    #[must_use]
+    pub fn load(&self, csv: &str) -> LoadReport {
+        loader::load(&mut self.shared.desk().register, csv)
     }
 
     /// All patrons, the oldest first.

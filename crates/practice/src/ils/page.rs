@@ -32,6 +32,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/practice/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/practice/reset-counts", post(reset_counts))
         .route("/practice/down", post(down))
+        .route("/practice/load", post(load))
 }
 
 /// All patrons as one JSON list, the oldest first.
@@ -42,6 +43,18 @@ async fn patrons(State(shared): State<Arc<Shared>>) -> Response {
         Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// A file of new patrons, as the loader would take it.
+async fn load(State(shared): State<Arc<Shared>>, body: String) -> Response {
+    let report = super::loader::load(&mut shared.desk().register, &body);
+    let refused: Vec<_> = report
+        .rows
+        .iter()
+        .filter_map(|row| Some(json!({ "line": row.line, "why": row.refused.as_ref()? })))
+        .collect();
+    let status = if report.wrong.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    (status, Json(json!({ "made": report.made, "refused": refused, "wrong": report.wrong }))).into_response()
 }
 
 /// What staff do, as JSON: `{"add": {..}}`, `{"edit": {"barcode": .., "set": {..}}}`, `{"delete": {"barcode": ..}}`,

@@ -21,12 +21,26 @@ pub struct Postal {
     pub zip: String,
 }
 
+/// What only Koha keeps of a patron.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InKoha {
+    /// The name used to log in, unique.
+    pub userid: String,
+    /// Extended attributes: type and value.
+    pub attributes: Vec<(String, String)>,
+    /// The card was reported lost.
+    pub card_lost: bool,
+    /// What the patron owes, in hundredths.
+    pub debt: i64,
+}
+
 /// One write that a patron has seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Write {
     /// What it was: `create`, `update`, `edit`, `merge`.
     pub kind: String,
-    /// Over which way it came: `ncip`, `staff`.
+    /// Over which way it came: `ncip`, `koha`, `staff`.
     pub by: String,
     /// Its place among all writes of this ILS.
     pub sequence: u64,
@@ -74,6 +88,8 @@ pub struct Patron {
     pub stat_codes: BTreeMap<String, String>,
     /// Anything staff write down.
     pub note: String,
+    /// What only Koha keeps.
+    pub koha: InKoha,
     /// The sequence of the write that made the record.
     pub created_at: u64,
     /// Every write, the first one first.
@@ -83,6 +99,12 @@ pub struct Patron {
 impl fmt::Debug for Postal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Postal { .. }")
+    }
+}
+
+impl fmt::Debug for InKoha {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InKoha { .. }")
     }
 }
 

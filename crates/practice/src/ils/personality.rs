@@ -17,6 +17,23 @@ pub enum Charset {
     Ascii,
 }
 
+/// Whose NCIP responder it is: what it answers to at all, and in which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Responder {
+    /// One that does all that the standard has for users, in NCIP 2.02 and 1.0.
+    #[default]
+    Full,
+    /// Koha's: look-ups alone; "It works!" for the rest; an error page for prefixed names. `secret` is in its path.
+    Koha,
+    /// Evergreen's NCIPServer: look-ups alone; any scheme breaks it; a found user has no number.
+    Evergreen,
+    /// Aleph's connector: look-ups, and updates of e-mail, phone and one postal address; schemes are demanded.
+    Aleph,
+    /// Voyager's, as the old ones are: look-ups alone, in NCIP 1.0.
+    Voyager,
+}
+
 /// The manners of one ILS. The default accepts everything and changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,11 +62,17 @@ pub struct Personality {
     pub charset: Charset,
     /// Answers carry the `ncip:` prefix on every element, instead of a default namespace.
     pub prefixed: bool,
+    /// Whose NCIP responder it is.
+    pub responder: Responder,
 }
 
 /// Names of the ready-made personalities, with what each is for.
 pub const PERSONALITIES: &[(&str, &str)] = &[
     ("open", "accepts everything and keeps it as it came"),
+    ("koha", "NCIP as Koha's server speaks it: look-ups alone, and \"It works!\" for the rest"),
+    ("evergreen", "NCIP as Evergreen's NCIPServer speaks it: look-ups alone, and no number in the answer"),
+    ("aleph", "NCIP as Aleph's connector speaks it: look-ups, and updates of e-mail, phone and address"),
+    ("voyager", "NCIP 1.0 as the old responders speak it: look-ups alone"),
     ("strict", "PINs of four and more, no trivial ones; answers with prefixed names"),
     (
         "old",
@@ -63,6 +86,10 @@ impl Personality {
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "open" => Some(Self::default()),
+            "koha" => Some(Self { responder: Responder::Koha, ..Self::default() }),
+            "evergreen" => Some(Self { responder: Responder::Evergreen, ..Self::default() }),
+            "aleph" => Some(Self { responder: Responder::Aleph, prefixed: true, ..Self::default() }),
+            "voyager" => Some(Self { responder: Responder::Voyager, ..Self::default() }),
             "strict" => {
                 Some(Self { pin_min: 4, refuse_trivial_pins: true, prefixed: true, ..Self::default() })
             }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::koha::folded;
 use super::patron::{Patron, Refusal, Write};
 use super::personality::Personality;
 
@@ -29,6 +30,9 @@ pub(crate) struct Register {
     personality: Personality,
     patrons: BTreeMap<u64, Patron>,
     by_barcode: HashMap<String, u64>,
+    /// Barcodes and user ids in the form in which Koha's database takes them for the same.
+    by_folded: HashMap<String, u64>,
+    by_userid: HashMap<String, u64>,
     last_id: u64,
     sequence: u64,
     file: Option<File>,
@@ -63,6 +67,8 @@ impl Register {
             personality,
             patrons: BTreeMap::new(),
             by_barcode: HashMap::new(),
+            by_folded: HashMap::new(),
+            by_userid: HashMap::new(),
             last_id: 0,
             sequence: 0,
             file: None,
@@ -127,12 +133,18 @@ impl Register {
         self.last_id = self.last_id.max(patron.id);
         self.displace(patron.id);
         self.by_barcode.insert(patron.barcode.clone(), patron.id);
+        self.by_folded.insert(folded(&patron.barcode), patron.id);
+        if !patron.koha.userid.is_empty() {
+            self.by_userid.insert(folded(&patron.koha.userid), patron.id);
+        }
         self.patrons.insert(patron.id, patron);
     }
 
     fn displace(&mut self, id: u64) -> Option<Patron> {
         let old = self.patrons.remove(&id)?;
         self.by_barcode.remove(&old.barcode);
+        self.by_folded.remove(&folded(&old.barcode));
+        self.by_userid.remove(&folded(&old.koha.userid));
         Some(old)
     }
 
@@ -148,6 +160,26 @@ impl Register {
     /// The patron with this barcode.
     pub(crate) fn find(&self, barcode: &str) -> Option<&Patron> {
         self.patrons.get(self.by_barcode.get(barcode)?)
+    }
+
+    /// The patron whose barcode Koha's database takes for this one.
+    pub(crate) fn find_folded(&self, barcode: &str) -> Option<&Patron> {
+        self.patrons.get(self.by_folded.get(&folded(barcode))?)
+    }
+
+    /// The patron whose user id Koha's database takes for this one.
+    pub(crate) fn find_userid(&self, userid: &str) -> Option<&Patron> {
+        self.patrons.get(self.by_userid.get(&folded(userid))?)
+    }
+
+    /// The patron with this id.
+    pub(crate) fn get(&self, id: u64) -> Option<&Patron> {
+        self.patrons.get(&id)
+    }
+
+    /// What this ILS accepts.
+    pub(crate) fn personality(&self) -> &Personality {
+        &self.personality
     }
 
     /// All patrons, the oldest first.

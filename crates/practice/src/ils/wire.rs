@@ -22,6 +22,26 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// A handle on a connection that is served without HTTP.
+    pub(super) fn new() -> Self {
+        Self { cut: Arc::new(AtomicBool::new(false)), over: CancellationToken::new() }
+    }
+
+    /// Whether it was cut.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::SeqCst)
+    }
+
+    /// Says that it has ended.
+    pub(super) fn end(&self) {
+        self.over.cancel();
+    }
+
+    /// A number that no other connection has while anybody holds a handle on this one.
+    pub(super) fn id(&self) -> usize {
+        Arc::as_ptr(&self.cut).addr()
+    }
+
     /// Nothing more is sent; the connection ends at the next attempt.
     pub(super) fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
@@ -56,7 +76,7 @@ impl Listener for CuttableListener {
         // Answers are small and written at once; waiting to fill a segment would only add 40 ms to each. A socket that
         // refuses the option works all the same.
         let _slower = inner.set_nodelay(true);
-        let connection = Connection { cut: Arc::new(AtomicBool::new(false)), over: CancellationToken::new() };
+        let connection = Connection::new();
         let stop = Box::pin(self.stop.clone().cancelled_owned());
         (Cuttable { inner, connection, stop, stopped: false }, from)
     }

@@ -5,4 +5,6 @@
 mod around;
 mod client;
 mod killed;
+mod koha;
+mod manners;
 mod ncip;

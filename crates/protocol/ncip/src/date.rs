@@ -4,6 +4,16 @@
 
 use std::fmt;
 
+/// In which order a responder writes a date's parts. It cannot be told from a date, so it is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DateOrder {
+    /// `2027-09-30`, as the standard has it.
+    #[default]
+    YearMonthDay,
+    /// `2027-30-09`, which one server's example configuration sets.
+    YearDayMonth,
+}
+
 /// A day of the calendar. Its `Debug` is redacted, because a birth date is one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date {
@@ -24,13 +34,22 @@ impl Date {
 
     /// Reads `2027-09-30`, alone or with a time and a zone behind it. The zone is not applied.
     pub fn read(text: &str) -> Option<Self> {
+        Self::read_in(text, DateOrder::YearMonthDay)
+    }
+
+    /// The same, for a responder that writes the parts in this order.
+    pub fn read_in(text: &str, order: DateOrder) -> Option<Self> {
         let text = text.trim();
         let (date, rest) = text.split_at_checked(10)?;
         if !(rest.is_empty() || rest.starts_with(['T', 't', ' ', 'Z', '+', '-'])) {
             return None;
         }
         let mut parts = date.split('-');
-        let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+        let (year, second, third) = (parts.next()?, parts.next()?, parts.next()?);
+        let (month, day) = match order {
+            DateOrder::YearMonthDay => (second, third),
+            DateOrder::YearDayMonth => (third, second),
+        };
         let digits =
             |part: &str, count: usize| part.len() == count && part.bytes().all(|b| b.is_ascii_digit());
         if !(digits(year, 4) && digits(month, 2) && digits(day, 2) && parts.next().is_none()) {
@@ -102,6 +121,14 @@ mod tests {
         for (text, wanted) in cases {
             assert_eq!(Date::read(text).map(Date::to_date_time).as_deref(), wanted, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_order_of_the_parts_is_the_responders() {
+        let read = |text| Date::read_in(text, DateOrder::YearDayMonth);
+        assert_eq!(read("2027-30-09"), Date::new(2027, 9, 30));
+        assert_eq!(read("2027-05-04T00:00:00"), Date::new(2027, 4, 5));
+        assert_eq!(read("2027-09-30"), None);
     }
 
     #[test]

@@ -4,9 +4,10 @@
 //! into an [`Answer`]. How one responder wants its messages spelt is a [`Dialect`]. What a refusal means for the one
 //! who asked is a [`ProblemClass`].
 //!
-//! Nothing here opens a socket, reads a clock or knows what a partnership is. The crate deliberately does not speak
-//! NCIP 1.x yet (the model is the same, so it is to come as another [`Version`]), and does not check answers
-//! against the schema: no responder in use sends answers that would pass.
+//! One model serves NCIP 2.0, 2.01, 2.02 and 1.0; a [`Version`] says which is written, and both are always read.
+//!
+//! Nothing here opens a socket, reads a clock or knows what a partnership is. The crate deliberately does not check
+//! answers against the schema: no responder in use sends answers that would pass.
 //!
 //! ```
 //! use rostercard_ncip::{Dialect, Header, LookupUser, Request, UserElement, UserId, Who, encode};
@@ -29,16 +30,16 @@ mod schemes;
 mod text;
 mod write;
 
-pub use date::Date;
-pub use dialect::{Dialect, ElementSpelling, Style, Version};
+pub use date::{Date, DateOrder};
+pub use dialect::{AddressForm, Dialect, ElementSpelling, Style, Version};
 pub use model::{
     Address, AuthenticationInput, Block, CreateUser, Fields, Header, LookupUser, Place, PostalAddress,
     Privilege, Request, Service, StructuredName, UpdateUser, UserElement, UserId, UserName, UserRecord, Who,
 };
 pub use problem::{Problem, ProblemClass, ProblemTable, Problems};
-pub use read::{Answer, Limits, ReadError, Reader};
+pub use read::{Answer, Limits, ReadError, Reader, Versions};
 pub use text::Text;
-pub use write::{Body, WriteError, encode};
+pub use write::{Body, VersionRoot, WriteError, encode, encode_lookup_version};
 
 #[cfg(test)]
 mod roundtrip;

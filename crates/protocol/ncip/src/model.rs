@@ -341,6 +341,23 @@ pub struct PostalAddress {
     pub care_of: Option<Text>,
 }
 
+impl PostalAddress {
+    /// How lines end in [`PostalAddress::in_one_piece`]: the `UnstructuredAddressType`.
+    pub const IN_LINES: &'static str = "Newline-Delimited Text";
+
+    /// The address in one piece: a line each for care, street, second line, town with state and ZIP, and country.
+    pub fn in_one_piece(&self) -> Text {
+        let part = |text: &Option<Text>| text.as_ref().map_or("", Text::reveal).trim().to_owned();
+        let town = match (part(&self.locality), part(&self.region)) {
+            (town, state) if town.is_empty() || state.is_empty() => town + &state,
+            (town, state) => format!("{town}, {state}"),
+        };
+        let town = [town, part(&self.postal_code)].join(" ").trim().to_owned();
+        let lines = [part(&self.care_of), part(&self.line1), part(&self.line2), town, part(&self.country)];
+        lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n").into()
+    }
+}
+
 /// What a user may do at an agency; how it carries category, branch and expiry is each responder's own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Privilege {

@@ -216,13 +216,27 @@ impl fmt::Display for Problems {
 /// What problem types mean: the standard's, and what a library adds for its own ILS.
 #[derive(Debug, Clone, Default)]
 pub struct ProblemTable {
-    additions: Vec<(String, ProblemClass)>,
+    additions: Vec<Addition>,
+}
+
+/// What a library says of its own ILS.
+#[derive(Debug, Clone)]
+struct Addition {
+    key: String,
+    begins: bool,
+    class: ProblemClass,
 }
 
 impl ProblemTable {
-    /// A table with additions, which win over what is built in.
+    /// A table with additions, which win over what is built in, the first that fits above all. One that ends in `*` fits
+    /// every type that begins so: some responders write the number of the user behind it.
     pub fn with(additions: impl IntoIterator<Item = (String, ProblemClass)>) -> Self {
-        Self { additions: additions.into_iter().map(|(name, class)| (key(&name), class)).collect() }
+        let addition = |(name, class): (String, ProblemClass)| Addition {
+            key: key(&name),
+            begins: name.trim_end().ends_with('*'),
+            class,
+        };
+        Self { additions: additions.into_iter().map(addition).filter(|a| !a.key.is_empty()).collect() }
     }
 
     /// What one problem means. A type that is not in the tables concerns this record alone.
@@ -230,8 +244,8 @@ impl ProblemTable {
         let wanted = key(problem.kind.reveal());
         self.additions
             .iter()
-            .find(|(name, _)| *name == wanted)
-            .map(|&(_, class)| class)
+            .find(|a| if a.begins { wanted.starts_with(&a.key) } else { wanted == a.key })
+            .map(|addition| addition.class)
             .or_else(|| known(&problem.kind).map(|&(_, class)| class))
             .unwrap_or(ThisRecord)
     }
@@ -305,7 +319,11 @@ mod tests {
         let table = ProblemTable::with([
             ("Patron Not Found".to_owned(), Missing),
             ("Unknown Agency".to_owned(), RetryLater),
+            ("NO_SUCH_CARD: *".to_owned(), Missing),
+            (" * ".to_owned(), ThisTarget),
         ]);
+        assert_eq!(table.class(&problem("no such card : 20001")), Missing);
+        assert_eq!(table.class(&problem("there is no such card")), ThisRecord);
         assert_eq!(table.class(&problem("PATRON_NOT_FOUND")), Missing);
         assert_eq!(table.class(&problem("unknown agency")), RetryLater);
     }

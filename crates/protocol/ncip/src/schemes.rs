@@ -21,3 +21,5 @@ pub(crate) const USER_PRIVILEGE_STATUS_TYPE: &str =
     "http://www.niso.org/ncip/v1_0/imp1/schemes/userprivilegestatustype/userprivilegestatustype.scm";
 pub(crate) const AGENCY_USER_PRIVILEGE_TYPE: &str =
     "http://www.niso.org/ncip/v1_0/imp1/schemes/agencyuserprivilegetype/agencyuserprivilegetype.scm";
+/// What a `LookupVersion` names as its version: the schema of version discovery.
+pub(crate) const VERSION_MESSAGE: &str = "http://www.niso.org/ncip/v1_0/imp1/xsd/ncip_version.xsd";

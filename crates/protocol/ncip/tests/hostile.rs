@@ -136,6 +136,101 @@ fn samples_of_real_responders_are_read() {
     }
 }
 
+#[test]
+fn samples_of_ncip_1_are_read() {
+    let Some(folder) = specifications() else { return };
+    let user = |file: &str| {
+        let body = std::fs::read(folder.join("samples/olf-lib-ncip-client").join(file)).unwrap();
+        match read(LookupUser, &body) {
+            Ok(Answer::User(user)) => *user,
+            other => panic!("{file}: {other:?}"),
+        }
+    };
+    let blocked = user("ncipOneLookupUserXmlResponseBlockedExample.xml");
+    let id = blocked.id.unwrap();
+    assert_eq!((id.agency.as_deref(), id.value.reveal()), (Some("TNS"), "N55551212"));
+    let [visible] = &blocked.fields.user_ids[..] else { panic!("one visible id") };
+    assert_eq!(visible.kind.as_deref(), Some("Institution Id Number"));
+    assert_eq!(blocked.fields.name, Some(UserName::Unstructured("Doe, Jane".into())));
+    let status = blocked.fields.privileges.iter().find(|p| p.kind == "STATUS").unwrap();
+    assert_eq!((status.agency.as_str(), status.status.as_deref()), ("TNS", Some("BLOCKED")));
+    assert_eq!(status.valid_to, Date::new(2020, 6, 16));
+    for file in [
+        "ncipOneStructuredName.xml",
+        "ncipOneStructuredAndUnstructuredName.xml",
+        "ncipOneUnstructuredNameComma.xml",
+        "ncipOneUnstructuredNameSpaces.xml",
+        "ncipOneLookupUserXmlResponseExample.xml",
+    ] {
+        let user = user(file);
+        assert!(user.id.is_some() && user.fields.name.is_some() && user.unreadable.is_empty(), "{file}");
+    }
+}
+
+#[test]
+fn errors_of_ncip_1_are_problems() {
+    let response = |inside: &str| {
+        format!("<NCIPMessage><LookupUserResponse>{inside}</LookupUserResponse></NCIPMessage>")
+    };
+    let unknown = "<ProcessingError><ProcessingErrorType><Scheme>s</Scheme><Value>Unknown User</Value></ProcessingErrorType>\
+         <ProcessingErrorElement><ElementName>UniqueUserId</ElementName><ProcessingErrorElement><ElementName>\
+         UserIdentifierValue</ElementName><ProcessingErrorValue>4711</ProcessingErrorValue></ProcessingErrorElement>\
+         </ProcessingErrorElement></ProcessingError>";
+    let syntax = "<MessagingError><MessagingErrorType><Scheme/><Value>Unknown Service</Value></MessagingErrorType>\
+         <MessagingErrorElement><ElementName>NCIPMessage</ElementName></MessagingErrorElement></MessagingError>";
+    let cases = [
+        (
+            response(&format!("<Problem>{unknown}</Problem>")),
+            "Unknown User (at UserIdentifierValue)",
+            ProblemClass::Missing,
+        ),
+        (response(unknown), "Unknown User (at UserIdentifierValue)", ProblemClass::Missing),
+        (
+            response(&format!("<Problem>{syntax}</Problem>")),
+            "Unknown Service (at NCIPMessage)",
+            ProblemClass::ThisTarget,
+        ),
+        (
+            format!("<NCIPMessage><Problem>{syntax}{syntax}</Problem></NCIPMessage>"),
+            "Unknown Service (at NCIPMessage); Unknown Service (at NCIPMessage)",
+            ProblemClass::ThisTarget,
+        ),
+        (response("<Problem/>"), "a problem type that is not in the tables", ProblemClass::ThisRecord),
+    ];
+    for (body, shown, class) in cases {
+        match read(LookupUser, body.as_bytes()) {
+            Ok(Answer::Problems(problems)) => {
+                assert_eq!(problems.to_string(), shown);
+                assert_eq!(ProblemTable::default().class_of_all(&problems), class);
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn versions_are_read_from_either_root() {
+    let list = "<LookupVersionResponse><FromAgencyId/><ToAgencyId/><VersionSupported>v2_02</VersionSupported>\
+                <VersionSupported>v1_0</VersionSupported><ServiceSupported>Lookup User</ServiceSupported></LookupVersionResponse>";
+    for root in ["NCIPMessage", "NCIPVersionMessage"] {
+        let body = format!("<{root}>{list}</{root}>");
+        let found = Reader::default().read_versions(body.as_bytes(), None).unwrap();
+        assert_eq!(found.versions, ["v2_02", "v1_0"]);
+        assert_eq!((found.lists(LookupUser), found.lists(CreateUser)), (Some(true), Some(false)));
+    }
+    let none = "<NCIPMessage><LookupVersionResponse><VersionSupported>2</VersionSupported></LookupVersionResponse></NCIPMessage>";
+    assert_eq!(Reader::default().read_versions(none.as_bytes(), None).unwrap().lists(CreateUser), None);
+    for body in [
+        "<NCIPMessage>It works!</NCIPMessage>",
+        "<html/>",
+        "<a/>",
+        "",
+        "<NCIPMessage><LookupVersionResponse/></NCIPMessage>",
+    ] {
+        assert!(Reader::default().read_versions(body.as_bytes(), None).is_err(), "{body}");
+    }
+}
+
 fn message(inside: &str) -> Vec<u8> {
     format!("<NCIPMessage xmlns='urn:other'>{inside}</NCIPMessage>").into_bytes()
 }
@@ -160,6 +255,19 @@ fn a_response_must_be_the_only_one_and_must_say_something() {
     let mut small = Reader::default();
     small.limits.bytes = 10;
     assert_eq!(small.read(LookupUser, &message(user), None).unwrap_err(), ReadError::TooLong { limit: 10 });
+}
+
+#[test]
+fn s03_an_answer_of_a_responder_that_broke_on_schemes_is_not_believed() {
+    let answer = |agency: &str| {
+        message(&format!(
+            "<LookupUserResponse><ResponseHeader><FromAgencyId><AgencyId>L</AgencyId></FromAgencyId><ToAgencyId><AgencyId>\
+             {agency}</AgencyId></ToAgencyId></ResponseHeader><Problem><ProblemType>\nUnknown User</ProblemType></Problem>\
+             </LookupUserResponse>"
+        ))
+    };
+    assert!(matches!(read(LookupUser, &answer("A")), Ok(Answer::Problems(_))));
+    assert_eq!(read(LookupUser, &answer("HASH(0x561573d50ea0)")).unwrap_err(), ReadError::BrokenBySchemes);
 }
 
 #[test]

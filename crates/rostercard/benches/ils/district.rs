@@ -10,6 +10,7 @@ use rostercard_core::consent::Programme;
 use rostercard_core::field::{Field, FieldRules, FieldSet};
 use rostercard_core::guard::{GuardAction, Guards};
 use rostercard_core::patron::PatronValues;
+use rostercard_core::ports::PatronDirectory;
 use rostercard_core::privacy::Personal;
 use rostercard_core::rules::expiry::{ExpiryRule, MonthDay};
 use rostercard_core::rules::number::{NumberRule, NumberTemplate};
@@ -135,8 +136,18 @@ impl District {
         renamed
     }
 
-    /// One run. `disk` is waited before each commit of the store.
+    /// One run over NCIP. `disk` is waited before each commit of the store.
     pub(crate) async fn run(&self, ils: &str, connections: usize, disk: Duration) -> Ran {
+        self.run_by(Arc::new(directory(ils, connections)), connections, disk).await
+    }
+
+    /// One run by any directory.
+    pub(crate) async fn run_by(
+        &self,
+        ils: Arc<dyn PatronDirectory>,
+        connections: usize,
+        disk: Duration,
+    ) -> Ran {
         let settings = settings(&self.spec, connections);
         let machine = Arc::new(Machine { random: Mutex::new(1), writing: Mutex::default() });
         let random = |bytes: &mut [u8]| getrandom::fill(bytes).map_err(std::io::Error::other);
@@ -153,7 +164,7 @@ impl District {
         let wanted = Settings { educators: false, ..Settings::new(self.package()) };
         let today = jiff::civil::date(2026, 11, 24);
         let mut source = OneRosterCsv::new(wanted, settings.rules.fields.clone(), today);
-        let engine = Engine::new(store.clone(), Arc::new(directory(ils, connections)), settings, world);
+        let engine = Engine::new(store.clone(), ils, settings, world);
         let began = Instant::now();
         let report = engine.sync(&mut source).await.unwrap();
         let whole = began.elapsed();

@@ -1,8 +1,8 @@
 //! Runs against a practice ILS on loopback, each beside its yardstick in the same process.
 //!
 //! ```text
-//! cargo bench -p rostercard --bench ils                        # all three
-//! cargo bench -p rostercard --bench ils -- durable_creates     # or slow_ils, rivals_way
+//! cargo bench -p rostercard --bench ils                        # all four
+//! cargo bench -p rostercard --bench ils -- durable_creates     # or slow_ils, rivals_way, koha
 //! ROSTERCARD_BENCH_STUDENTS=20000 cargo bench ...              # other sizes than each one's own
 //! ```
 //!
@@ -18,6 +18,7 @@
 mod bare;
 mod district;
 mod durable_creates;
+mod koha;
 mod rivals_way;
 mod slow_ils;
 
@@ -35,10 +36,11 @@ fn students(usual: u32) -> u32 {
 fn main() {
     drop(rustls::crypto::ring::default_provider().install_default());
     let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let benches: [(&str, Bench); 3] = [
+    let benches: [(&str, Bench); 4] = [
         ("durable_creates", durable_creates::bench),
         ("slow_ils", slow_ils::bench),
         ("rivals_way", rivals_way::bench),
+        ("koha", koha::bench),
     ];
     for (name, bench) in benches {
         if asked.is_empty() || asked.iter().any(|a| a == name) {

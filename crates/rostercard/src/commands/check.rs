@@ -1,8 +1,11 @@
 //! `check`: every problem in the configuration; with `--online`, every login, permission and package too.
 
+use std::collections::BTreeSet;
+
 use rostercard_config::{Severity, Style};
 use rostercard_core::finding::Finding;
 use rostercard_core::ports::ConnectorError;
+use rostercard_ils_koha::CodesInUse;
 use serde_json::json;
 
 use crate::cli::{Check, Global};
@@ -88,7 +91,14 @@ async fn ask(setup: &Setup) -> Vec<Asked> {
     for name in setup.ils.keys() {
         let Ok((_, directory)) = setup.ils(name) else { continue };
         let what = format!("ILS {name}");
-        asked.push(match directory.check().await {
+        let mut found = directory.check().await;
+        if let (Ok(findings), Some(settings)) = (&mut found, setup.ils.get(name)) {
+            match settings.check_codes(&codes_in_use(setup, name)).await {
+                Ok(more) => findings.extend(more),
+                Err(error) => found = Err(error),
+            }
+        }
+        asked.push(match found {
             Ok(findings) => Asked { what, findings, error: None },
             Err(error) => Asked { what, findings: Vec::new(), error: Some(error) },
         });
@@ -103,4 +113,25 @@ async fn ask(setup: &Setup) -> Vec<Asked> {
         });
     }
     asked
+}
+
+/// The codes that the partnerships of an ILS use, each once.
+fn codes_in_use(setup: &Setup, ils: &str) -> CodesInUse {
+    let (mut categories, mut branches, mut statistics) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let partnerships =
+        setup.loaded.partnerships.iter().filter_map(|(_, partnership)| partnership.as_ref().ok());
+    for partnership in partnerships.filter(|partnership| partnership.ils.as_str() == ils) {
+        let rules = &partnership.rules;
+        let patches = || rules.card_for.iter().map(|card_for| &card_for.patch);
+        categories.insert(rules.card.category.clone());
+        categories.extend(patches().filter_map(|patch| patch.category.clone()));
+        branches.extend(rules.homes.branches().cloned());
+        statistics.extend(rules.card.statistics.keys().cloned());
+        statistics.extend(patches().flat_map(|patch| patch.statistics.keys().cloned()));
+    }
+    CodesInUse {
+        categories: categories.into_iter().collect(),
+        branches: branches.into_iter().collect(),
+        statistics: statistics.into_iter().collect(),
+    }
 }

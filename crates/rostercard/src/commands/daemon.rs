@@ -236,10 +236,13 @@ impl Daemon {
         let mut source = setup.source(partnership)?;
         crate::commands::backup::daily(&self.first)?;
         let engine = setup.engine_in(partnership, self.store()?, self.world.clone())?;
-        Ok(match engine.sync(&mut *source).await {
+        let outcome = match engine.sync(&mut *source).await {
             Ok(report) => engine.release_settled(report, &mut *source).await,
             Err(error) => Err(error),
-        })
+        };
+        // What could not be handed over was said; the next run goes on with it.
+        let _said = setup.hand_over().await;
+        Ok(outcome)
     }
 
     fn count(&self, name: &str, state: &'static str, report: Option<&RunReport>, seconds: f64) {

@@ -27,7 +27,9 @@ pub(crate) async fn approve(
         engine.release_settled(report, &mut *source).await
     })
     .await;
-    tell(global, outcome)
+    let handed_over = setup.hand_over().await;
+    let exit = tell(global, outcome)?;
+    Ok(if handed_over { exit } else { Exit::Failed })
 }
 
 /// Drops changes.

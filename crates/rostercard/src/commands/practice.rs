@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use rostercard_practice::ils::{Ils, Options, PERSONALITIES, Personality};
+use rostercard_practice::ils::{
+    Ils, KohaManners, Options, PERSONALITIES, Personality, SIP2_PERSONALITIES, Sip2Personality,
+};
 use rostercard_practice::roster::{Spec, Version, generate};
 use rostercard_practice::sis::package::Package;
 use rostercard_practice::sis::{Sis, clever, oneroster};
@@ -17,19 +19,46 @@ use crate::output::{Out, complain};
 /// Runs a practice system.
 pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Result<Exit, Exit> {
     match command {
-        PracticeCommand::Ils { ncip, page, patrons, latency_ms, personality } => {
+        PracticeCommand::Ils {
+            ncip,
+            ncip_tcp,
+            koha,
+            sip2,
+            sip2_personality,
+            page,
+            patrons,
+            latency_ms,
+            personality,
+        } => {
+            // Koha as it comes: passwords of eight and more, with capitals, small letters and digits.
+            let manners = match personality.as_deref() {
+                Some("strict") => KohaManners { pin_min: 8, pin_strong: true, ..KohaManners::default() },
+                _ => KohaManners::default(),
+            };
+            let unknown = |name: &str, all: &[(&str, &str)]| {
+                let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+                let hint = format!("there are: {}", names.join(", "));
+                complain(global.json, &format!("there is no personality `{name}`"), &hint);
+                Exit::Usage
+            };
             let personality = match personality.as_deref() {
                 None => Personality::default(),
-                Some(name) => Personality::named(name).ok_or_else(|| {
-                    let names: Vec<&str> = PERSONALITIES.iter().map(|(name, _)| *name).collect();
-                    let hint = format!("there are: {}", names.join(", "));
-                    complain(global.json, &format!("there is no personality `{name}`"), &hint);
-                    Exit::Usage
-                })?,
+                Some(name) => Personality::named(name).ok_or_else(|| unknown(name, PERSONALITIES))?,
+            };
+            let sip2_personality = match sip2_personality.as_deref() {
+                None => Sip2Personality::default(),
+                Some(name) => {
+                    Sip2Personality::named(name).ok_or_else(|| unknown(name, SIP2_PERSONALITIES))?
+                }
             };
             let options = Options {
                 ncip: *ncip,
+                ncip_tcp: *ncip_tcp,
+                koha: *koha,
+                koha_manners: manners,
                 page: *page,
+                sip2: *sip2,
+                sip2_personality,
                 patrons_file: patrons.clone(),
                 latency: Duration::from_millis(*latency_ms),
                 personality,
@@ -43,7 +72,16 @@ pub(crate) async fn practice(global: &Global, command: &PracticeCommand) -> Resu
                 );
                 Exit::Failed
             })?;
-            Out::stdout().json(&json!({ "ncip": running.ncip_url(), "page": running.page_url() }));
+            let mut addresses = json!({
+                "ncip": running.ncip_url(), "koha": running.koha_url(), "page": running.page_url(),
+            });
+            if let (Some(tcp), Some(object)) = (running.ncip_tcp_url(), addresses.as_object_mut()) {
+                object.insert("ncip_tcp".to_owned(), json!(tcp));
+            }
+            if let (Some(at), Some(object)) = (running.sip2_address(), addresses.as_object_mut()) {
+                object.insert("sip2".to_owned(), json!(at.to_string()));
+            }
+            Out::stdout().json(&addresses);
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }

@@ -42,7 +42,9 @@ pub(crate) async fn run(global: &Global, setup: &Setup, name: &str, what: What) 
     })
     .await;
     drop((engine, world));
-    tell(global, outcome)
+    let handed_over = what == What::Plan || setup.hand_over().await;
+    let exit = tell(global, outcome)?;
+    Ok(if handed_over { exit } else { Exit::Failed })
 }
 
 /// Ctrl-C and SIGTERM let writes under way finish; a second one ends the program, which is safe as well.

@@ -140,6 +140,10 @@ fn s35_shares_are_compared_and_not_numbers() {
         // A small school whose families change their minds.
         (said(0, 0, 20, 0), said(0, 0, 10, 10), false),
         (said(0, 0, 20, 0), said(0, 0, 9, 11), true),
+        // An opt-out column with three marks goes blank; the only two who had one leave.
+        (said(0, 997, 0, 3), said(0, 1_000, 0, 0), true),
+        (said(0, 997, 0, 3), said(1_000, 0, 0, 0), true),
+        (said(0, 998, 0, 2), said(0, 998, 0, 0), false),
         // Nothing was ever said.
         (said(1_000, 0, 0, 0), said(0, 0, 900, 100), false),
         (said(0, 0, 0, 0), said(0, 0, 900, 100), false),

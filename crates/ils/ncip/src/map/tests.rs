@@ -10,7 +10,8 @@ use rostercard_ncip::Block;
 use super::*;
 
 fn mapping(privileges: &PrivilegeMap) -> Mapping<'_> {
-    Mapping { agency: "LAKELIB", privileges, text: Repertoire::Utf8 }
+    let branches = &NO_BRANCHES;
+    Mapping { agency: "LAKELIB", branches, privileges, text: Repertoire::Utf8, address: AddressForm::Lines }
 }
 
 /// The answer of an ILS that keeps exactly what it was sent.

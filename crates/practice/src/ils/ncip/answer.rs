@@ -1,7 +1,7 @@
-//! What the ILS says back in NCIP 2.02: users and problems, valid against the schema in either style.
+//! What the ILS says back: users and problems, valid against the schema in either style, or by the DTD of NCIP 1.
 
 use super::request::Request;
-use super::xml::Writer;
+use super::xml::{Form, Writer};
 use crate::ils::patron::{Field, Patron, Refusal};
 
 /// An NCIP problem, as its type and, where there is one, the element and its value.
@@ -54,25 +54,46 @@ fn element(field: Field) -> &'static str {
 }
 
 /// A problem for the whole message.
-pub(crate) fn message_problem(prefixed: bool, found: &Problem) -> String {
-    let mut out = Writer::message(prefixed);
+pub(crate) fn message_problem(form: Form, found: &Problem) -> String {
+    let mut out = Writer::message(form);
     problem(&mut out, found);
     out.finish()
 }
 
 /// A problem as the answer of one service.
-pub(crate) fn service_problem(prefixed: bool, request: &Request, found: &Problem) -> String {
-    response(prefixed, request, |out| problem(out, found))
+pub(crate) fn service_problem(form: Form, request: &Request, found: &Problem) -> String {
+    response(form, request, |out| problem(out, found))
+}
+
+/// What this ILS speaks, in the root in which it was asked.
+pub(crate) fn versions(form: Form, request: &Request, standard: bool, services: &[&str]) -> String {
+    let form = Form { v1: form.v1 || standard, ..form };
+    let mut out = Writer::message(form);
+    out.element("LookupVersionResponse", |out| {
+        for (element, code) in
+            [("FromAgencyId", request.to.as_deref()), ("ToAgencyId", request.from.as_deref())]
+        {
+            out.element(element, |out| out.leaf("AgencyId", code.unwrap_or("PRACTICE")));
+        }
+        for uri in ["ncip/v1_0/imp1/dtd/ncip_v1_0.dtd", "schemas/ncip/v2_02/ncip_v2_02.xsd"] {
+            out.leaf("VersionSupported", &format!("http://www.niso.org/{uri}"));
+        }
+        for service in services {
+            out.leaf("ServiceSupported", service);
+        }
+    });
+    let document = out.finish();
+    if standard { document.replace("NCIPMessage", "NCIPVersionMessage") } else { document }
 }
 
 /// Create and update answer with the user's id alone.
-pub(crate) fn done(prefixed: bool, request: &Request, barcode: &str) -> String {
-    response(prefixed, request, |out| user_id(out, request, "Barcode", barcode))
+pub(crate) fn done(form: Form, request: &Request, barcode: &str) -> String {
+    response(form, request, |out| user_id(out, request, "Barcode", barcode))
 }
 
 /// A look-up answers with the id and what was asked for.
-pub(crate) fn found(prefixed: bool, request: &Request, patron: &Patron, elements: &[String]) -> String {
-    response(prefixed, request, |out| {
+pub(crate) fn found(form: Form, request: &Request, patron: &Patron, elements: &[String]) -> String {
+    response(form, request, |out| {
         user_id(out, request, "Barcode", &patron.barcode);
         if !elements.is_empty() {
             out.element("UserOptionalFields", |out| {
@@ -82,8 +103,8 @@ pub(crate) fn found(prefixed: bool, request: &Request, patron: &Patron, elements
     })
 }
 
-fn response(prefixed: bool, request: &Request, inside: impl FnOnce(&mut Writer)) -> String {
-    let mut out = Writer::message(prefixed);
+fn response(form: Form, request: &Request, inside: impl FnOnce(&mut Writer)) -> String {
+    let mut out = Writer::message(form);
     out.element(&format!("{}Response", request.service), |out| {
         if let (Some(from), Some(to)) = (&request.from, &request.to) {
             out.element("ResponseHeader", |out| {
@@ -97,6 +118,19 @@ fn response(prefixed: bool, request: &Request, inside: impl FnOnce(&mut Writer))
 }
 
 fn problem(out: &mut Writer, found: &Problem) {
+    if out.v1() {
+        return out.element("Problem", |out| {
+            out.element("ProcessingError", |out| {
+                out.leaf("ProcessingErrorType", found.kind);
+                out.element("ProcessingErrorElement", |out| {
+                    out.leaf("ElementName", found.element.unwrap_or("NCIPMessage"));
+                    if let Some(value) = &found.value {
+                        out.leaf("ProcessingErrorValue", value);
+                    }
+                });
+            });
+        });
+    }
     out.element("Problem", |out| {
         out.leaf("ProblemType", found.kind);
         out.some("ProblemDetail", &found.detail);
@@ -114,6 +148,12 @@ fn agency(request: &Request) -> &str {
 }
 
 fn user_id(out: &mut Writer, request: &Request, kind: &str, value: &str) {
+    if out.v1() {
+        return out.element("UniqueUserId", |out| {
+            out.leaf("AgencyId", agency(request));
+            out.leaf("UserIdentifierValue", value);
+        });
+    }
     out.element("UserId", |out| {
         out.leaf("AgencyId", agency(request));
         out.leaf("UserIdentifierType", kind);
@@ -123,6 +163,19 @@ fn user_id(out: &mut Writer, request: &Request, kind: &str, value: &str) {
 
 fn optional_fields(out: &mut Writer, request: &Request, patron: &Patron, elements: &[String]) {
     let wanted = |name: &str| elements.iter().any(|e| e == name);
+    if out.v1() && wanted("userid") {
+        let ids = [("Barcode", Some(&patron.barcode)), ("Institution Id Number", patron.student_id.as_ref())];
+        for (kind, value) in ids {
+            let Some(value) = value else { continue };
+            out.element("VisibleUserId", |out| {
+                out.element("VisibleUserIdentifierType", |out| {
+                    out.leaf("Scheme", "urn:practice");
+                    out.leaf("Value", kind);
+                });
+                out.leaf("VisibleUserIdentifier", value);
+            });
+        }
+    }
     if wanted("nameinformation") {
         out.element("NameInformation", |out| {
             out.element("PersonalNameInformation", |out| {
@@ -152,7 +205,7 @@ fn optional_fields(out: &mut Writer, request: &Request, patron: &Patron, element
             });
         }
     }
-    if wanted("userid") {
+    if !out.v1() && wanted("userid") {
         user_id(out, request, "Barcode", &patron.barcode);
         if let Some(id) = &patron.student_id {
             user_id(out, request, "Institution Id Number", id);
@@ -192,7 +245,10 @@ fn addresses(out: &mut Writer, patron: &Patron) {
     }
 }
 
+/// The full dialect, where the category is a privilege of its own; NCIP 1 has it as the status of a profile, as the old
+/// responders do.
 fn privileges(out: &mut Writer, request: &Request, patron: &Patron) {
+    let profile = out.v1();
     let mut privilege = |kind: &str, expires: Option<&String>, status: &str| {
         out.element("UserPrivilege", |out| {
             out.leaf("AgencyId", agency(request));
@@ -205,8 +261,14 @@ fn privileges(out: &mut Writer, request: &Request, patron: &Patron) {
             });
         });
     };
-    if let Some(category) = &patron.category {
-        privilege(category, patron.expires.as_ref(), if patron.blocked { "Blocked" } else { "Active" });
+    let status = if patron.blocked { "Blocked" } else { "Active" };
+    match &patron.category {
+        Some(category) if profile => {
+            privilege("PROFILE", patron.expires.as_ref(), category);
+            privilege("STATUS", None, status);
+        }
+        Some(category) => privilege(category, patron.expires.as_ref(), status),
+        None => {}
     }
     if let Some(branch) = &patron.home_branch {
         privilege("LIBRARY", None, branch);

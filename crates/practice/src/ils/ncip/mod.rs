@@ -1,9 +1,12 @@
-//! NCIP 2.02 over HTTP POST, the responder's side: LookupUser, CreateUser, UpdateUser, and a Problem for all else.
+//! NCIP 2.02 and 1.0 over HTTP POST and raw TCP, the responder's side: LookupUser, CreateUser, UpdateUser, LookupVersion,
+//! and a Problem for all else; or what a personality makes of them.
 //!
-//! Its own reader and writer on purpose; the connector's are somebody else's. No 1.x, no raw TCP, no LookupVersion yet.
+//! Its own reader and writer on purpose; the connector's are somebody else's.
 
 mod answer;
 mod request;
+mod tcp;
+mod templates;
 mod xml;
 
 use std::sync::Arc;
@@ -11,7 +14,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
@@ -21,8 +24,39 @@ use self::answer::Problem;
 use self::request::{Asked, Request};
 use super::faults::{Struck, What};
 use super::patron::Refusal;
+use super::personality::{Personality, Responder};
 use super::wire::Connection;
 use super::{Desk, Shared, UnderWay};
+
+pub(super) use tcp::serve_tcp;
+use xml::Form;
+
+/// How NCIP is spoken here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    responder: Responder,
+    prefixed: bool,
+}
+
+impl Manner {
+    pub(super) fn of(personality: &Personality) -> Self {
+        Self { responder: personality.responder, prefixed: personality.prefixed }
+    }
+
+    /// The form of an answer: that of the question, in this ILS's style.
+    fn form(self, v1: bool) -> Form {
+        Form { v1: v1 || self.responder == Responder::Voyager, prefixed: self.prefixed }
+    }
+
+    /// The services that there are.
+    fn services(self) -> &'static [&'static str] {
+        match self.responder {
+            Responder::Full => &["LookupUser", "CreateUser", "UpdateUser"],
+            Responder::Aleph => &["LookupUser", "UpdateUser"],
+            Responder::Koha | Responder::Evergreen | Responder::Voyager => &["LookupUser"],
+        }
+    }
+}
 
 /// What a request led to: the document to send, and how to say so in the log.
 struct Reply {
@@ -36,18 +70,37 @@ pub(super) async fn post(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(connection): ConnectInfo<Connection>,
     limit: Extension<super::BodyLimit>,
+    token: Option<Path<String>>,
     body: Body,
 ) -> Response {
     let Ok(bytes) = axum::body::to_bytes(body, limit.0.0).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let read = request::read(&bytes);
+    let token = token.map(|Path(token)| token);
+    if shared.ncip.responder == Responder::Koha {
+        // Its token is in the path, and whoever has it not is told that all is well.
+        if shared.secret.is_some() && shared.secret != token {
+            return "It works!".into_response();
+        }
+    } else if token.is_some() {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    message(shared, connection, &bytes).await
+}
+
+/// Answers one message, however it came.
+async fn message(shared: Arc<Shared>, connection: Connection, bytes: &[u8]) -> Response {
+    let read = request::read(bytes);
     let service = read.as_ref().map_or("", |r| r.service.as_str());
     let struck = shared.desk().arrived(service);
     let _under_way = UnderWay(Arc::clone(&shared));
     if shared.is_down() {
         connection.cut();
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    if let Some(choked) = choked(&shared, read.as_ref(), bytes) {
+        shared.desk().note("?", "", "choked", None);
+        return choked;
     }
     let wait = shared.latency + Duration::from_millis(struck.delay_ms);
     if wait.is_zero() && struck.what.is_none() {
@@ -57,6 +110,37 @@ pub(super) async fn post(
     // On a task of its own: an ILS does not stop doing what it was asked because the client went away.
     let task = tokio::spawn(work(Arc::clone(&shared), connection.clone(), read, struck, wait));
     task.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// What becomes of messages that this responder cannot even read, though others can.
+fn choked(shared: &Shared, read: Result<&Request, &xml::XmlError>, bytes: &[u8]) -> Option<Response> {
+    let text = String::from_utf8_lossy(bytes);
+    match (shared.ncip.responder, read) {
+        (Responder::Koha, _) if text.contains(":NCIPMessage") => {
+            Some(http(StatusCode::INTERNAL_SERVER_ERROR))
+        }
+        (Responder::Evergreen, Err(_)) => Some(document_response(templates::evergreen_unreadable())),
+        (Responder::Evergreen, Ok(request)) if request.doctype => {
+            Some(document_response(templates::evergreen_unreadable()))
+        }
+        // Any scheme, and the number is looked for in the wrong place.
+        (Responder::Evergreen, Ok(request)) if text.contains("Scheme=") => {
+            let (kind, detail) = ("Unknown User", "User with barcode  unknown");
+            Some(document_response(templates::evergreen_problem(request, true, kind, detail)))
+        }
+        (Responder::Aleph, Ok(request)) if !text.contains("Scheme=") => {
+            let problem = Problem::new("Unknown Scheme", "a scheme is missing");
+            Some(document_response(answer::service_problem(shared.ncip.form(false), request, &problem)))
+        }
+        (Responder::Voyager, Ok(request)) if !request.v1 => {
+            let problem = Problem::new("Missing Version", "only NCIP 1 is spoken here");
+            Some(document_response(answer::message_problem(shared.ncip.form(true), &problem)))
+        }
+        (
+            Responder::Full | Responder::Koha | Responder::Evergreen | Responder::Aleph | Responder::Voyager,
+            _,
+        ) => None,
+    }
 }
 
 async fn work(
@@ -73,7 +157,7 @@ async fn work(
         Ok(request) => request,
         Err(error) => {
             let problem = Problem::new("Invalid Message Syntax Error", error.to_string());
-            let document = answer::message_problem(shared.prefixed, &problem);
+            let document = answer::message_problem(shared.ncip.form(false), &problem);
             let mut desk = shared.desk();
             desk.counts.problems += 1;
             desk.note("?", "", problem.kind, None);
@@ -83,7 +167,12 @@ async fn work(
     let Some(what) = struck.what else {
         let reply = act(&shared, &request);
         shared.desk().note(&request.service, &reply.barcode, &reply.outcome, None);
-        return document_response(reply.document);
+        let mut response = document_response(reply.document);
+        if shared.ncip.responder == Responder::Koha {
+            let html = HeaderValue::from_static("text/html; charset=utf-8");
+            response.headers_mut().insert(header::CONTENT_TYPE, html);
+        }
+        return response;
     };
     strike(&shared, &connection, request, what).await
 }
@@ -101,7 +190,7 @@ async fn strike(shared: &Arc<Shared>, connection: &Connection, request: Request,
     };
     let problem = |kind: &'static str| {
         let problem = Problem::new(kind, "the practice ILS was told to say so");
-        document_response(answer::service_problem(shared.prefixed, &request, &problem))
+        document_response(answer::service_problem(shared.ncip.form(request.v1), &request, &problem))
     };
     match what {
         What::Delay { .. } => document_response(done(true)),
@@ -170,18 +259,18 @@ async fn strike(shared: &Arc<Shared>, connection: &Connection, request: Request,
         }
         What::Stall => {
             let document = done(true);
-            half(shared, &document, true)
+            half(shared, &document, xml_headers(), true)
         }
         What::CutHalfway => {
             let document = done(true);
-            half(shared, &document, false)
+            half(shared, &document, xml_headers(), false)
         }
     }
 }
 
 /// Does what is asked and says so.
 fn act(shared: &Shared, request: &Request) -> Reply {
-    let prefixed = shared.prefixed;
+    let (form, responder) = (shared.ncip.form(request.v1), shared.ncip.responder);
     let mut desk = shared.desk();
     let refused = |desk: &mut Desk, refusal: &Refusal, barcode: &str| {
         let problem = Problem::from(refusal);
@@ -189,27 +278,56 @@ fn act(shared: &Shared, request: &Request) -> Reply {
         if *refusal == Refusal::Duplicate {
             desk.counts.duplicates_refused += 1;
         }
-        let document = answer::service_problem(prefixed, request, &problem);
+        let document = match responder {
+            Responder::Koha if *refusal == Refusal::UnknownPatron => templates::koha_unknown_user(request),
+            Responder::Evergreen => {
+                templates::evergreen_problem(request, false, problem.kind, &problem.detail)
+            }
+            _ => answer::service_problem(form, request, &problem),
+        };
         Reply { document, outcome: problem.kind.to_owned(), barcode: barcode.to_owned() }
     };
+    let knows = shared.ncip.services().contains(&request.service.as_str());
+    let asks_versions = matches!(request.asked, Asked::Versions { .. });
+    if !knows && !asks_versions && responder != Responder::Full {
+        desk.counts.problems += 1;
+        desk.counts.unsupported += 1;
+        let problem = Problem::new("Unsupported Service", "this ILS does not do that");
+        let document = match responder {
+            Responder::Koha => templates::koha_it_works(request.v1),
+            Responder::Evergreen => {
+                templates::evergreen_problem(request, false, problem.kind, &problem.detail)
+            }
+            Responder::Full | Responder::Aleph | Responder::Voyager => {
+                answer::service_problem(form, request, &problem)
+            }
+        };
+        return Reply { document, outcome: problem.kind.to_owned(), barcode: String::new() };
+    }
     if let Some(problem) = shared.turned_away(request) {
         desk.counts.problems += 1;
-        let document = answer::service_problem(prefixed, request, &problem);
+        let document = answer::service_problem(form, request, &problem);
         return Reply { document, outcome: problem.kind.to_owned(), barcode: String::new() };
     }
     match &request.asked {
-        Asked::Lookup { barcode, pin, elements } => {
+        Asked::Lookup { barcode, pin, elements, spelt } => {
             let found = desk.register.find(barcode);
             let wrong_pin = found.is_some_and(|patron| pin.is_some() && *pin != patron.pin);
             match found {
                 Some(_) if wrong_pin => {
                     desk.counts.problems += 1;
                     let problem = Problem::new("User Authentication Failed", "the PIN is not the patron's");
-                    let document = answer::service_problem(prefixed, request, &problem);
+                    let document = answer::service_problem(form, request, &problem);
                     Reply { document, outcome: problem.kind.to_owned(), barcode: barcode.clone() }
                 }
                 Some(patron) => Reply {
-                    document: answer::found(prefixed, request, patron, elements),
+                    document: match responder {
+                        Responder::Koha => templates::koha_found(request, patron, spelt),
+                        Responder::Evergreen => templates::evergreen_found(request, patron, elements),
+                        Responder::Full | Responder::Aleph | Responder::Voyager => {
+                            answer::found(form, request, patron, elements)
+                        }
+                    },
                     outcome: "found".to_owned(),
                     barcode: barcode.clone(),
                 },
@@ -221,13 +339,21 @@ fn act(shared: &Shared, request: &Request) -> Reply {
                 Ok(barcode) => {
                     desk.counts.created += 1;
                     Reply {
-                        document: answer::done(prefixed, request, &barcode),
+                        document: answer::done(form, request, &barcode),
                         outcome: "created".to_owned(),
                         barcode,
                     }
                 }
                 Err(refusal) => refused(&mut desk, &refusal, &draft.barcode),
             }
+        }
+        Asked::Update { delete, add, .. }
+            if responder == Responder::Aleph && (delete.beyond_contacts() || add.beyond_contacts()) =>
+        {
+            desk.counts.problems += 1;
+            let problem = Problem::new("UpdateUserService failed.", "only one address can be changed");
+            let document = answer::service_problem(form, request, &problem);
+            Reply { document, outcome: problem.kind.to_owned(), barcode: String::new() }
         }
         Asked::Update { barcode, delete, add } => {
             let changed = desk.register.change(barcode, "update", "ncip", |patron| {
@@ -238,19 +364,34 @@ fn act(shared: &Shared, request: &Request) -> Reply {
             match changed.map(|p| p.barcode.clone()) {
                 Ok(barcode) => {
                     desk.counts.updated += 1;
-                    let document = answer::done(prefixed, request, &barcode);
+                    let document = answer::done(form, request, &barcode);
                     Reply { document, outcome: "updated".to_owned(), barcode }
                 }
                 Err(refusal) => refused(&mut desk, &refusal, barcode),
             }
         }
         Asked::Wrong(refusal) => refused(&mut desk, refusal, ""),
+        Asked::Versions { standard } => {
+            // Koha's and Evergreen's look for it in the wrong root, and know no other.
+            let elsewhere = matches!(responder, Responder::Koha | Responder::Evergreen) && *standard;
+            let document = match responder {
+                Responder::Koha if elsewhere => templates::koha_it_works(request.v1),
+                Responder::Evergreen if elsewhere => templates::evergreen_unreadable(),
+                _ => answer::versions(form, request, *standard, shared.ncip.services()),
+            };
+            Reply { document, outcome: "versions".to_owned(), barcode: String::new() }
+        }
         Asked::Other => {
             desk.counts.problems += 1;
             desk.counts.unsupported += 1;
             let problem =
                 Problem::new("Unsupported Service", "this ILS looks up, creates and updates users only");
-            let document = answer::message_problem(prefixed, &problem);
+            // NCIP 1 has no problems but in responses.
+            let document = if form.v1 {
+                answer::service_problem(form, request, &problem)
+            } else {
+                answer::message_problem(form, &problem)
+            };
             Reply { document, outcome: problem.kind.to_owned(), barcode: String::new() }
         }
     }
@@ -259,7 +400,12 @@ fn act(shared: &Shared, request: &Request) -> Reply {
 impl Shared {
     /// Whether the sender may speak here at all.
     fn turned_away(&self, request: &Request) -> Option<Problem> {
-        if self.secret.as_ref().is_some_and(|secret| !request.secrets.contains(secret)) {
+        // Koha's is in the path.
+        let asked = self.secret.as_ref().filter(|_| self.ncip.responder != Responder::Koha);
+        if matches!(request.asked, Asked::Versions { .. }) {
+            return None;
+        }
+        if asked.is_some_and(|secret| !request.secrets.contains(secret)) {
             return Some(Problem::new("System Authentication Failed", "the sender did not prove who it is"));
         }
         let stranger = |agency: &String| request.to.as_ref() != Some(agency);
@@ -278,21 +424,20 @@ fn somebody_else(shared: &Shared, request: &Request) -> String {
     let asked = match &request.asked {
         Asked::Lookup { barcode, .. } | Asked::Update { barcode, .. } => barcode.as_str(),
         Asked::Create(draft) => draft.barcode.as_str(),
-        Asked::Wrong(_) | Asked::Other => "",
+        Asked::Wrong(_) | Asked::Versions { .. } | Asked::Other => "",
     };
+    let form = shared.ncip.form(request.v1);
     let desk = shared.desk();
     let other = desk.register.all().find(|p| p.barcode != asked);
     match (&request.asked, other) {
-        (Asked::Lookup { elements, .. }, Some(other)) => {
-            answer::found(shared.prefixed, request, other, elements)
-        }
-        (_, Some(other)) => answer::done(shared.prefixed, request, &other.barcode),
-        (_, None) => answer::done(shared.prefixed, request, &format!("9{asked}")),
+        (Asked::Lookup { elements, .. }, Some(other)) => answer::found(form, request, other, elements),
+        (_, Some(other)) => answer::done(form, request, &other.barcode),
+        (_, None) => answer::done(form, request, &format!("9{asked}")),
     }
 }
 
 /// Closes the connection; what is returned is never sent.
-fn cut(connection: &Connection) -> Response {
+pub(super) fn cut(connection: &Connection) -> Response {
     connection.cut();
     StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
@@ -308,14 +453,14 @@ fn xml_headers() -> HeaderMap {
     )])
 }
 
-fn http(status: StatusCode) -> Response {
+pub(super) fn http(status: StatusCode) -> Response {
     let page =
         format!("<html><body><h1>{status}</h1><p>The practice ILS was told to fail.</p></body></html>");
     (status, [(header::CONTENT_TYPE, "text/html")], page).into_response()
 }
 
 /// Half of a document under the length of the whole: then silence, or the end of the connection.
-fn half(shared: &Arc<Shared>, document: &str, silent: bool) -> Response {
+pub(super) fn half(shared: &Arc<Shared>, document: &str, mut headers: HeaderMap, silent: bool) -> Response {
     let half = Bytes::copy_from_slice(document.as_bytes().get(..document.len() / 2).unwrap_or_default());
     let shared = Arc::clone(shared);
     let body = stream::unfold(Some(half), move |rest| {
@@ -335,7 +480,6 @@ fn half(shared: &Arc<Shared>, document: &str, silent: bool) -> Response {
             }
         }
     });
-    let mut headers = xml_headers();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(document.len()));
     (headers, Body::from_stream(body)).into_response()
 }

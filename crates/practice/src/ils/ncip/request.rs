@@ -1,9 +1,9 @@
-//! What an NCIP 2.02 request asks for, in the ILS's own words.
+//! What an NCIP request asks for, in the ILS's own words.
 //!
 //! The "full" dialect: the first kind of UserPrivilege is the patron type with its expiry and status, one named
 //! `LIBRARY` holds the home branch, those named `STAT:<name>` statistical codes. NCIP has no fields for these.
 
-use super::xml::{self, Element, XmlError};
+use super::xml::{self, Document, Element, XmlError};
 use crate::ils::patron::{Field, Patron, Postal, Refusal};
 
 /// A request that could be read.
@@ -15,6 +15,10 @@ pub(crate) struct Request {
     pub(crate) to: Option<String>,
     /// What the sender proves itself with.
     pub(crate) secrets: Vec<String>,
+    /// Whether it is one of NCIP 1.
+    pub(crate) v1: bool,
+    /// Whether it began with a DOCTYPE.
+    pub(crate) doctype: bool,
     pub(crate) asked: Asked,
 }
 
@@ -24,7 +28,10 @@ pub(crate) enum Asked {
     Lookup {
         barcode: String,
         pin: Option<String>,
+        /// The elements that are wanted, without spaces and case.
         elements: Vec<String>,
+        /// The same as they were spelt.
+        spelt: Vec<String>,
     },
     Create(Box<Patron>),
     Update {
@@ -34,6 +41,10 @@ pub(crate) enum Asked {
     },
     /// Well-formed, but something is wrong with it.
     Wrong(Refusal),
+    /// Which versions the ILS speaks; `standard`: in the root that the standard has for it.
+    Versions {
+        standard: bool,
+    },
     /// A service this ILS has not.
     Other,
 }
@@ -63,22 +74,39 @@ enum Contact {
 }
 
 enum Privilege {
-    Category { code: String, expires: Option<String>, blocked: Option<bool> },
+    Category {
+        code: String,
+        expires: Option<String>,
+        blocked: Option<bool>,
+    },
+    /// The category as the status of a profile, as old responders have it.
+    Profile {
+        code: String,
+        expires: Option<String>,
+    },
+    /// Whether the card is blocked, where that is a privilege of its own.
+    Status(bool),
     Branch(String),
-    Stat { name: String, code: String },
+    Stat {
+        name: String,
+        code: String,
+    },
 }
 
 /// Reads a message. What cannot be read at all is an error; what can, but is wrong, is [`Asked::Wrong`].
 pub(crate) fn read(bytes: &[u8]) -> Result<Request, XmlError> {
-    let root = xml::read(bytes)?;
+    let Document { root, v1, doctype } = xml::read(bytes)?;
+    let standard = root.name == "NCIPVersionMessage";
     let message = match root.children.as_slice() {
-        [message] if root.name == "NCIPMessage" => message,
+        [message] if root.name == "NCIPMessage" || standard => message,
         _ => return Err(XmlError::IllFormed),
     };
     let header = message.child("InitiationHeader");
     let head = |path: &[&str]| header.and_then(|h| h.text_at(path)).map(str::to_owned);
     let secrets = [head(&["FromSystemAuthentication"]), head(&["FromAgencyAuthentication"])];
     let asked = match message.name.as_str() {
+        "LookupVersion" => Ok(Asked::Versions { standard }),
+        _ if standard => return Err(XmlError::IllFormed),
         "LookupUser" => lookup(message),
         "CreateUser" => create(message),
         "UpdateUser" => update(message),
@@ -89,6 +117,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Request, XmlError> {
         from: head(&["FromAgencyId", "AgencyId"]),
         to: head(&["ToAgencyId", "AgencyId"]),
         secrets: secrets.into_iter().flatten().collect(),
+        v1,
+        doctype,
         asked: asked.unwrap_or_else(Asked::Wrong),
     })
 }
@@ -107,9 +137,11 @@ fn authentication<'a>(from: &'a Element, kind: &str) -> Option<&'a str> {
 }
 
 fn lookup(message: &Element) -> Result<Asked, Refusal> {
-    let elements = message.all("UserElementType").map(|e| plain(e.text())).collect();
+    let spelt: Vec<String> = message.all("UserElementType").map(|e| e.text().to_owned()).collect();
+    // NCIP 1 says what a library card shows.
+    let elements = spelt.iter().map(|e| plain(e).replace("visibleuserid", "userid")).collect();
     let pin = authentication(message, "pin").map(str::to_owned);
-    Ok(Asked::Lookup { barcode: barcode(message)?, pin, elements })
+    Ok(Asked::Lookup { barcode: barcode(message)?, pin, elements, spelt })
 }
 
 fn create(message: &Element) -> Result<Asked, Refusal> {
@@ -142,6 +174,17 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 impl Fields {
+    /// Whether there is anything but e-mail, phones and at most one postal address in it.
+    pub(crate) fn beyond_contacts(&self) -> bool {
+        let postal = self.contacts.iter().filter(|c| matches!(c, Contact::Postal(_))).count();
+        postal > 1
+            || self.name.is_some()
+            || self.birth_date.is_some()
+            || !self.privileges.is_empty()
+            || !self.blocks.is_empty()
+            || self.pin.is_some()
+    }
+
     fn read(from: &Element) -> Result<Self, Refusal> {
         let mut fields = Self::default();
         if let Some(name) = from.child("NameInformation") {
@@ -196,6 +239,11 @@ impl Fields {
                     patron.expires.clone_from(expires);
                     patron.blocked = blocked.unwrap_or(false);
                 }
+                Privilege::Profile { code, expires } => {
+                    patron.category = Some(code.clone());
+                    patron.expires.clone_from(expires);
+                }
+                Privilege::Status(blocked) => patron.blocked = *blocked,
                 Privilege::Branch(code) => patron.home_branch = Some(code.clone()),
                 Privilege::Stat { name, code } => {
                     patron.stat_codes.insert(name.clone(), code.clone());
@@ -232,6 +280,19 @@ impl Fields {
                     if same {
                         (patron.category, patron.expires, patron.blocked) = (None, None, false);
                     }
+                    same
+                }
+                Privilege::Profile { code, expires } => {
+                    let same = patron.category.as_ref() == Some(code)
+                        && (expires.is_none() || *expires == patron.expires);
+                    if same {
+                        (patron.category, patron.expires) = (None, None);
+                    }
+                    same
+                }
+                Privilege::Status(blocked) => {
+                    let same = patron.blocked == *blocked;
+                    patron.blocked = false;
                     same
                 }
                 Privilege::Branch(code) => patron.home_branch.take_if(|now| now == code).is_some(),
@@ -320,6 +381,9 @@ impl Privilege {
             Some(date) => Some(date_of(date.text()).ok_or(Refusal::InvalidDate(Field::Expiry))?),
             None => None,
         };
+        if kind == "PROFILE" {
+            return Ok(Self::Profile { code: status.ok_or_else(missing)?.to_owned(), expires });
+        }
         let blocked = match status.map(plain).as_deref() {
             None => None,
             Some("active") => Some(false),
@@ -329,6 +393,9 @@ impl Privilege {
                 return Err(Refusal::UnknownValue { field: Field::Privilege, value });
             }
         };
+        if kind == "STATUS" {
+            return Ok(Self::Status(blocked.ok_or_else(missing)?));
+        }
         Ok(Self::Category { code: kind.to_owned(), expires, blocked })
     }
 }

@@ -1,7 +1,8 @@
 //! XML as the practice ILS reads it: a small tree of elements in the NCIP namespace, under any prefix or none.
 //!
-//! A whole document or nothing: unclosed, cut, doubled or foreign documents are refused, and so is a DOCTYPE.
-//! Only the predefined entities and character references are resolved.
+//! A message of NCIP 1 has no namespace; it is told by its root, and read as if its names and schemes were those of 2.
+//! A whole document or nothing: unclosed, cut, doubled or foreign documents are refused, and so is a DOCTYPE with
+//! anything in it. Only the predefined entities and character references are resolved.
 
 use quick_xml::events::Event;
 use quick_xml::name::{Namespace, ResolveResult};
@@ -17,6 +18,17 @@ pub(crate) struct Element {
     pub(crate) name: String,
     text: String,
     pub(crate) children: Vec<Self>,
+}
+
+/// A whole document.
+#[derive(Default)]
+pub(crate) struct Document {
+    /// Its root, in the words of NCIP 2.
+    pub(crate) root: Element,
+    /// Whether it is one of NCIP 1.
+    pub(crate) v1: bool,
+    /// Whether it began with a DOCTYPE.
+    pub(crate) doctype: bool,
 }
 
 /// Why a document was refused; no part of it is repeated.
@@ -76,13 +88,38 @@ impl Element {
     }
 }
 
+/// What NCIP 1 calls by other names.
+const NAMES: [(&str, &str); 5] = [
+    ("UniqueAgencyId", "AgencyId"),
+    ("UniqueUserId", "UserId"),
+    ("VisibleUserId", "UserId"),
+    ("VisibleUserIdentifierType", "UserIdentifierType"),
+    ("VisibleUserIdentifier", "UserIdentifierValue"),
+];
+
+/// An element of NCIP 1 in the words of 2: names, and a scheme with its value as one text.
+fn in_new_words(element: &mut Element) {
+    if let Some((_, new)) = NAMES.iter().find(|(old, _)| *old == element.name) {
+        element.name = (*new).to_owned();
+    }
+    if let [scheme, value] = element.children.as_mut_slice()
+        && scheme.name == "Scheme"
+        && value.name == "Value"
+    {
+        element.text = std::mem::take(&mut value.text);
+        element.children.clear();
+    }
+    element.children.iter_mut().for_each(in_new_words);
+}
+
 /// Reads a whole document; the root may be of any name.
-pub(crate) fn read(bytes: &[u8]) -> Result<Element, XmlError> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Document, XmlError> {
     let text = std::str::from_utf8(bytes).map_err(|_| XmlError::NotUtf8)?;
     let mut reader = NsReader::from_str(text.strip_prefix('\u{FEFF}').unwrap_or(text));
     reader.config_mut().expand_empty_elements = true;
     let mut open: Vec<Element> = Vec::new();
     let mut root = None;
+    let (mut v1, mut doctype) = (false, false);
     // Inside Ext anything may stand.
     let mut ext_depth = None;
     loop {
@@ -93,7 +130,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Element, XmlError> {
                 if root.is_some() || open.len() >= DEEPEST {
                     return Err(if root.is_some() { XmlError::IllFormed } else { XmlError::TooDeep });
                 }
-                if !ours && ext_depth.is_none() {
+                let nobodys = matches!(namespace, ResolveResult::Unbound);
+                if open.is_empty() {
+                    let name = start.local_name();
+                    v1 = nobodys && matches!(name.as_ref(), "NCIPMessage" | "NCIPVersionMessage");
+                }
+                if !(ours || v1 && nobodys || ext_depth.is_some()) {
                     return Err(XmlError::Namespace);
                 }
                 if start.attributes().any(|a| a.is_err()) {
@@ -135,13 +177,24 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Element, XmlError> {
                 }
                 add(&mut open, named.ok_or(XmlError::IllFormed)?.encode_utf8(&mut buffer))?;
             }
-            Event::DocType(_) => return Err(XmlError::Doctype),
+            Event::DocType(kind) => {
+                if kind.contains('[') || root.is_some() || !open.is_empty() {
+                    return Err(XmlError::Doctype);
+                }
+                doctype = true;
+            }
             Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
             Event::Empty(_) => return Err(XmlError::IllFormed),
             Event::Eof => break,
         }
     }
-    if open.is_empty() { root.ok_or(XmlError::IllFormed) } else { Err(XmlError::IllFormed) }
+    let mut root = root.filter(|_| open.is_empty()).ok_or(XmlError::IllFormed)?;
+    if v1 {
+        in_new_words(&mut root);
+    } else if doctype {
+        return Err(XmlError::Doctype);
+    }
+    Ok(Document { root, v1, doctype })
 }
 
 fn add(open: &mut [Element], piece: &str) -> Result<(), XmlError> {
@@ -161,24 +214,59 @@ fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
-/// Writes elements in one style: prefixed, or with a default namespace.
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Form {
+    /// NCIP 1: no namespace, a scheme and a value.
+    pub(crate) v1: bool,
+    /// Every name with the `ncip:` prefix, instead of a default namespace.
+    pub(crate) prefixed: bool,
+}
+
+/// The elements that hold a scheme and a value in NCIP 1.
+const CODES: [&str; 12] = [
+    "AgencyId",
+    "AgencyUserPrivilegeType",
+    "BlockOrTrapType",
+    "ElectronicAddressType",
+    "PhysicalAddressType",
+    "UnstructuredAddressType",
+    "UserAddressRoleType",
+    "UserIdentifierType",
+    "UserLanguage",
+    "UserPrivilegeStatusType",
+    "ProcessingErrorType",
+    "MessagingErrorType",
+];
+
+/// Writes elements in one form.
 pub(crate) struct Writer {
     out: String,
     prefix: &'static str,
+    v1: bool,
 }
 
 impl Writer {
     /// Starts an NCIPMessage.
-    pub(crate) fn message(prefixed: bool) -> Self {
+    pub(crate) fn message(form: Form) -> Self {
         let mut out = String::with_capacity(1_024);
         out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-        let prefix = if prefixed { "ncip:" } else { "" };
-        let default = if prefixed { String::new() } else { format!(" xmlns=\"{NAMESPACE}\"") };
+        if form.v1 {
+            out.push_str("<NCIPMessage version=\"http://www.niso.org/ncip/v1_0/imp1/dtd/ncip_v1_0.dtd\">");
+            return Self { out, prefix: "", v1: true };
+        }
+        let prefix = if form.prefixed { "ncip:" } else { "" };
+        let default = if form.prefixed { String::new() } else { format!(" xmlns=\"{NAMESPACE}\"") };
         out.push_str(&format!(
             "<{prefix}NCIPMessage{default} xmlns:ncip=\"{NAMESPACE}\" \
              ncip:version=\"http://www.niso.org/schemas/ncip/v2_02/ncip_v2_02.xsd\">"
         ));
-        Self { out, prefix }
+        Self { out, prefix, v1: false }
+    }
+
+    /// Whether this is NCIP 1.
+    pub(crate) fn v1(&self) -> bool {
+        self.v1
     }
 
     /// Ends it.
@@ -196,6 +284,15 @@ impl Writer {
 
     /// An element with text.
     pub(crate) fn leaf(&mut self, name: &str, text: &str) {
+        if self.v1 && CODES.contains(&name) {
+            let name = if name == "AgencyId" { "UniqueAgencyId" } else { name };
+            self.tag("<", name);
+            self.out.push_str("<Scheme>urn:practice</Scheme><Value>");
+            self.text(text);
+            self.out.push_str("</Value>");
+            self.tag("</", name);
+            return;
+        }
         self.tag("<", name);
         self.text(text);
         self.tag("</", name);
@@ -245,7 +342,7 @@ mod tests {
                 "\u{FEFF}<?xml version='1.0'?><n:NCIPMessage xmlns:n='{ns}'><n:A>O&#39;Brien<!-- x --> &amp; &lt;Co>é</n:A></n:NCIPMessage>\n"
             ),
         ] {
-            let root = read(text.as_bytes()).map_err(|e| format!("{e} {text}")).unwrap();
+            let root = read(text.as_bytes()).map_err(|e| format!("{e} {text}")).unwrap().root;
             assert_eq!((root.name.as_str(), root.text_at(&["A"])), ("NCIPMessage", Some("O'Brien & <Co>é")));
         }
     }
@@ -276,10 +373,22 @@ mod tests {
     #[test]
     fn inside_ext_anything_may_stand() {
         let text = format!("<a xmlns='{NAMESPACE}'><Ext><x:y xmlns:x='urn:x'>1</x:y></Ext><b>2</b></a>");
-        let root = read(text.as_bytes()).unwrap();
+        let root = read(text.as_bytes()).unwrap().root;
         assert_eq!((root.text_at(&["Ext", "y"]), root.text_at(&["b"])), (Some("1"), Some("2")));
         let after = format!("<a xmlns='{NAMESPACE}'><Ext/><b xmlns='urn:x'/></a>");
         assert_eq!(read(after.as_bytes()).err(), Some(XmlError::Namespace));
+    }
+
+    #[test]
+    fn ncip_1_is_read_in_the_words_of_2() {
+        let text = "<!DOCTYPE NCIPMessage SYSTEM 'urn:x'><NCIPMessage><A><UniqueAgencyId><Scheme>s</Scheme><Value> v \
+                    </Value></UniqueAgencyId><UniqueUserId><UserIdentifierValue>1</UserIdentifierValue></UniqueUserId></A></NCIPMessage>";
+        let document = read(text.as_bytes()).unwrap();
+        assert!(document.v1 && document.doctype);
+        assert_eq!(document.root.text_at(&["A", "AgencyId"]), Some("v"));
+        assert_eq!(document.root.text_at(&["A", "UserId", "UserIdentifierValue"]), Some("1"));
+        let new = format!("<!DOCTYPE a SYSTEM 'urn:x'><a xmlns='{NAMESPACE}'/>");
+        assert_eq!(read(new.as_bytes()).err(), Some(XmlError::Doctype));
     }
 
     proptest! {
@@ -288,15 +397,15 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>, text in "[<>/a-c&;! \\[\\]='\"-]{0,60}") {
             for bytes in [bytes.as_slice(), text.as_bytes()] {
-                prop_assert!(read(bytes).is_ok_and(|root| !root.name.is_empty()) || read(bytes).is_err());
+                prop_assert!(read(bytes).is_ok_and(|document| !document.root.name.is_empty()) || read(bytes).is_err());
             }
         }
 
         #[test]
-        fn what_is_written_reads_back(text: String, prefixed: bool) {
-            let mut writer = Writer::message(prefixed);
-            writer.leaf("A", &text);
-            let root = read(writer.finish().as_bytes()).unwrap();
+        fn what_is_written_reads_back(text: String, prefixed: bool, v1: bool) {
+            let mut writer = Writer::message(Form { prefixed, v1 });
+            writer.leaf("AgencyId", &text);
+            let root = read(writer.finish().as_bytes()).unwrap().root;
             let expected: String = text.chars().filter(|c| is_xml_char(*c)).collect();
             // XML itself turns CR and CRLF into LF.
             let expected = expected.replace("\r\n", "\n").replace('\r', "\n");

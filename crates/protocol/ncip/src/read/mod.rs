@@ -4,16 +4,21 @@
 //! Namespaces are not compared and the schema is not enforced: no responder in use would pass.
 
 mod decode;
+mod problem;
 mod tree;
 mod user;
+mod versions;
+
+use std::borrow::Cow;
 
 use thiserror::Error;
 
 #[cfg(test)]
-pub(crate) use self::user::fields;
+pub(crate) use self::user::{Notes, fields};
 pub(crate) use tree::{Element, parse};
+pub use versions::Versions;
 
-use crate::{Problem, Problems, Service, UserRecord};
+use crate::{DateOrder, Problems, Service, UserRecord};
 
 /// How much is read before giving up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +114,12 @@ pub enum ReadError {
         /// What should have been there.
         expected: &'static str,
     },
+    /// An agency that is a reference into the responder's memory: it did not understand the schemes that it was sent, and
+    /// looked for something else than what was asked for.
+    #[error(
+        "the answer names an agency that is none; the ILS seems to break on schemes, so that its answer cannot be believed"
+    )]
+    BrokenBySchemes,
     /// Several responses in one message.
     #[error("the answer holds several responses")]
     SeveralResponses,
@@ -125,6 +136,8 @@ pub enum ReadError {
 pub struct Reader {
     /// How much is read before giving up.
     pub limits: Limits,
+    /// In which order the responder writes a date's parts.
+    pub dates: DateOrder,
 }
 
 impl Reader {
@@ -133,54 +146,61 @@ impl Reader {
     /// # Errors
     /// [`ReadError`] for everything that is not one whole, expected response or a problem.
     pub fn read(&self, service: Service, body: &[u8], charset: Option<&str>) -> Result<Answer, ReadError> {
+        let text = self.text(body, charset)?;
+        self.answer(service, &parse(&text, self.limits)?)
+    }
+
+    /// Reads the answer to a `LookupVersion`, in either root.
+    ///
+    /// # Errors
+    /// [`ReadError`] for everything that is not one whole list of versions; a problem is [`ReadError::NoResponse`] too,
+    /// because it says no more than that there is no such list.
+    pub fn read_versions(&self, body: &[u8], charset: Option<&str>) -> Result<Versions, ReadError> {
+        let text = self.text(body, charset)?;
+        versions::versions(&parse(&text, self.limits)?)
+    }
+
+    fn text<'b>(&self, body: &'b [u8], charset: Option<&str>) -> Result<Cow<'b, str>, ReadError> {
         if body.len() > self.limits.bytes {
             return Err(ReadError::TooLong { limit: self.limits.bytes });
         }
-        let text = decode::decode(body, charset)?;
-        let root = parse(&text, self.limits)?;
-        answer(service, &root)
+        decode::decode(body, charset)
+    }
+
+    fn answer(&self, service: Service, root: &Element<'_>) -> Result<Answer, ReadError> {
+        if root.name != "NCIPMessage" {
+            return Err(if root.name.eq_ignore_ascii_case("html") {
+                ReadError::Html
+            } else {
+                ReadError::NotNcip
+            });
+        }
+        if let Some(problems) = problem::problems(root) {
+            return Ok(Answer::Problems(problems));
+        }
+        let expected = service.response_name();
+        let mut responses = root.children.iter().filter(|child| child.name != "Ext");
+        let response = responses.next().ok_or(ReadError::NoResponse { expected })?;
+        if response.name != expected {
+            return Err(ReadError::WrongResponse { expected });
+        }
+        if responses.next().is_some() {
+            return Err(ReadError::SeveralResponses);
+        }
+        // Whatever is said of a user that was looked for under no number is said of nobody.
+        if response.child("ResponseHeader").is_some_and(is_broken) {
+            return Err(ReadError::BrokenBySchemes);
+        }
+        // A refusal beside a user is a refusal.
+        if let Some(problems) = problem::problems(response) {
+            return Ok(Answer::Problems(problems));
+        }
+        user::record(response, expected, self.dates).map(|record| Answer::User(Box::new(record)))
     }
 }
 
-fn answer(service: Service, root: &Element) -> Result<Answer, ReadError> {
-    if root.name != "NCIPMessage" {
-        return Err(if root.name.eq_ignore_ascii_case("html") {
-            ReadError::Html
-        } else {
-            ReadError::NotNcip
-        });
-    }
-    if let Some(problems) = problems(root) {
-        return Ok(Answer::Problems(problems));
-    }
-    let expected = service.response_name();
-    let mut responses = root.children.iter().filter(|child| child.name != "Ext");
-    let response = responses.next().ok_or(ReadError::NoResponse { expected })?;
-    if response.name != expected {
-        return Err(ReadError::WrongResponse { expected });
-    }
-    if responses.next().is_some() {
-        return Err(ReadError::SeveralResponses);
-    }
-    // A refusal beside a user is a refusal.
-    if let Some(problems) = problems(response) {
-        return Ok(Answer::Problems(problems));
-    }
-    user::record(response, expected).map(|record| Answer::User(Box::new(record)))
-}
-
-/// The problems right below an element, or `None` where there are none.
-fn problems(parent: &Element) -> Option<Problems> {
-    let mut all = parent.children_named("Problem").map(problem);
-    let first = all.next()?;
-    Some(Problems { first, rest: all.collect() })
-}
-
-fn problem(element: &Element) -> Problem {
-    Problem {
-        kind: element.text_of("ProblemType").unwrap_or_default(),
-        detail: element.text_of("ProblemDetail"),
-        element: element.text_of("ProblemElement"),
-        value: element.text_of("ProblemValue"),
-    }
+/// Whether a header has a Perl reference where an agency should be, as Evergreen's server writes it.
+fn is_broken(header: &Element<'_>) -> bool {
+    let agencies = header.children.iter().filter_map(|child| child.code_of("AgencyId"));
+    agencies.into_iter().any(|code| code.starts_with("HASH(0x"))
 }

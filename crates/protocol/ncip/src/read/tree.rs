@@ -4,6 +4,8 @@
 //! make a document whole are here. A document type that only points elsewhere is passed over and never fetched (NCIP 1.x
 //! sends one); one that defines entities is refused, and of references only XML's own five and numbers are resolved.
 
+use std::borrow::Cow;
+
 use quick_xml::Reader;
 use quick_xml::errors::{Error, IllFormedError, SyntaxError};
 use quick_xml::escape::resolve_xml_entity;
@@ -12,18 +14,18 @@ use quick_xml::events::{BytesRef, Event};
 use super::{Limits, ReadError};
 use crate::Text;
 
-/// An element, whole.
+/// An element, whole. Names, and text in one piece, are the document's own.
 #[derive(Debug, Default)]
-pub(crate) struct Element {
+pub(crate) struct Element<'d> {
     /// Its name, without prefix.
-    pub(crate) name: String,
+    pub(crate) name: &'d str,
     /// The text right below it, joined.
-    text: String,
+    text: Cow<'d, str>,
     /// The elements right below it.
     pub(crate) children: Vec<Self>,
 }
 
-impl Element {
+impl<'d> Element<'d> {
     pub(crate) fn child(&self, name: &'static str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
@@ -51,7 +53,7 @@ impl Element {
 }
 
 /// Takes a whole document apart.
-pub(crate) fn parse(text: &str, limits: Limits) -> Result<Element, ReadError> {
+pub(crate) fn parse(text: &str, limits: Limits) -> Result<Element<'_>, ReadError> {
     if text.trim().is_empty() {
         return Err(ReadError::Empty);
     }
@@ -59,7 +61,7 @@ pub(crate) fn parse(text: &str, limits: Limits) -> Result<Element, ReadError> {
         return Err(ReadError::Html);
     }
     let mut reader = Reader::from_str(text);
-    let mut building = Building { limits, open: Vec::new(), root: None, elements: 0 };
+    let mut building = Building { document: text, limits, open: Vec::new(), root: None, elements: 0 };
     loop {
         let event = reader.read_event();
         let offset = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
@@ -88,14 +90,23 @@ pub(crate) fn parse(text: &str, limits: Limits) -> Result<Element, ReadError> {
     }
 }
 
-struct Building {
+struct Building<'d> {
+    document: &'d str,
     limits: Limits,
-    open: Vec<Element>,
-    root: Option<Element>,
+    open: Vec<Element<'d>>,
+    root: Option<Element<'d>>,
     elements: usize,
 }
 
-impl Building {
+impl<'d> Building<'d> {
+    /// The piece of the document that this is a view of: what the reader lends is only lent until its next event. `None`
+    /// where it is a copy, such as text whose line ends were made one.
+    fn own(&self, piece: &str) -> Option<&'d str> {
+        let start = piece.as_ptr().addr().checked_sub(self.document.as_ptr().addr())?;
+        // The bytes are compared, so that no copy is ever taken for a view.
+        self.document.get(start..start.checked_add(piece.len())?).filter(|own| *own == piece)
+    }
+
     fn open(&mut self, name: &str, offset: usize) -> Result<(), ReadError> {
         if self.root.is_some() {
             return Err(ReadError::Trailing);
@@ -111,7 +122,10 @@ impl Building {
         if self.elements > self.limits.elements {
             return Err(ReadError::TooMuch { what: "elements", limit: self.limits.elements });
         }
-        self.open.push(Element { name: name.to_owned(), ..Element::default() });
+        // Names are never copies.
+        let name =
+            self.own(name).ok_or(ReadError::Malformed { what: "an element without a name", offset })?;
+        self.open.push(Element { name, ..Element::default() });
         Ok(())
     }
 
@@ -126,8 +140,12 @@ impl Building {
     }
 
     fn text(&mut self, piece: &str) -> Result<(), ReadError> {
+        let own = self.own(piece);
         match self.open.last_mut() {
-            Some(element) => element.text.push_str(piece),
+            Some(element) if element.text.is_empty() => {
+                element.text = own.map_or_else(|| Cow::Owned(piece.to_owned()), Cow::Borrowed);
+            }
+            Some(element) => element.text.to_mut().push_str(piece),
             None if piece.trim().is_empty() => {}
             None if self.root.is_some() => return Err(ReadError::Trailing),
             None => return Err(ReadError::NotNcip),
@@ -135,7 +153,7 @@ impl Building {
         Ok(())
     }
 
-    fn finish(self) -> Result<Element, ReadError> {
+    fn finish(self) -> Result<Element<'d>, ReadError> {
         if !self.open.is_empty() {
             return Err(ReadError::Truncated);
         }
@@ -179,7 +197,7 @@ fn looks_like_html(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn root(text: &str) -> Result<Element, ReadError> {
+    fn root(text: &str) -> Result<Element<'_>, ReadError> {
         parse(text, Limits::default())
     }
 

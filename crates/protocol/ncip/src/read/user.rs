@@ -5,50 +5,81 @@ use super::tree::Element;
 use crate::model::{
     Address, Block, Fields, Place, PostalAddress, Privilege, StructuredName, UserId, UserName, UserRecord,
 };
-use crate::{Date, Text};
+use crate::{Date, DateOrder, Text};
+
+/// How values are understood, and which could not be.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    dates: DateOrder,
+    /// The names of elements that were there and could not be understood.
+    pub(crate) unreadable: Vec<&'static str>,
+}
 
 /// The user of a response.
-pub(super) fn record(response: &Element, name: &'static str) -> Result<UserRecord, ReadError> {
+pub(super) fn record(
+    response: &Element<'_>,
+    name: &'static str,
+    dates: DateOrder,
+) -> Result<UserRecord, ReadError> {
     // NCIP 1.x says UniqueUserId.
     let id = response
         .child("UserId")
         .or_else(|| response.child("UniqueUserId"))
         .ok_or(ReadError::NoUser { response: name })?;
-    let mut unreadable = Vec::new();
-    let fields = match response.child("UserOptionalFields") {
-        Some(optional) => fields(optional, &mut unreadable),
+    let mut notes = Notes { dates, unreadable: Vec::new() };
+    let mut fields = match response.child("UserOptionalFields") {
+        Some(optional) => fields(optional, &mut notes),
         None => Fields::default(),
     };
-    Ok(UserRecord { id: user_id(id), fields, unreadable })
+    // Some responders of NCIP 1 put these beside the optional fields.
+    fields.user_ids.extend(response.children_named("VisibleUserId").filter_map(visible_user_id));
+    Ok(UserRecord { id: user_id(id), fields, unreadable: notes.unreadable })
 }
 
 /// What is optional in a response; a request's fields have the same form.
-pub(crate) fn fields(parent: &Element, unreadable: &mut Vec<&'static str>) -> Fields {
+pub(crate) fn fields(parent: &Element<'_>, notes: &mut Notes) -> Fields {
     Fields {
         authentication: Vec::new(),
         name: parent.child("NameInformation").and_then(name),
         addresses: parent
             .children_named("UserAddressInformation")
-            .filter_map(|e| address(e, unreadable))
+            .filter_map(|e| address(e, notes))
             .collect(),
-        birth_date: date(parent, "DateOfBirth", unreadable),
+        birth_date: date(parent, "DateOfBirth", notes),
         languages: parent.children_named("UserLanguage").map(|e| e.value().to_owned()).collect(),
-        privileges: parent.children_named("UserPrivilege").map(|e| privilege(e, unreadable)).collect(),
+        privileges: parent.children_named("UserPrivilege").map(|e| privilege(e, notes)).collect(),
         blocks: parent.children_named("BlockOrTrap").map(block).collect(),
-        user_ids: parent.children_named("UserId").filter_map(user_id).collect(),
+        user_ids: parent
+            .children_named("UserId")
+            .filter_map(user_id)
+            .chain(parent.children_named("VisibleUserId").filter_map(visible_user_id))
+            .collect(),
     }
 }
 
-fn user_id(element: &Element) -> Option<UserId> {
-    let unique = element.child("UniqueAgencyId").map(Element::value).filter(|value| !value.is_empty());
+/// The agency right below an element, in either version's form.
+fn agency(element: &Element<'_>) -> Option<String> {
+    let unique = || element.child("UniqueAgencyId").map(Element::value).filter(|value| !value.is_empty());
+    element.code_of("AgencyId").or_else(unique).map(str::to_owned)
+}
+
+fn visible_user_id(element: &Element<'_>) -> Option<UserId> {
     Some(UserId {
-        agency: element.code_of("AgencyId").or(unique).map(str::to_owned),
+        agency: agency(element),
+        kind: element.code_of("VisibleUserIdentifierType").map(str::to_owned),
+        value: element.text_of("VisibleUserIdentifier")?,
+    })
+}
+
+fn user_id(element: &Element<'_>) -> Option<UserId> {
+    Some(UserId {
+        agency: agency(element),
         kind: element.code_of("UserIdentifierType").map(str::to_owned),
         value: element.text_of("UserIdentifierValue")?,
     })
 }
 
-fn name(element: &Element) -> Option<UserName> {
+fn name(element: &Element<'_>) -> Option<UserName> {
     let personal = element.child("PersonalNameInformation")?;
     let structured = personal.child("StructuredPersonalUserName").map(|parts| StructuredName {
         prefix: parts.text_of("Prefix"),
@@ -62,7 +93,7 @@ fn name(element: &Element) -> Option<UserName> {
         .or_else(|| personal.text_of("UnstructuredPersonalUserName").map(UserName::Unstructured))
 }
 
-fn address(element: &Element, unreadable: &mut Vec<&'static str>) -> Option<Address> {
+fn address(element: &Element<'_>, notes: &mut Notes) -> Option<Address> {
     let role = element.code_of("UserAddressRoleType").unwrap_or_default().to_owned();
     let place = if let Some(electronic) = element.child("ElectronicAddress") {
         let kind = electronic.code_of("ElectronicAddressType").unwrap_or_default().to_owned();
@@ -78,17 +109,20 @@ fn address(element: &Element, unreadable: &mut Vec<&'static str>) -> Option<Addr
             })
         }
     } else {
-        unreadable.push("UserAddressInformation");
+        notes.unreadable.push("UserAddressInformation");
         None
     };
     // An address with nothing in it is no address, as responders send for people who gave none.
     place.map(|place| Address { role, place })
 }
 
-fn postal(parts: &Element) -> PostalAddress {
+fn postal(parts: &Element<'_>) -> PostalAddress {
     PostalAddress {
         line1: parts.text_of("Line1").or_else(|| parts.text_of("Street")),
-        line2: parts.text_of("Line2").or_else(|| parts.text_of("PostOfficeBox")),
+        line2: parts
+            .text_of("Line2")
+            .or_else(|| parts.text_of("PostOfficeBox"))
+            .or_else(|| parts.text_of("LocationWithinBuilding")),
         locality: parts.text_of("Locality"),
         region: parts.text_of("Region"),
         country: parts.text_of("Country"),
@@ -97,31 +131,31 @@ fn postal(parts: &Element) -> PostalAddress {
     }
 }
 
-fn privilege(element: &Element, unreadable: &mut Vec<&'static str>) -> Privilege {
+fn privilege(element: &Element<'_>, notes: &mut Notes) -> Privilege {
     let status = element.child("UserPrivilegeStatus").and_then(|s| s.code_of("UserPrivilegeStatusType"));
     Privilege {
-        agency: element.code_of("AgencyId").unwrap_or_default().to_owned(),
+        agency: agency(element).unwrap_or_default(),
         kind: element.code_of("AgencyUserPrivilegeType").unwrap_or_default().to_owned(),
-        valid_from: date(element, "ValidFromDate", unreadable),
-        valid_to: date(element, "ValidToDate", unreadable),
+        valid_from: date(element, "ValidFromDate", notes),
+        valid_to: date(element, "ValidToDate", notes),
         status: status.map(str::to_owned),
         description: element.text_of("UserPrivilegeDescription"),
     }
 }
 
-fn block(element: &Element) -> Block {
+fn block(element: &Element<'_>) -> Block {
     Block {
-        agency: element.code_of("AgencyId").unwrap_or_default().to_owned(),
+        agency: agency(element).unwrap_or_default(),
         kind: element.code_of("BlockOrTrapType").unwrap_or_default().to_owned(),
     }
 }
 
 /// A date, or a note that there was something that is none.
-fn date(parent: &Element, name: &'static str, unreadable: &mut Vec<&'static str>) -> Option<Date> {
+fn date(parent: &Element<'_>, name: &'static str, notes: &mut Notes) -> Option<Date> {
     let text: Text = parent.text_of(name)?;
-    let date = Date::read(text.reveal());
-    if date.is_none() && !unreadable.contains(&name) {
-        unreadable.push(name);
+    let date = Date::read_in(text.reveal(), notes.dates);
+    if date.is_none() && !notes.unreadable.contains(&name) {
+        notes.unreadable.push(name);
     }
     date
 }

@@ -2,6 +2,7 @@
 //!
 //! What the schema forbids is refused here, before anything is sent. What is sent is always UTF-8.
 
+mod address;
 mod xml;
 
 use std::fmt;
@@ -9,11 +10,22 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::model::{
-    Address, AuthenticationInput, Block, CreateUser, Fields, Header, LookupUser, Place, PostalAddress,
-    Privilege, Request, UpdateUser, UserId, UserName, Who,
+    AuthenticationInput, Block, CreateUser, Fields, Header, LookupUser, Privilege, Request, UpdateUser,
+    UserId, UserName, Who,
 };
-use crate::{Dialect, ElementSpelling, Text, schemes};
+use crate::{Dialect, ElementSpelling, Text, UserElement, Version, schemes};
+use address::address;
 use xml::Xml;
+
+/// In which root a `LookupVersion` is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VersionRoot {
+    /// `NCIPVersionMessage`, as its own schema has it.
+    #[default]
+    Standard,
+    /// `NCIPMessage`, where Koha's and Evergreen's servers look for it.
+    Message,
+}
 
 /// The bytes of one message, with a `Debug` that shows none of them.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,21 +102,52 @@ pub fn encode(request: &Request, header: &Header, dialect: &Dialect) -> Result<B
     Ok(Body(out.finish().into_bytes()))
 }
 
+/// Builds the bytes of one `LookupVersion`, which asks what a responder speaks.
+///
+/// # Errors
+/// [`WriteError`] where an agency is blank or holds what XML cannot carry.
+pub fn encode_lookup_version(
+    header: &Header,
+    dialect: &Dialect,
+    root: VersionRoot,
+) -> Result<Body, WriteError> {
+    let mut out = match root {
+        VersionRoot::Standard => Xml::start_version(schemes::VERSION_MESSAGE, dialect)?,
+        VersionRoot::Message => Xml::start(dialect)?,
+    };
+    out.open("LookupVersion");
+    for (element, code) in [("FromAgencyId", &header.from_agency), ("ToAgencyId", &header.to_agency)] {
+        out.open(element);
+        agency(&mut out, code, dialect)?;
+        out.close(element);
+    }
+    out.close("LookupVersion");
+    Ok(Body(out.finish().into_bytes()))
+}
+
 type Written = Result<(), WriteError>;
 
+/// An agency: `AgencyId`, or `UniqueAgencyId` in NCIP 1.
+fn agency(out: &mut Xml, code: &str, dialect: &Dialect) -> Written {
+    let element = match out.version() {
+        Version::V1 => "UniqueAgencyId",
+        Version::V2 => "AgencyId",
+    };
+    out.code(element, dialect.agency_scheme.as_deref(), code)
+}
+
 fn write_header(out: &mut Xml, header: &Header, dialect: &Dialect) -> Written {
-    let agencies = dialect.agency_scheme.as_deref();
     out.open("InitiationHeader");
     if let Some(system) = &header.from_system {
         out.code("FromSystemId", None, system)?;
     }
     optional(out, "FromSystemAuthentication", header.from_system_authentication.as_ref())?;
     out.open("FromAgencyId");
-    out.code("AgencyId", agencies, &header.from_agency)?;
+    agency(out, &header.from_agency, dialect)?;
     out.close("FromAgencyId");
     optional(out, "FromAgencyAuthentication", header.from_agency_authentication.as_ref())?;
     out.open("ToAgencyId");
-    out.code("AgencyId", agencies, &header.to_agency)?;
+    agency(out, &header.to_agency, dialect)?;
     out.close("ToAgencyId");
     if let Some(profile) = &header.application_profile {
         out.code("ApplicationProfileType", None, profile)?;
@@ -115,10 +158,18 @@ fn write_header(out: &mut Xml, header: &Header, dialect: &Dialect) -> Written {
 
 fn lookup(out: &mut Xml, message: &LookupUser, dialect: &Dialect) -> Written {
     who(out, &message.who, dialect)?;
+    if message.elements.is_empty() && out.version() == Version::V1 {
+        return Err(WriteError::Empty { element: "UserElementType" });
+    }
     for element in &message.elements {
+        let value = match (out.version(), element) {
+            (Version::V1, UserElement::UserId) => "Visible User Id",
+            (Version::V1, UserElement::PreviousUserId) => continue,
+            _ => element.spaced(),
+        };
         let value = match dialect.elements {
-            ElementSpelling::Spaced => element.spaced().to_owned(),
-            ElementSpelling::Joined => element.spaced().replace(' ', ""),
+            ElementSpelling::Spaced => value.to_owned(),
+            ElementSpelling::Joined => value.replace(' ', ""),
         };
         out.code("UserElementType", Some(schemes::USER_ELEMENT_TYPE), &value)?;
     }
@@ -139,6 +190,9 @@ fn create(out: &mut Xml, message: &CreateUser, dialect: &Dialect) -> Written {
     no_user_ids(&message.fields, service)?;
     if let Some(named) = &message.who {
         who(out, named, dialect)?;
+        if let (Version::V1, Who::Id(UserId { kind: Some(kind), value, .. })) = (out.version(), named) {
+            visible_user_id(out, kind, value)?;
+        }
     }
     name(out, &message.name)?;
     rest_of_fields(out, &message.fields, dialect)
@@ -185,15 +239,33 @@ fn who(out: &mut Xml, who: &Who, dialect: &Dialect) -> Written {
 }
 
 fn user_id(out: &mut Xml, id: &UserId, dialect: &Dialect) -> Written {
+    if out.version() == Version::V1 {
+        // The kind has no place here; a create says it in a VisibleUserId beside.
+        let code = id.agency.as_deref().ok_or(WriteError::Empty { element: "UniqueAgencyId" })?;
+        out.open("UniqueUserId");
+        agency(out, code, dialect)?;
+        needed(out, "UserIdentifierValue", &id.value)?;
+        out.close("UniqueUserId");
+        return Ok(());
+    }
     out.open("UserId");
-    if let Some(agency) = &id.agency {
-        out.code("AgencyId", dialect.agency_scheme.as_deref(), agency)?;
+    if let Some(code) = &id.agency {
+        agency(out, code, dialect)?;
     }
     if let Some(kind) = &id.kind {
         out.code("UserIdentifierType", Some(schemes::USER_IDENTIFIER_TYPE), kind)?;
     }
     needed(out, "UserIdentifierValue", &id.value)?;
     out.close("UserId");
+    Ok(())
+}
+
+/// What a create of NCIP 1 says of the number's kind.
+fn visible_user_id(out: &mut Xml, kind: &str, value: &Text) -> Written {
+    out.open("VisibleUserId");
+    out.code("VisibleUserIdentifierType", Some(schemes::USER_IDENTIFIER_TYPE), kind)?;
+    needed(out, "VisibleUserIdentifier", value)?;
+    out.close("VisibleUserId");
     Ok(())
 }
 
@@ -232,7 +304,7 @@ fn name(out: &mut Xml, user: &UserName) -> Written {
 /// What CreateUser, AddUserFields and DeleteUserFields have in common, in the schema's order.
 fn rest_of_fields(out: &mut Xml, fields: &Fields, dialect: &Dialect) -> Written {
     for item in &fields.addresses {
-        address(out, item)?;
+        address(out, item, dialect)?;
     }
     if let Some(date) = fields.birth_date {
         out.text("DateOfBirth", &date.to_date_time())?;
@@ -249,58 +321,9 @@ fn rest_of_fields(out: &mut Xml, fields: &Fields, dialect: &Dialect) -> Written 
     Ok(())
 }
 
-fn address(out: &mut Xml, address: &Address) -> Written {
-    out.open("UserAddressInformation");
-    out.code("UserAddressRoleType", Some(schemes::USER_ADDRESS_ROLE_TYPE), &address.role)?;
-    match &address.place {
-        Place::Postal { kind, address } => {
-            out.open("PhysicalAddress");
-            postal(out, address)?;
-            out.code("PhysicalAddressType", Some(schemes::PHYSICAL_ADDRESS_TYPE), kind)?;
-            out.close("PhysicalAddress");
-        }
-        Place::PostalText { kind, format, data } => {
-            out.open("PhysicalAddress");
-            out.open("UnstructuredAddress");
-            out.code("UnstructuredAddressType", Some(schemes::UNSTRUCTURED_ADDRESS_TYPE), format)?;
-            out.lines("UnstructuredAddressData", data.reveal())?;
-            out.close("UnstructuredAddress");
-            out.code("PhysicalAddressType", Some(schemes::PHYSICAL_ADDRESS_TYPE), kind)?;
-            out.close("PhysicalAddress");
-        }
-        Place::Electronic { kind, data } => {
-            out.open("ElectronicAddress");
-            out.code("ElectronicAddressType", Some(schemes::ELECTRONIC_ADDRESS_TYPE), kind)?;
-            needed(out, "ElectronicAddressData", data)?;
-            out.close("ElectronicAddress");
-        }
-    }
-    out.close("UserAddressInformation");
-    Ok(())
-}
-
-fn postal(out: &mut Xml, address: &PostalAddress) -> Written {
-    out.open("StructuredAddress");
-    // The schema has no structured address without a first line; an empty one says that it is not known.
-    out.text("Line1", address.line1.as_ref().map_or("", Text::reveal))?;
-    let parts = [
-        ("Line2", &address.line2),
-        ("Locality", &address.locality),
-        ("Region", &address.region),
-        ("Country", &address.country),
-        ("PostalCode", &address.postal_code),
-        ("CareOf", &address.care_of),
-    ];
-    for (element, value) in parts {
-        optional(out, element, value.as_ref())?;
-    }
-    out.close("StructuredAddress");
-    Ok(())
-}
-
 fn privilege(out: &mut Xml, privilege: &Privilege, dialect: &Dialect) -> Written {
     out.open("UserPrivilege");
-    out.code("AgencyId", dialect.agency_scheme.as_deref(), &privilege.agency)?;
+    agency(out, &privilege.agency, dialect)?;
     out.code("AgencyUserPrivilegeType", dialect.privilege_scheme.as_deref(), &privilege.kind)?;
     if let Some(date) = privilege.valid_from {
         out.text("ValidFromDate", &date.to_date_time())?;
@@ -320,7 +343,7 @@ fn privilege(out: &mut Xml, privilege: &Privilege, dialect: &Dialect) -> Written
 
 fn block(out: &mut Xml, block: &Block, dialect: &Dialect) -> Written {
     out.open("BlockOrTrap");
-    out.code("AgencyId", dialect.agency_scheme.as_deref(), &block.agency)?;
+    agency(out, &block.agency, dialect)?;
     out.code("BlockOrTrapType", Some(schemes::BLOCK_OR_TRAP_TYPE), &block.kind)?;
     out.close("BlockOrTrap");
     Ok(())
