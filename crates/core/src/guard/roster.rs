@@ -5,7 +5,7 @@ use super::{
     GuardAction, GuardName, Guards, KINDS, Memory, PlanFacts, SchoolFacts, Verdict, WaitingFor, doubt, raise,
 };
 use crate::plan::ChangeKind;
-use crate::ports::Completeness;
+use crate::ports::{Completeness, SourceState};
 
 /// The roster as a whole.
 pub(super) fn look(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
@@ -107,7 +107,9 @@ fn collapse(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     let counts = facts.completeness != Completeness::Incomplete;
     let limit = guards.roster_collapse;
     // A file with a header only does not even count as whole, and is no less in doubt for that.
-    let nobody = roster == 0 && facts.records == 0 && !delta;
+    // A source that is not running says so itself: that it gives nobody is no news.
+    let running = facts.source_state == SourceState::Running;
+    let nobody = roster == 0 && facts.records == 0 && !delta && running;
     if live == 0 || !(counts || nobody) {
         return;
     }

@@ -197,3 +197,12 @@ fn s27_the_first_run_after_a_restore_waits_whole_and_says_why() {
     let nothing = evaluate(&plan, &Guards::default());
     assert!(!nothing.whole && nothing.waiting_for.is_empty());
 }
+
+#[test]
+fn a_source_that_is_not_running_and_gives_nobody_is_an_ordinary_night() {
+    let mut plan = facts([school("A", 400, 0, 0)]);
+    plan.completeness = Completeness::Incomplete;
+    assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), ["roster_collapsed"]);
+    plan.source_state = crate::ports::SourceState::Paused;
+    assert_eq!(judge(&plan, &Guards::default()), Verdict::default());
+}
