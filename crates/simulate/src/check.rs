@@ -91,11 +91,19 @@ pub(crate) struct Watch {
     missing: BTreeMap<usize, Missing>,
     /// The last roster that was counted: the same one read twice is one roster.
     counted: Option<jiff::Timestamp>,
+    /// Who was missing from a roster that a person let through all the same.
+    accepted: BTreeSet<usize>,
 }
 
 impl Watch {
     pub(crate) fn new(court: Arc<Court>) -> Self {
-        Self { court, pupils: BTreeMap::new(), missing: BTreeMap::new(), counted: None }
+        Self {
+            court,
+            pupils: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            counted: None,
+            accepted: BTreeSet::new(),
+        }
     }
 
     /// The ledger as it is.
@@ -148,9 +156,17 @@ impl Watch {
             .rows
             .values()
             .filter(|row| row.state.is_live())
-            .filter(|row| self.pupils.get(&row.person).is_some_and(|p| !mentioned.contains(p)))
+            .filter_map(|row| self.pupils.get(&row.person))
+            .filter(|pupil| !mentioned.contains(pupil) && !self.accepted.contains(pupil))
             .count() as u64;
         missing > allowed(COLLAPSE, ledger.live())
+    }
+
+    /// A person let a plan through: whoever is missing from its roster is missing with a yes to it.
+    pub(crate) fn let_through(&mut self, delivery: &Delivery) {
+        let mentioned = delivery.mentioned();
+        let missing = self.pupils.values().copied().filter(|pupil| !mentioned.contains(pupil));
+        self.accepted = missing.collect();
     }
 
     /// A sync was made, whole or in part.

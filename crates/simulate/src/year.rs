@@ -496,6 +496,7 @@ impl School {
                 let begun =
                     !matches!(came, Came::Error(EngineError::Paused { .. } | EngineError::Selection(_)));
                 if begun {
+                    self.watch.let_through(delivery);
                     self.let_through = true;
                     self.approval_open = !well;
                 }
@@ -543,16 +544,6 @@ impl School {
                 Came::Report(report) => Some(report),
                 _ => None,
             };
-        }
-        // Not built yet: where more people left for good than `[guards] roster_collapse` lets through, nobody can say yes to
-        // that alone, and every roster waits until the limit is changed. Such a year ends here.
-        let stuck = |report: &RunReport| {
-            let all = &report.run.result.waiting_for;
-            !all.is_empty() && all.iter().all(|what| what.guard == "roster_collapsed")
-        };
-        if last.as_deref().is_some_and(stuck) {
-            self.court.count("years that end with a roster that nobody can let through", 1);
-            return Ok(());
         }
         let rests = last.as_ref().is_some_and(|report| {
             let done = matches!(report.run.state, RunState::Done | RunState::DoneWithRejects);
