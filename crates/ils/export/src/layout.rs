@@ -1,4 +1,4 @@
-//! What a loader's file looks like: columns, dates, form; and presets for loaders whose documents are public.
+//! What a loader's file looks like: columns, dates, form; and presets to start from.
 
 use jiff::civil::Date;
 use rostercard_core::field::Field;
@@ -54,8 +54,8 @@ pub struct Preset {
     pub keeps: &'static str,
 }
 
-/// The presets. Names of columns are those of the ILS's own documents as far as they are public; a loader is always set up
-/// by the library, so try a file of one card first.
+/// The presets: starting points. Neither checked against the vendors' documents nor tried with their loaders, which a library
+/// sets up in its own way: try a file of one card first.
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "generic",
