@@ -633,8 +633,12 @@ impl Collector<'_> {
                 work.result.count(&label, Fate::of(&reason));
                 let mut data = link.data.clone();
                 data.decided = print;
-                data.reason = Some(reason.code().to_owned());
-                if !data.state.has_patron() {
+                // A question about a card stays that question, and a card that was handed over is still looked for.
+                let asked = data.barcode.is_some() && !data.state.has_patron();
+                if !asked {
+                    data.reason = Some(reason.code().to_owned());
+                }
+                if !asked && !data.state.has_patron() {
                     data.state = state_of(&reason);
                 }
                 if let Some(school) = &school {
