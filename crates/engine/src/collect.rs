@@ -172,6 +172,16 @@ pub(crate) struct Work {
     lapsing: HashSet<LinkId>,
 }
 
+impl Work {
+    /// Somebody who was missing is there again, whatever becomes of what the roster says of them: a grace counts rosters in a
+    /// row. Of a card that was handed over, the same columns say how long it was looked for.
+    fn is_there(&mut self, held: &LinkIndex) {
+        if held.missing_since.is_some() && !matches!(held.state, LinkState::Pending | LinkState::Lapsed) {
+            self.back.push(Missing { link: held.link, since: None, feeds: 0 });
+        }
+    }
+}
+
 /// A student of a page who needs a closer look.
 struct Closer {
     position: usize,
@@ -359,6 +369,8 @@ impl Collector<'_> {
         if self.in_doubt.contains(&person) {
             if let Some(position) = position {
                 work.people.see(position);
+                let held = *work.people.row(position);
+                work.is_there(&held);
             }
             let message = "a write for this person had no answer and could not be settled yet";
             work.result.note("write_unsettled", message, &place());
@@ -387,12 +399,9 @@ impl Collector<'_> {
         }
         let print = policy::fingerprint(&decision, &rules.fields, print_hasher);
         let held = *work.people.row(position);
+        work.is_there(&held);
         let anew = self.mode == Mode::Adopt && held.state == LinkState::Review;
         if held.decided == print && held.state != LinkState::Lapsed && !anew {
-            // Of a card that was handed over, these say how long it was looked for.
-            if held.missing_since.is_some() && held.state != LinkState::Pending {
-                work.back.push(Missing { link: held.link, since: None, feeds: 0 });
-            }
             let fate = unchanged_fate(&decision, held.state);
             if let Decision::No(reason) = &decision
                 && !matches!(reason, Reason::NotEligible(_))
@@ -565,6 +574,8 @@ impl Collector<'_> {
         // The person is in the roster, whatever is wrong with the record: never missing for that.
         if let Some(position) = work.people.find(person) {
             work.people.see(position);
+            let held = *work.people.row(position);
+            work.is_there(&held);
             return;
         }
         if work.new_people.insert(person) {
@@ -633,8 +644,12 @@ impl Collector<'_> {
                 work.result.count(&label, Fate::of(&reason));
                 let mut data = link.data.clone();
                 data.decided = print;
-                data.reason = Some(reason.code().to_owned());
-                if !data.state.has_patron() {
+                // A question about a card stays that question, and a card that was handed over is still looked for.
+                let asked = data.barcode.is_some() && !data.state.has_patron();
+                if !asked {
+                    data.reason = Some(reason.code().to_owned());
+                }
+                if !asked && !data.state.has_patron() {
                     data.state = state_of(&reason);
                 }
                 if let Some(school) = &school {

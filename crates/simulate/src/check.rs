@@ -53,9 +53,18 @@ impl Ledger {
         })
     }
 
-    /// Whether nothing was learned since.
-    pub(crate) fn same_as(&self, later: &Self) -> bool {
-        self.rows == later.rows && self.open == later.open
+    /// What was learned since: rows that are others now, before and after.
+    pub(crate) fn learned(&self, later: &Self) -> Vec<String> {
+        let mut learned: Vec<String> = later
+            .rows
+            .iter()
+            .filter(|(person, row)| self.rows.get(*person) != Some(*row))
+            .map(|(person, row)| format!("{:?} is now {row:?}", self.rows.get(person)))
+            .collect();
+        if self.open != later.open {
+            learned.push("other writes are in doubt".to_owned());
+        }
+        learned
     }
 
     /// Whether no write's fate is unknown.
@@ -89,13 +98,21 @@ pub(crate) struct Watch {
     /// Whose a row of the ledger is.
     pupils: BTreeMap<Digest, usize>,
     missing: BTreeMap<usize, Missing>,
-    /// The last roster that was counted: the same one read twice is one roster.
-    counted: Option<jiff::Timestamp>,
+    /// The last roster, and who was counted as missing from it: the same one read twice is one roster.
+    counted: Option<(jiff::Timestamp, BTreeSet<usize>)>,
+    /// Who was missing from a roster that a person let through all the same.
+    accepted: BTreeSet<usize>,
 }
 
 impl Watch {
     pub(crate) fn new(court: Arc<Court>) -> Self {
-        Self { court, pupils: BTreeMap::new(), missing: BTreeMap::new(), counted: None }
+        Self {
+            court,
+            pupils: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            counted: None,
+            accepted: BTreeSet::new(),
+        }
     }
 
     /// The ledger as it is.
@@ -116,6 +133,19 @@ impl Watch {
     pub(crate) fn known(&self, ledger: &Ledger) -> BTreeSet<usize> {
         let has = ledger.rows.values().filter(|row| row.state.has_patron());
         has.filter_map(|row| self.pupils.get(&row.person).copied()).collect()
+    }
+
+    /// Tells what the ledger learned of cards.
+    pub(crate) fn tell(&self, before: &Ledger, after: &Ledger) {
+        for (person, row) in &after.rows {
+            let was = before.rows.get(person).map(|row| row.state);
+            if was == Some(row.state) || (was.is_none() && row.state == LinkState::Made) {
+                continue;
+            }
+            let was = was.map_or("new", LinkState::word);
+            let who = self.pupils.get(person).map_or_else(|| "somebody".to_owned(), |p| format!("p{p}"));
+            self.court.say(|| format!("   ledger: {who}, {was}, is {}", row.state));
+        }
     }
 
     /// The ledger knows only what the ILS made.
@@ -148,9 +178,17 @@ impl Watch {
             .rows
             .values()
             .filter(|row| row.state.is_live())
-            .filter(|row| self.pupils.get(&row.person).is_some_and(|p| !mentioned.contains(p)))
+            .filter_map(|row| self.pupils.get(&row.person))
+            .filter(|pupil| !mentioned.contains(pupil) && !self.accepted.contains(pupil))
             .count() as u64;
         missing > allowed(COLLAPSE, ledger.live())
+    }
+
+    /// A person let a plan through: whoever is missing from its roster is missing with a yes to it.
+    pub(crate) fn let_through(&mut self, delivery: &Delivery) {
+        let mentioned = delivery.mentioned();
+        let missing = self.pupils.values().copied().filter(|pupil| !mentioned.contains(pupil));
+        self.accepted = missing.collect();
     }
 
     /// A sync was made, whole or in part.
@@ -166,13 +204,11 @@ impl Watch {
         let doubtful = delivery.is_doubtful() || self.too_many_missing(before, delivery);
         let mut lapsed = 0;
         let mentioned = delivery.mentioned();
-        let fresh = self.counted != Some(delivery.as_of) && !doubtful;
-        if fresh {
-            self.counted = Some(delivery.as_of);
+        if self.counted.as_ref().is_none_or(|(as_of, _)| *as_of != delivery.as_of) {
+            self.counted = Some((delivery.as_of, BTreeSet::new()));
         }
-        let pupils: BTreeSet<usize> = self.pupils.values().copied().collect();
-        if fresh {
-            for pupil in pupils.iter().filter(|p| !mentioned.contains(p)) {
+        if !doubtful && let Some((_, counted)) = &mut self.counted {
+            for pupil in self.pupils.values().filter(|p| !mentioned.contains(p) && counted.insert(**p)) {
                 let missing = self.missing.entry(*pupil).or_insert(Missing { since: day, feeds: 0 });
                 missing.feeds += 1;
             }

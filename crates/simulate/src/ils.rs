@@ -422,7 +422,8 @@ impl SimIls {
                 format!("staff set the home branch of {who} to {branch}")
             }
             Act::Block => {
-                held.blocked = Some(false);
+                // On a card that we blocked, a second block cannot be seen: there is one flag.
+                held.blocked.get_or_insert(false);
                 format!("staff block the card of {who}")
             }
             Act::Extend => {
