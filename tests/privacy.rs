@@ -214,7 +214,9 @@ fn nothing_personal_is_said_or_kept_in_clear() {
     ils.clear_faults();
     // What people decide, and what is kept: reviews, wishes, the way back, copies, the audit log, one child's rows.
     ils.delete(&patrons[5].barcode).unwrap();
-    steps("another change", 0, &["--json", "sync", "oak"], &ids);
+    steps("another change", 3, &["--json", "sync", "oak"], &ids);
+    let waiting = library.json(&["runs"], 0)["runs"][0]["run"].to_string();
+    steps("it goes through", 0, &["--json", "approve", &waiting], &ids);
     let backup = library.path("state/copy.db").display().to_string();
     let newest = library.json(&["runs"], 0)["runs"][0]["run"].to_string();
     let all = [ids.clone(), numbers.clone()].concat();
