@@ -300,7 +300,9 @@ struct WireError(WebError);
 impl Wire {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, WireError> {
         let (parts, body) = request.into_parts();
-        let mut call = Call::post(self.endpoint.clone(), "application/x-www-form-urlencoded", body);
+        // Asked once an hour: a connection that is kept meanwhile may hold a worker of the server's that calls wait for.
+        let mut call = Call::post(self.endpoint.clone(), "application/x-www-form-urlencoded", body)
+            .header("connection", "close");
         for name in [http::header::AUTHORIZATION, http::header::ACCEPT] {
             if let Some(value) = parts.headers.get(&name).and_then(|value| value.to_str().ok()) {
                 call = call.header(name.as_str(), value);
