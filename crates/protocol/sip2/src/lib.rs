@@ -18,7 +18,7 @@
 //!     fields: Fields::new().with(FieldCode::INSTITUTION, "PLS").with(FieldCode::PATRON, "29999000000017"),
 //! });
 //! let frame = encode(&question, &Wire::default(), Trail::Sequenced(2))?;
-//! assert!(frame.starts_with(b"63001") && frame.ends_with(b"AY2AZF25B"), "{}", String::from_utf8_lossy(&frame));
+//! assert!(frame.starts_with(b"63001") && frame.ends_with(b"AY2AZF458"), "{}", String::from_utf8_lossy(&frame));
 //! assert_eq!(decode(&frame, &Wire::default()).unwrap().message, question);
 //! # Ok::<(), rostercard_sip2::EncodeError>(())
 //! ```
