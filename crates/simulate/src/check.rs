@@ -13,14 +13,14 @@ use rostercard_core::patron::PatronValues;
 use rostercard_core::ports::PatronFinder;
 use rostercard_core::privacy::{BirthDate, Personal};
 use rostercard_core::words::LinkState;
-use rostercard_engine::RunReport;
+use rostercard_engine::{RunReport, person_key};
 use rostercard_store::rows::LinkIndex;
 use rostercard_store::{SqliteStore, Store, StoreError};
 
 use crate::district::{Delivery, District, SCHOOLS};
 use crate::ils::SimIls;
 use crate::laws::{Court, Invariant};
-use crate::partnership::{COLLAPSE, CREATES, GRACE, LAPSES, allowed};
+use crate::partnership::{COLLAPSE, CREATES, GRACE, LAPSES, PARTNERSHIP, allowed};
 use crate::power::{lock, wait_for};
 
 /// The ledger at a moment.
@@ -174,10 +174,17 @@ impl Watch {
     /// Whether so many with cards are missing that the roster as a whole must be doubted.
     pub(crate) fn too_many_missing(&self, ledger: &Ledger, delivery: &Delivery) -> bool {
         let mentioned = delivery.mentioned();
+        // Somebody else may have the number of a card's student by now: then nobody is missing under it, and a person is asked.
+        let key = crate::disk::key().digest_key();
+        let numbers: BTreeSet<Digest> = delivery
+            .people
+            .iter()
+            .map(|(_, pupil)| person_key(&key, PARTNERSHIP, &Personal::new(&pupil.id)))
+            .collect();
         let missing = ledger
             .rows
             .values()
-            .filter(|row| row.state.is_live())
+            .filter(|row| row.state.is_live() && !numbers.contains(&row.person))
             .filter_map(|row| self.pupils.get(&row.person))
             .filter(|pupil| !mentioned.contains(pupil) && !self.accepted.contains(pupil))
             .count() as u64;

@@ -39,7 +39,8 @@ struct File {
     _directory: TempDir,
 }
 
-fn key() -> StoreKey {
+/// The key of every simulated store.
+pub(crate) fn key() -> StoreKey {
     StoreKey::new([7; 32])
 }
 

@@ -24,6 +24,8 @@ use crate::ils::SETTLE_AFTER;
 pub(crate) const CREATES: (u64, u64) = (10, 6);
 /// The same for lapses.
 pub(crate) const LAPSES: (u64, u64) = (5, 4);
+/// The partnership's permanent id.
+pub(crate) const PARTNERSHIP: &str = "simulated";
 /// The same for people who are missing from the roster as a whole.
 pub(crate) const COLLAPSE: (u64, u64) = (20, 10);
 /// Days and complete rosters before a card lapses.
@@ -85,7 +87,7 @@ pub(crate) fn settings(dice: &mut Dice) -> Option<PartnershipSettings> {
         ..Guards::default()
     };
     Some(PartnershipSettings {
-        permanent_id: "simulated".into(),
+        permanent_id: PARTNERSHIP.into(),
         name: "simulated".into(),
         ils: "main".into(),
         rules,
