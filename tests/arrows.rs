@@ -84,6 +84,21 @@ fn packages() -> BTreeMap<String, Package> {
 }
 
 #[test]
+fn cargo_run_has_one_program_to_choose_from() {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages");
+    let binaries: Vec<&str> = packages
+        .iter()
+        .flat_map(|package| package["targets"].as_array().expect("targets"))
+        .filter(|target| {
+            target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "bin"))
+        })
+        .filter_map(|target| target["name"].as_str())
+        .collect();
+    assert_eq!(binaries, ["rostercard"], "README's `cargo run -- demo` would not know which one is meant");
+}
+
+#[test]
 fn crates_know_only_whom_they_may() {
     let packages = packages();
     let mut wrong = Vec::new();

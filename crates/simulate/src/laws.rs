@@ -116,7 +116,7 @@ impl fmt::Display for Violation {
         }
         write!(
             f,
-            "replay: cargo run -p rostercard-simulate -- --seed {} --year {} --trace",
+            "replay: cargo run -p rostercard-simulate --example years -- --seed {} --year {} --trace",
             self.seed, self.year
         )
     }

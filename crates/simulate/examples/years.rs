@@ -1,5 +1,7 @@
-//! `cargo run -p rostercard-simulate -- --seed N [--years M | --year Y] [--trace]`: lives school years and says which
-//! law was broken, if any. Exit code 1 where one was, 64 for arguments that are none.
+//! `cargo run -p rostercard-simulate --example years -- --seed N [--from Y] [--years M | --year Y] [--trace]`: lives school
+//! years and says which law was broken, if any. Exit code 1 where one was, 64 for arguments that are none.
+//!
+//! An example and not a binary, so that `cargo run` in the workspace has one program to choose from: rostercard.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -20,6 +22,7 @@ fn asked(mut arguments: impl Iterator<Item = String>) -> Option<Asked> {
         let mut number = || arguments.next()?.parse().ok();
         match argument.as_str() {
             "--seed" => asked.seed = number()?,
+            "--from" => asked.from = number()?,
             "--years" => asked.years = number()?,
             "--year" => (asked.from, asked.years) = (number()?, 1),
             "--trace" => asked.trace = true,
@@ -34,7 +37,7 @@ fn main() -> ExitCode {
     let arguments = std::env::args().skip(1);
     let mut out = std::io::stdout().lock();
     let Some(asked) = asked(arguments) else {
-        drop(writeln!(out, "usage: rostercard-simulate --seed N [--years M | --year Y] [--trace]"));
+        drop(writeln!(out, "usage: years --seed N [--from Y] [--years M] [--year Y] [--trace]"));
         return ExitCode::from(64);
     };
     let mut figures: BTreeMap<&'static str, u64> = BTreeMap::new();
