@@ -10,6 +10,7 @@ mod connectors;
 mod dates;
 mod exit;
 mod extract;
+mod imported;
 mod machine;
 mod output;
 mod progress;

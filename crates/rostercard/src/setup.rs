@@ -161,7 +161,7 @@ impl Setup {
 
     /// A partnership's source.
     pub(crate) fn source(&self, partnership: &Partnership) -> Result<Box<dyn RosterSource>, Exit> {
-        let today = self.today()?;
+        let today = self.today_of(partnership)?;
         self.sources
             .get(partnership.name.as_str())
             .map(|source| source.open(&partnership.rules.fields, today, machine::now()))
@@ -170,11 +170,16 @@ impl Setup {
 
     /// A partnership's source, to be looked at: files that were used and put away are in it too.
     pub(crate) fn source_to_look_at(&self, partnership: &Partnership) -> Result<Box<dyn RosterSource>, Exit> {
-        let today = self.today()?;
+        let today = self.today_of(partnership)?;
         self.sources
             .get(partnership.name.as_str())
             .map(|source| source.look(&partnership.rules.fields, today, machine::now()))
             .ok_or(Exit::Configuration)
+    }
+
+    /// The day at a partnership's library.
+    pub(crate) fn today_of(&self, _partnership: &Partnership) -> Result<jiff::civil::Date, Exit> {
+        self.today()
     }
 
     /// The library's day.
