@@ -19,6 +19,7 @@ mod examples;
 mod first_cards;
 mod guards;
 mod keep;
+mod import;
 mod koha;
 mod koha_weeks;
 mod ncip;

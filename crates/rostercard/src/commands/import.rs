@@ -32,6 +32,10 @@ pub(crate) async fn import(
         complain(global.json, &message, hint);
         return Err(Exit::Usage);
     };
+    if let Err(error) = std::fs::metadata(&args.file) {
+        complain(global.json, &format!("{}: {error}", args.file.display()), "name the file that was sent");
+        return Err(Exit::Usage);
+    }
     let fields = &partnership.rules.fields;
     let source = settings.open(fields, setup.today_of(partnership)?, machine::now());
     let name = args.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
