@@ -96,7 +96,10 @@ fn s40_a_file_with_nobody_in_it_or_for_another_source_says_so() {
     let library = library(&ils);
     let empty = file(&library, "empty.csv", "");
     for holds in ["whole", "additions"] {
-        library.run(&["import", "oak", &empty, "--as", holds]).expect(1).says(&["empty.csv has nobody in it"]);
+        library
+            .run(&["import", "oak", &empty, "--as", holds])
+            .expect(1)
+            .says(&["empty.csv has nobody in it"]);
     }
     let nowhere = library.path("nowhere.csv").display().to_string();
     library.run(&["import", "oak", &nowhere]).expect(64).says(&["nowhere.csv"]);

@@ -5,7 +5,8 @@
 use async_trait::async_trait;
 use rostercard_core::finding::{Finding, Place};
 use rostercard_core::ports::{
-    Completeness, ConnectorError, Cursor, FetchOne, Fault, Record, Retry, RosterFacts, RosterPage, RosterSource,
+    Completeness, ConnectorError, Cursor, Fault, FetchOne, Record, Retry, RosterFacts, RosterPage,
+    RosterSource,
 };
 use rostercard_core::privacy::Personal;
 

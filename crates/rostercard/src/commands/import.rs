@@ -38,6 +38,7 @@ pub(crate) async fn import(
     }
     let fields = &partnership.rules.fields;
     let source = settings.open(fields, setup.today_of(partnership)?, machine::now());
+    let source = setup.own_part(partnership, source);
     let name = args.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut source: Box<dyn RosterSource> = Box::new(Imported::new(source, endpoint, whole, name));
     if !whole && let Some(run) = waiting(setup, partnership.id.as_str()).await? {
@@ -52,7 +53,12 @@ pub(crate) async fn import(
     }
     crate::commands::backup::daily(setup)?;
     let store = setup.store()?;
-    setup.note_done(environment, args.who.as_ref(), partnership, &format!("import as {}", args.holds.word()))?;
+    setup.note_done(
+        environment,
+        args.who.as_ref(),
+        partnership,
+        &format!("import as {}", args.holds.word()),
+    )?;
     let outcome = sync_from(setup, partnership, store, &mut *source).await?;
     let handed_over = setup.hand_over().await;
     let exit = tell(global, outcome)?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use rostercard_core::plan::{Counts, RunState};
 use rostercard_config::Partnership;
+use rostercard_core::plan::{Counts, RunState};
 use rostercard_core::ports::{ConnectorError, Retry, RosterSource};
 use rostercard_engine::{EngineError, RunReport, World};
 use rostercard_store::{Store, StoreError};

@@ -68,6 +68,22 @@ impl SourceSettings {
         }
     }
 
+    /// Leaves files where they are, for others who read them too; the word that says otherwise, where one was written.
+    pub(crate) fn keep_files(&mut self) -> Option<&'static str> {
+        use rostercard_intake::drop_folder::AfterUse;
+        let Self::CsvDrop(settings) = self else { return None };
+        match settings.after_use.replace(AfterUse::Keep) {
+            None | Some(AfterUse::Keep) => None,
+            Some(AfterUse::Archive) => Some("archive"),
+            Some(AfterUse::Shred) => Some("shred"),
+        }
+    }
+
+    /// Whether the whole roster is at hand, in files.
+    pub(crate) fn is_files(&self) -> bool {
+        matches!(self, Self::CsvDrop(_) | Self::OneRosterCsv(_))
+    }
+
     /// One file or package that a person names, read by what the partnership says of its own; `None` where rosters come over
     /// the wire. With it, the words by which the partnership's own place is known.
     pub(crate) fn for_file(&self, file: &Path, whole: bool) -> Option<(Self, String)> {

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rostercard_core::field::FieldRules;
 use rostercard_core::finding::{Finding, Place};
-use rostercard_core::ports::{Completeness, ConnectorError, RosterFacts, RosterPage, RosterSource, SourceState};
+use rostercard_core::ports::{
+    Completeness, ConnectorError, RosterFacts, RosterPage, RosterSource, SourceState,
+};
 use rostercard_oneroster::{Columns, Demographics, Orgs, Roles, Users};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::spawn_blocking;
