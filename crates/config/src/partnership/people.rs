@@ -13,6 +13,7 @@ use crate::document::{Node, Value};
 use crate::kind::{Kind, List, Parsed, Text, Word, Wrong, words};
 use crate::problem::{Code as Problems, Problem};
 use crate::reader::TableReader;
+use crate::record::Shape;
 use crate::suggest::listed;
 
 /// `[fields]`: what may be read, and who owns it.
@@ -155,6 +156,9 @@ pub(super) struct GradeKind;
 
 impl Kind for GradeKind {
     type Out = Grade;
+    fn shape(&self) -> Shape {
+        Shape::TextOrNumber
+    }
     fn read(&self, node: &Node) -> Result<Grade, Wrong> {
         Grade::parse(&text_or_number(node)?).ok_or_else(|| Wrong::value("is not a grade", GRADES))
     }
@@ -164,6 +168,9 @@ struct Band;
 
 impl Kind for Band {
     type Out = RangeInclusive<Grade>;
+    fn shape(&self) -> Shape {
+        Shape::TextOrNumber
+    }
     fn read(&self, node: &Node) -> Result<Self::Out, Wrong> {
         GradeSet::parse_entry(&text_or_number(node)?).ok_or_else(|| {
             Wrong::value("is not a grade, nor a band of grades from the lower to the higher", GRADES)
@@ -187,6 +194,9 @@ struct Ages;
 
 impl Kind for Ages {
     type Out = RangeInclusive<u8>;
+    fn shape(&self) -> Shape {
+        Shape::TextOrNumber
+    }
     fn read(&self, node: &Node) -> Result<Self::Out, Wrong> {
         let text = text_or_number(node)?;
         let (from, to) = text.split_once('-').unwrap_or((&text, &text));
