@@ -13,6 +13,8 @@ mod extract;
 mod machine;
 mod output;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod roster;
 mod setup;
 
