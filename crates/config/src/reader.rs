@@ -27,13 +27,20 @@ use crate::sensitive::is_secret_name;
 use crate::suggest::{listed, nearest};
 
 /// A table on its way to the crate that knows what its keys mean: a connector's.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OpaqueTable {
     table: Arc<Table>,
     place: Place,
     path: String,
     /// Its path as it is recorded.
     pattern: String,
+}
+
+/// Shows which it is, and nothing of what is in it.
+impl std::fmt::Debug for OpaqueTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OpaqueTable({})", self.pattern)
+    }
 }
 
 impl OpaqueTable {

@@ -58,6 +58,8 @@ pub struct Recorded {
     pub shapes: Vec<Shape>,
     /// Whether a table without it was refused, at least once.
     pub missed: bool,
+    /// Whether it was there, at least once.
+    pub present: bool,
     /// Whether a table that really was there did without it.
     pub absent: bool,
     /// Its turn among all keys: readers ask in the order of the manual.
@@ -73,6 +75,7 @@ pub(crate) fn note(record: &mut Record, pattern: &str, shape: Shape, said: Optio
     if !key.shapes.contains(&shape) {
         key.shapes.push(shape);
     }
+    key.present |= said == Some(true);
     key.absent |= said == Some(false);
 }
 
@@ -86,6 +89,7 @@ fn entry<'r>(record: &'r mut Record, pattern: &str) -> &'r mut Recorded {
     record.entry(pattern.to_owned()).or_insert(Recorded {
         shapes: Vec::new(),
         missed: false,
+        present: false,
         absent: false,
         turn,
     })
