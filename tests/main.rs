@@ -9,6 +9,7 @@
 mod arrows;
 mod bad_input;
 mod chain;
+mod configuration;
 mod clever;
 mod crash;
 mod csvdrop;

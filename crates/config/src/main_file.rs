@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::kind::{AName, Integer, Parsed, Span, Text, Wrong};
+use crate::kind::{AName, Integer, List, Parsed, Span, Text, Wrong};
 use crate::layers::{FixedKey, FixedType};
 use crate::names::Name;
 use crate::place::{Place, Placed};
@@ -84,6 +84,8 @@ pub struct Ils {
     pub limits: Limits,
     /// The longest card number that it holds, in characters.
     pub number_max: usize,
+    /// What the library's own barcodes begin with.
+    pub own_barcodes: Vec<String>,
     /// Where it is said.
     pub place: Place,
 }
@@ -270,6 +272,7 @@ fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Opti
     let place = table.place().clone();
     let id = read_id(&mut table, &name);
     let number_max = table.optional("number_max", &Integer(4..=64));
+    let own_barcodes = table.optional("own_barcodes", &List { of: Text, empty: true });
     let limits = table.table("limits").map(read_limits);
     let ways = table.tables_of(connectors, "a way to reach this ILS");
     let create = read_way(&mut table, "create", &ways);
@@ -299,6 +302,7 @@ fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Opti
         verify,
         limits: limits.unwrap_or_default(),
         number_max,
+        own_barcodes: own_barcodes.map(|own| own.value).unwrap_or_default(),
         place,
     })
 }

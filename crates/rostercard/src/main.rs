@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod connectors;
 mod dates;
+mod doubts;
 mod exit;
 mod extract;
 mod machine;

@@ -2,7 +2,7 @@
 
 mod audit;
 mod backup;
-mod check;
+pub(crate) mod check;
 mod child;
 mod daemon;
 mod decide;
