@@ -138,17 +138,17 @@ fn linked_cards_are_the_familys_and_the_others_are_new() {
     deliver(&spec, 0, &place.folder.path().join("roster.zip"));
     place.edit("partnerships/oak.toml", EXAMPLE, &homes(&spec));
     let child = students(&spec).next().unwrap();
-    let patron = Patron {
+    let mut patron = Patron {
         barcode: "29000000000001".to_owned(),
         surname: child.family.clone(),
         given: child.given.clone(),
         birth_date: Some(child.birth.to_string()),
-        student_id: Some(child.number.clone()),
         category: Some("STUDENT".to_owned()),
         home_branch: Some("MAIN".to_owned()),
         pin: Some("4711".to_owned()),
         ..Patron::default()
     };
+    patron.koha.attributes = vec![("STUDENTID".to_owned(), child.number.clone())];
     koha.add(patron).unwrap();
     let plan = place.json(&["plan", "oak"], 0);
     let made = place.json(&["approve", &plan["run"].to_string()], 0);

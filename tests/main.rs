@@ -15,6 +15,7 @@ mod crash;
 mod csvdrop;
 mod daemon;
 mod demo;
+mod docs;
 mod everyday;
 mod examples;
 mod first_cards;

@@ -64,3 +64,42 @@ fn every_key_is_in_an_annotated_example() {
         .collect();
     assert!(missing.is_empty(), "no line of config/ shows them: {missing:?}");
 }
+
+/// The words of a line as a shell takes them apart; what stands behind ` #` is a comment.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            '#' if !quoted && words.last().is_some_and(String::is_empty) => break,
+            c => words.last_mut().unwrap().push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Every command that stands in a block of a page can be typed: its names and flags are those of the program.
+#[test]
+fn every_command_of_the_pages_can_be_typed() {
+    let mut pages = vec![path("README.md")];
+    for folder in ["docs", "docs/connectors"] {
+        pages.extend(fs::read_dir(path(folder)).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    let mut typed = 0;
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|ending| ending == "md")) {
+        let text = fs::read_to_string(page).unwrap();
+        for block in text.split("```console").skip(1).filter_map(|rest| rest.split("```").next()) {
+            for line in block.lines().map(str::trim).filter(|line| line.starts_with("rostercard ")) {
+                let words = words(&line.replace(" RUN", " 1"));
+                if let Err(error) = <crate::cli::Cli as clap::Parser>::try_parse_from(&words) {
+                    panic!("{}: {line}\n{error}", page.display());
+                }
+                typed += 1;
+            }
+        }
+    }
+    assert!(typed > 40, "{typed}");
+}
