@@ -398,7 +398,9 @@ fn a_missing_configuration_says_what_to_do() {
     // `init` writes nothing over.
     let library = two_partnerships();
     let out = library.path("").display().to_string();
-    rostercard(&["init", "--existing", "separate", "--out", &out]).expect(1).says(&["nothing that is there is written over"]);
+    rostercard(&["init", "--existing", "separate", "--out", &out])
+        .expect(1)
+        .says(&["nothing that is there is written over"]);
     rostercard(&["init", "--partnership", "Oak Hill"]).expect(64).says(&["oak-hill"]);
 }
 

@@ -115,13 +115,26 @@ fn educators_have_a_programme_of_their_own_beside_the_students() {
     place.edit("partnerships/oak.toml", EXAMPLE, &homes(&spec));
     place.first_cards();
     let (out, package) = (place.path("etc"), place.path("roster.zip"));
-    let args = ["init", "--only-partnership", "--out", &out, "--partnership", "oak-educators", "--package", &package];
+    let args = [
+        "init",
+        "--only-partnership",
+        "--out",
+        &out,
+        "--partnership",
+        "oak-educators",
+        "--package",
+        &package,
+    ];
     rostercard(&[&args[..], &["--approach", "educator-card", "--existing", "separate"]].concat()).expect(0);
     place.edit("partnerships/oak-educators.toml", EXAMPLE, &homes(&spec));
     place.run(&["check"]).expect(0).says(&["The configuration is right. 2 of 2 partnerships can run."]);
     let plan = place.json(&["plan", "oak-educators"], 0);
     let made = place.json(&["approve", &plan["run"].to_string()], 0);
-    assert_eq!((&made["state"], made["counts"]["create"].as_u64() > Some(3)), (&json!("done"), true), "{made}");
+    assert_eq!(
+        (&made["state"], made["counts"]["create"].as_u64() > Some(3)),
+        (&json!("done"), true),
+        "{made}"
+    );
     adds_up(&made);
     let educators = ils.patrons().into_iter().filter(|patron| patron.barcode.starts_with("991")).count();
     assert_eq!(made["counts"]["create"], educators as u64);
@@ -133,7 +146,10 @@ fn linked_cards_are_the_familys_and_the_others_are_new() {
     let koha = koha(|_| {});
     let spec = district(40, 9);
     let place = Place::new();
-    place.init(&["--approach", "linked-card", "--koha", &koha.koha_url(), "--koha-client", "rostercard"]).expect(0).says(&["koha.secret"]);
+    place
+        .init(&["--approach", "linked-card", "--koha", &koha.koha_url(), "--koha-client", "rostercard"])
+        .expect(0)
+        .says(&["koha.secret"]);
     place.secret("koha.secret", "practice");
     deliver(&spec, 0, &place.folder.path().join("roster.zip"));
     place.edit("partnerships/oak.toml", EXAMPLE, &homes(&spec));
@@ -245,10 +261,20 @@ fn it_asks_and_what_is_wrong_it_asks_again() {
     // source, path, holds, preset, ILS, address, client.
     let lines = "Oak Library\nMars/Crater\nUTC\nOak Unified\noak\n\n3\n\n9\nskip\ncsvdrop\n/srv/oak\n2\naeries\n2\nhttps://koha.example.org\nkey-1\n";
     let ran = asked(&args, lines).expect(0);
-    let ran = ran.says(&["write an area and a city", "write oak-unified", "write a number from 1 to 3, or the word"]);
+    let ran = ran.says(&[
+        "write an area and a city",
+        "write oak-unified",
+        "write a number from 1 to 3, or the word",
+    ]);
     assert!(ran.stdout.contains("who has a card gets none"), "{}", ran.both());
     let text = fs::read_to_string(place.path("etc/partnerships/oak.toml")).unwrap();
-    for part in ["model = \"starter\"", "existing = \"skip\"", "holds = \"additions\"", "preset = \"aeries\"", "My School District"] {
+    for part in [
+        "model = \"starter\"",
+        "existing = \"skip\"",
+        "holds = \"additions\"",
+        "preset = \"aeries\"",
+        "My School District",
+    ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     place.secret("koha.secret", "s3cret");
@@ -281,9 +307,18 @@ fn check_finds_numbers_that_two_children_could_get() {
     other.extend(["--partnership", "ash", "--approach", "student-id-card"]);
     rostercard(&other).expect(0);
     let ran = place.run(&["check"]).expect(0);
-    let ran = ran.says(&["could get the number of one of partnership `ash`", "oak.toml:", "the other one's number", "1 warning"]);
+    let ran = ran.says(&[
+        "could get the number of one of partnership `ash`",
+        "oak.toml:",
+        "the other one's number",
+        "1 warning",
+    ]);
     assert!(ran.stderr.contains("number = \"77{student_id:0>8}\""), "{}", ran.both());
-    place.edit("partnerships/ash.toml", "{ template = \"{student_id}\", student_id_min = 6 }", "\"78{student_id:0>8}\"");
+    place.edit(
+        "partnerships/ash.toml",
+        "{ template = \"{student_id}\", student_id_min = 6 }",
+        "\"78{student_id:0>8}\"",
+    );
     place.run(&["check"]).expect(0).says(&["The configuration is right."]);
     // The library's own barcodes.
     place.edit("rostercard.toml", "[ils.main]\n", "[ils.main]\nown_barcodes = [\"21234\", \"780\"]\n");
@@ -298,16 +333,23 @@ fn check_finds_numbers_that_two_children_could_get() {
 fn check_finds_files_that_others_can_read_or_write() {
     let place = Place::new();
     place.init(&["--existing", "separate"]).expect(0);
-    let open = |name: &str, mode: u32| fs::set_permissions(place.path(name), Permissions::from_mode(mode)).unwrap();
+    let open =
+        |name: &str, mode: u32| fs::set_permissions(place.path(name), Permissions::from_mode(mode)).unwrap();
     open("etc/partnerships/oak.toml", 0o666);
     place.run(&["check"]).expect(0).says(&["every user of this machine can write here", "chmod o-w"]);
     open("etc/partnerships/oak.toml", 0o640);
     fs::create_dir(place.path("state")).unwrap();
     open("state", 0o755);
-    place.run(&["check"]).expect(0).says(&["other users of this machine can read what Rostercard keeps", "chmod 700"]);
+    place
+        .run(&["check"])
+        .expect(0)
+        .says(&["other users of this machine can read what Rostercard keeps", "chmod 700"]);
     open("state", 0o700);
     open("etc/state.key", 0o644);
-    place.run(&["check"]).expect(0).says(&["other users of this machine can read this secret's file", "chmod 600"]);
+    place
+        .run(&["check"])
+        .expect(0)
+        .says(&["other users of this machine can read this secret's file", "chmod 600"]);
     open("etc/state.key", 0o600);
     place.run(&["check"]).expect(0).says(&["The configuration is right."]);
 }

@@ -91,7 +91,9 @@ fn every_link_leads_somewhere() {
     let mut tried = 0;
     for page in &all {
         let text = fs::read_to_string(page).unwrap();
-        for link in links(&text).into_iter().filter(|link| !link.contains("://") && !link.starts_with("mailto:")) {
+        for link in
+            links(&text).into_iter().filter(|link| !link.contains("://") && !link.starts_with("mailto:"))
+        {
             let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
             let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
             let there = target.exists()
@@ -109,7 +111,8 @@ fn every_link_leads_somewhere() {
 /// The commands of a section of a page, as they would be typed.
 fn commands(page: &str, section: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
-    let part = text.split(&format!("\n## {section}")).nth(1).unwrap().split("\n## ").next().unwrap().to_owned();
+    let part =
+        text.split(&format!("\n## {section}")).nth(1).unwrap().split("\n## ").next().unwrap().to_owned();
     let blocks = part.split("```console").skip(1).filter_map(|rest| rest.split("```").next());
     blocks.flat_map(str::lines).map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
 }
@@ -122,7 +125,10 @@ fn type_all(page: &str, ils: &Practice, folder: &Path, between: impl Fn(&str)) -
         let line = typed
             .replace("/var/lib/rostercard", &format!("{place}/var"))
             .replace("https://ils.example.org/ncip", &ils.ncip_url())
-            .replace("rostercard ", &format!("{} --config {place}/etc/rostercard.toml ", env!("CARGO_BIN_EXE_rostercard")))
+            .replace(
+                "rostercard ",
+                &format!("{} --config {place}/etc/rostercard.toml ", env!("CARGO_BIN_EXE_rostercard")),
+            )
             .replace(" init ", &format!(" init --state {place}/var/state "));
         let output = Command::new("sh").arg("-c").arg(&line).current_dir(folder).output().unwrap();
         last = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -139,7 +145,9 @@ fn the_first_cards_of_a_package_by_the_page_alone() {
     fs::create_dir_all(place.path().join("var/rosters")).unwrap();
     deliver(&district(30, 3), 0, &place.path().join("var/rosters/woodland-usd.zip"));
     let partnership = place.path().join("etc/partnerships/woodland-usd.toml");
-    type_all("connectors/oneroster-csv.md", &ils, place.path(), |typed| fill_in(typed, place.path(), &partnership));
+    type_all("connectors/oneroster-csv.md", &ils, place.path(), |typed| {
+        fill_in(typed, place.path(), &partnership)
+    });
     assert_eq!(ils.patrons().len(), 30);
 }
 
@@ -155,13 +163,18 @@ fn the_first_cards_of_a_file_by_the_page_alone() {
         if typed.contains(" init ") {
             // What the page says of the columns; a file that was put there just now is not taken at once.
             let page = fs::read_to_string(root().join("docs/connectors/csvdrop.md")).unwrap();
-            let columns = page.lines().map(str::trim).find(|line| line.starts_with("columns = {")).unwrap().to_owned();
+            let columns =
+                page.lines().map(str::trim).find(|line| line.starts_with("columns = {")).unwrap().to_owned();
             let text = fs::read_to_string(&partnership).unwrap();
             let lines: Vec<&str> = text
                 .lines()
                 .map(|line| if line.starts_with("columns = {") { columns.as_str() } else { line })
                 .collect();
-            fs::write(&partnership, lines.join("\n").replace("[card]", "ready = { after = \"0s\" }\n\n[card]")).unwrap();
+            fs::write(
+                &partnership,
+                lines.join("\n").replace("[card]", "ready = { after = \"0s\" }\n\n[card]"),
+            )
+            .unwrap();
         }
         fill_in(typed, place.path(), &partnership);
     });
@@ -175,7 +188,8 @@ fn fill_in(typed: &str, place: &Path, partnership: &Path) {
     }
     let name = partnership.file_stem().unwrap().to_str().unwrap();
     let config = place.join("etc/rostercard.toml").display().to_string();
-    let printed = crate::support::rostercard(&["--config", &config, "source", "schools", name]).expect(0).stdout;
+    let printed =
+        crate::support::rostercard(&["--config", &config, "source", "schools", name]).expect(0).stdout;
     let lines: Vec<String> = printed
         .lines()
         .filter(|line| line.starts_with("#\""))
@@ -183,5 +197,6 @@ fn fill_in(typed: &str, place: &Path, partnership: &Path) {
         .collect();
     assert!(!lines.is_empty(), "{printed}");
     let text = fs::read_to_string(partnership).unwrap();
-    fs::write(partnership, text.replace("\"Example Elementary School\" = \"MAIN\"", &lines.join("\n"))).unwrap();
+    fs::write(partnership, text.replace("\"Example Elementary School\" = \"MAIN\"", &lines.join("\n")))
+        .unwrap();
 }

@@ -9,8 +9,8 @@
 mod arrows;
 mod bad_input;
 mod chain;
-mod configuration;
 mod clever;
+mod configuration;
 mod crash;
 mod csvdrop;
 mod daemon;

@@ -227,7 +227,8 @@ impl<'a> TableReader<'a> {
     /// A table with nothing in it, in the place of one that is not there, so that what is asked of it is recorded; none
     /// where nothing is recorded.
     fn blank(&self, pattern: String) -> Option<Self> {
-        let blank = || Self::new(record::nothing(), Place::Default, pattern.clone(), pattern.clone(), self.problems);
+        let blank =
+            || Self::new(record::nothing(), Place::Default, pattern.clone(), pattern.clone(), self.problems);
         self.problems.is_recording().then(blank)
     }
 

@@ -173,7 +173,11 @@ fn files(setup: &Setup, config: &Path) {
                 at(&path),
                 "state.path",
                 "other users of this machine can read what Rostercard keeps",
-                format!("let its owner alone: chmod {} {}", if path.is_dir() { "700" } else { "600" }, path.display()),
+                format!(
+                    "let its owner alone: chmod {} {}",
+                    if path.is_dir() { "700" } else { "600" },
+                    path.display()
+                ),
             ));
         }
     }
@@ -187,9 +191,12 @@ async fn homes(setup: &Setup) {
     let Ok(known) = store.partnerships().await else { return };
     for (_, partnership) in &setup.loaded.partnerships {
         let Ok(partnership) = partnership else { continue };
-        let Some(row) = known.iter().find(|row| row.permanent_id == partnership.id.as_str()) else { continue };
+        let Some(row) = known.iter().find(|row| row.permanent_id == partnership.id.as_str()) else {
+            continue;
+        };
         let Ok(runs) = store.runs(Some(row.id), 1).await else { continue };
-        let Some(run) = runs.first().filter(|run| run.result.findings.contains_key("school_without_home")) else {
+        let Some(run) = runs.first().filter(|run| run.result.findings.contains_key("school_without_home"))
+        else {
             continue;
         };
         let named = |label: &str| {
@@ -234,9 +241,15 @@ mod tests {
     #[test]
     fn what_a_template_makes_is_found_by_trying() {
         let form = template("77{student_id:0>8}");
-        assert_eq!((form.prefix.as_str(), form.suffix.as_str(), form.shortest, form.longest), ("77", "", 10, 10));
+        assert_eq!(
+            (form.prefix.as_str(), form.suffix.as_str(), form.shortest, form.longest),
+            ("77", "", 10, 10)
+        );
         let form = template("A{student_id}-B");
-        assert_eq!((form.prefix.as_str(), form.suffix.as_str(), form.shortest, form.longest), ("A", "-B", 4, 14));
+        assert_eq!(
+            (form.prefix.as_str(), form.suffix.as_str(), form.shortest, form.longest),
+            ("A", "-B", 4, 14)
+        );
         let mut checked = NumberTemplate::parse("7{student_id}").unwrap();
         checked.check_digit = CheckDigit::Mod10;
         checked.student_id_min = 6;
@@ -269,7 +282,9 @@ mod tests {
         let range = Form::of_range(&range);
         assert_eq!(range.prefix, "212340000");
         assert!(range.meets(&template("{student_id}")) && !range.meets(&template("77{student_id:0>8}")));
-        assert!(template("{student_id}").can_begin("21234") && !template("77{student_id:0>8}").can_begin("21234"));
+        assert!(
+            template("{student_id}").can_begin("21234") && !template("77{student_id:0>8}").can_begin("21234")
+        );
         assert!(template("2{student_id:0>13}").can_begin("21234"));
     }
 }

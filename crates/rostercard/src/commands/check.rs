@@ -9,9 +9,9 @@ use rostercard_ils_koha::CodesInUse;
 use serde_json::json;
 
 use crate::cli::{Check, Global};
+use crate::commands::schools::Schools;
 use crate::doubts;
 use crate::exit::Exit;
-use crate::commands::schools::Schools;
 use crate::output::{Out, counted};
 use crate::roster;
 use crate::setup::Setup;

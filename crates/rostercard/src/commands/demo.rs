@@ -13,8 +13,8 @@ use rostercard_practice::ils::{Ils, Options, Running};
 use rostercard_practice::roster::{Spec, Version, changes, generate, schools};
 use rostercard_store::rows::ChangeSelection;
 
-use crate::cli::{Demo, Global};
 use crate::cli::init::Approach;
+use crate::cli::{Demo, Global};
 use crate::commands::init::{self, MainStart, PartnershipStart, SourceStart, WayStart};
 use crate::commands::run::What;
 use crate::exit::Exit;
@@ -105,8 +105,7 @@ impl Stage {
             source: SourceStart::OneRosterCsv { path: self.package().display().to_string() },
             homes,
         };
-        init::write(&self.folder, Some(&main), &partnership)
-        .map_err(|error| failed(&error))?;
+        init::write(&self.folder, Some(&main), &partnership).map_err(|error| failed(&error))?;
         say(
             "   `rostercard init` has written the configuration; each school has a home branch, MAIN or EAST.\n",
         );

@@ -127,7 +127,8 @@ fn a_misspelt_key_is_refused_by_both() {
                 continue;
             }
             let mut misspelt = files.clone();
-            let written = text.get(line.at.clone()).unwrap().replacen(&line.key, &format!("{}q", line.key), 1);
+            let written =
+                text.get(line.at.clone()).unwrap().replacen(&line.key, &format!("{}q", line.key), 1);
             misspelt.get_mut(name).unwrap().replace_range(line.at.clone(), &written);
             let schema = if name == MAIN { &main } else { &partnership };
             let wrong = refused(schema, &json_of(&misspelt[name]), "");
@@ -157,7 +158,13 @@ fn what_the_readers_refuse_by_kind_the_schema_refuses() {
         ("", csv, "pin = \"none\"\nexpires = \"never\"", "", true),
         ("", "csvdrop]\npath = \"x\"\n", card, "", true),
         ("", "oneroster_csv]\npath = \"\"\n", card, "", true),
-        ("", "clever]\ndistrict = \"55108ad78349a40100000022\"\nclient_id = \"x\"\nclient_secret = \"x\"\n", card, "", true),
+        (
+            "",
+            "clever]\ndistrict = \"55108ad78349a40100000022\"\nclient_id = \"x\"\nclient_secret = \"x\"\n",
+            card,
+            "",
+            true,
+        ),
     ] {
         let text = partnership_with(top, source, card, more);
         let by_schema = refused(&schema, &json_of(&text), "");

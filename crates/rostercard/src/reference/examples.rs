@@ -110,14 +110,12 @@ fn split(line: &str) -> (&str, &str) {
 
 #[test]
 fn lines_keys_and_comments() {
-    let text = "# A file.\n\n# One thing.\na = \"#\" # said\n    # and more\nb = 1\n[[t.for]] # whom\n\"x y\" = 2";
+    let text =
+        "# A file.\n\n# One thing.\na = \"#\" # said\n    # and more\nb = 1\n[[t.for]] # whom\n\"x y\" = 2";
     let lines = lines(text);
     let all: Vec<String> = lines
         .iter()
         .map(|l| format!("{}|{}|{}|{}|{}", l.table, l.key, l.value, l.comment, &text[l.at.clone()].len()))
         .collect();
-    assert_eq!(
-        all,
-        ["|a|\"#\"|said; and more|14", "|b|1||5", "t.for[]|||whom|16", "t.for[]|x y|2||9"]
-    );
+    assert_eq!(all, ["|a|\"#\"|said; and more|14", "|b|1||5", "t.for[]|||whom|16", "t.for[]|x y|2||9"]);
 }

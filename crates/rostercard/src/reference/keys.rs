@@ -68,8 +68,7 @@ impl SecretStore for AnySecret {
 /// Reads a configuration as the program does: all that was read, in words, and the problems.
 pub(super) fn read(files: &Files, problems: Problems) -> (String, Problems) {
     let memory = Memory::new(files.iter().map(|(name, text)| (format!("/etc/{name}"), text.clone())));
-    let loaded =
-        load_into(problems, &memory, &Path::new("/etc").join(MAIN), &BTreeMap::new(), CONNECTORS);
+    let loaded = load_into(problems, &memory, &Path::new("/etc").join(MAIN), &BTreeMap::new(), CONNECTORS);
     let mut words = String::new();
     if let Ok(main) = &loaded.main {
         let with = Reading { secrets: &AnySecret, zone: &TimeZone::UTC, base: Path::new("/etc") };
@@ -115,7 +114,8 @@ fn variants() -> Vec<Files> {
     let mut all = vec![pair(String::new(), String::new())];
     let ils = CONNECTORS.ils.iter().map(|name| format!("[ils.main.{name}]\n"));
     let others = [
-        "[ils.main.koha]\nurl = \"https://x.example\"\nuser = \"x\"\npassword = { file = \"x\" }\n".to_owned(),
+        "[ils.main.koha]\nurl = \"https://x.example\"\nuser = \"x\"\npassword = { file = \"x\" }\n"
+            .to_owned(),
         "[ils.main.sip2]\nhost = \"x\"\n".to_owned(),
         "[ils.main.sip2]\nhost = \"x\"\n[ils.main.sip2.create]\n".to_owned(),
         "[ils.main.sip2]\nhost = \"x\"\npin_sha256 = \"x\"\n".to_owned(),
@@ -137,7 +137,8 @@ fn variants() -> Vec<Files> {
         "{ range = \"x\", first = 1, last = 9999, width = 6, check_digit = \"mod10\" }",
     ] {
         for pin in ["{ random = 6 }", "{ birth_date = \"mmdd\" }"] {
-            let card = format!("number = {number}\npin = {pin}\nexpires = {{ days = 365, renew_before = 30 }}");
+            let card =
+                format!("number = {number}\npin = {pin}\nexpires = {{ days = 365, renew_before = 30 }}");
             partnership(CSV, &card, &format!("[[card.for]]\ngrades = [1]\n{card}"));
         }
     }
@@ -153,7 +154,11 @@ fn variants() -> Vec<Files> {
 const BESIDE: [(&str, &str, &str); 5] = [
     ("ils.*.koha.user", "instead of client_id: a Koha user, by HTTP Basic", "\"rostercard\""),
     ("ils.*.koha.password", "instead of client_secret: that user's password", "{ file = \"koha.secret\" }"),
-    ("ils.*.sip2.pin_sha256", "instead of ca_file: the one certificate that is trusted, by its digest", "\"64 digits\""),
+    (
+        "ils.*.sip2.pin_sha256",
+        "instead of ca_file: the one certificate that is trusted, by its digest",
+        "\"64 digits\"",
+    ),
     ("source.oneroster.token", "for auth = \"bearer\": a token that stays", "{ file = \"sis.token\" }"),
     ("guards.expect[].percent", "so many, as a share of the cards; or count", "\"40%\""),
 ];
@@ -198,8 +203,11 @@ fn gather() -> Keys {
     }
     // What a right configuration did without is not required.
     for record in &without {
-        let tables: BTreeSet<&str> =
-            record.iter().filter(|(_, key)| key.present || key.absent).map(|(at, _)| table_of(at).0).collect();
+        let tables: BTreeSet<&str> = record
+            .iter()
+            .filter(|(_, key)| key.present || key.absent)
+            .map(|(at, _)| table_of(at).0)
+            .collect();
         let left_out = |pattern: &String| match record.get(pattern) {
             Some(key) => key.absent,
             None => tables.contains(table_of(pattern).0),
@@ -221,7 +229,8 @@ fn gather() -> Keys {
             (None, None) => Said::default(),
         };
         if let Some((_, comment, example)) = BESIDE.iter().find(|(beside, ..)| *beside == pattern) {
-            told = Said { comment: (*comment).to_owned(), default: None, example: Some((*example).to_owned()) };
+            told =
+                Said { comment: (*comment).to_owned(), default: None, example: Some((*example).to_owned()) };
         }
         // A permanent id is like the name by chance.
         if name == "id" {
@@ -239,14 +248,19 @@ fn gather() -> Keys {
             pattern,
         }
     };
-    Keys { main: main.into_iter().map(key).collect(), partnership: partnership.into_iter().map(key).collect() }
+    Keys {
+        main: main.into_iter().map(key).collect(),
+        partnership: partnership.into_iter().map(key).collect(),
+    }
 }
 
 /// Each table's keys together, in the order in which they were asked for.
 fn ordered(keys: BTreeMap<String, Recorded>) -> Vec<(String, Recorded)> {
-    let turns: BTreeMap<String, usize> = keys.iter().map(|(pattern, key)| (pattern.clone(), key.turn)).collect();
+    let turns: BTreeMap<String, usize> =
+        keys.iter().map(|(pattern, key)| (pattern.clone(), key.turn)).collect();
     let mut all: Vec<(String, Recorded)> = keys.into_iter().collect();
-    let turn = |pattern: &str| turns.get(pattern).or_else(|| turns.get(pattern.trim_end_matches("[]"))).copied();
+    let turn =
+        |pattern: &str| turns.get(pattern).or_else(|| turns.get(pattern.trim_end_matches("[]"))).copied();
     all.sort_by_key(|(pattern, key)| {
         // The turns of the tables around it, from the outside in.
         let parts: Vec<&str> = pattern.split('.').collect();
@@ -363,8 +377,29 @@ fn said(keys: &BTreeMap<String, Recorded>) -> BTreeMap<String, Said> {
 
 /// Values that some key or other takes, tried in the place of what may be a default.
 const OTHERS: [&str; 23] = [
-    "20", "true", "false", "7", "70", "700", "70000", "\"7d\"", "\"9d\"", "\"7s\"", "\"9m\"", "\"11%\"", "\"warn\"", "\"off\"", "\"none\"",
-    "\"library\"", "\";\"", "\"^\"", "\"%Y%m%d\"", "\"07\"", "\"ZZ\"", "[]", "\"https://other.example\"",
+    "20",
+    "true",
+    "false",
+    "7",
+    "70",
+    "700",
+    "70000",
+    "\"7d\"",
+    "\"9d\"",
+    "\"7s\"",
+    "\"9m\"",
+    "\"11%\"",
+    "\"warn\"",
+    "\"off\"",
+    "\"none\"",
+    "\"library\"",
+    "\";\"",
+    "\"^\"",
+    "\"%Y%m%d\"",
+    "\"07\"",
+    "\"ZZ\"",
+    "[]",
+    "\"https://other.example\"",
 ];
 
 /// The words that can stand at a key, as they are written.

@@ -19,7 +19,10 @@ fn path(name: &str) -> PathBuf {
 }
 
 /// Compares what was made with what is committed, or commits it.
-#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says by the environment that files are to be written")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever runs the tests says by the environment that files are to be written"
+)]
 fn same(name: &str, made: &str) {
     if std::env::var_os("ROSTERCARD_BLESS").is_some() {
         fs::create_dir_all(path(name).parent().unwrap()).unwrap();

@@ -15,7 +15,8 @@ use crate::cli::Cli;
 use crate::exit::Exit;
 
 /// What stands at the head of each page.
-const MADE: &str = "This page is made from the program by a test; what is wrong with it is wrong with the program.\n";
+const MADE: &str =
+    "This page is made from the program by a test; what is wrong with it is wrong with the program.\n";
 
 /// Text for a cell of a table.
 fn cell(text: &str) -> String {
@@ -35,26 +36,40 @@ pub(super) fn configuration(keys: &Keys) -> String {
         let _ = writeln!(page, "## {title}\n");
         let told = sections(keys).into_iter();
         // A table of tables with names of one's own says nothing that they do not.
-        for (tables, rows) in told.filter(|(_, rows)| !rows.iter().all(|key| key.name == "*" && key.is_table())) {
+        for (tables, rows) in
+            told.filter(|(_, rows)| !rows.iter().all(|key| key.name == "*" && key.is_table()))
+        {
             let headings: Vec<String> = tables.iter().map(|table| heading(table, keys)).collect();
             let _ = writeln!(page, "### {}\n", headings.join(", "));
             for table in &tables {
                 let told = keys.iter().find(|key| key.pattern == table.trim_end_matches("[]"));
-                if let Some(comment) = told.map(|key| cell(&key.comment)).filter(|text| !text.is_empty() && tables.len() == 1) {
+                if let Some(comment) =
+                    told.map(|key| cell(&key.comment)).filter(|text| !text.is_empty() && tables.len() == 1)
+                {
                     let _ = writeln!(page, "{comment}\n");
                 }
             }
-            let _ = writeln!(page, "| key | what can stand there | unless said | what it is |\n| --- | --- | --- | --- |");
+            let _ = writeln!(
+                page,
+                "| key | what can stand there | unless said | what it is |\n| --- | --- | --- | --- |"
+            );
             for key in rows {
                 let name = if key.name == "*" { "*any name*".to_owned() } else { format!("`{}`", key.name) };
                 let shapes: Vec<String> = key.shapes.iter().map(words).collect();
                 let otherwise = match (&key.default, &key.example) {
                     (Some(default), _) => format!("`{}`", cell(default)),
                     (None, _) if key.required => "**must** be there".to_owned(),
-                    (None, Some(example)) if !key.is_table() && !example.is_empty() => format!("*`{}`*", cell(example)),
+                    (None, Some(example)) if !key.is_table() && !example.is_empty() => {
+                        format!("*`{}`*", cell(example))
+                    }
                     _ => String::new(),
                 };
-                let _ = writeln!(page, "| {name} | {} | {otherwise} | {} |", shapes.join("; or "), cell(&key.comment));
+                let _ = writeln!(
+                    page,
+                    "| {name} | {} | {otherwise} | {} |",
+                    shapes.join("; or "),
+                    cell(&key.comment)
+                );
             }
             page.push('\n');
         }
@@ -81,7 +96,8 @@ fn sections(keys: &[Key]) -> Vec<(Vec<&str>, Vec<&Key>)> {
             let row = |key: &Key| (key.name.clone(), key.shapes.clone(), key.required);
             a.iter().map(|key| row(key)).eq(b.iter().map(|key| row(key)))
         };
-        let together = all.iter_mut().find(|(_, other)| rows[0].inline && other[0].inline && alike(&rows, other));
+        let together =
+            all.iter_mut().find(|(_, other)| rows[0].inline && other[0].inline && alike(&rows, other));
         match together {
             Some((tables, _)) => tables.push(table),
             None => all.push((vec![table], rows)),
@@ -116,10 +132,14 @@ fn words(shape: &Shape) -> String {
         Shape::MonthDay => "a day of every year: `\"10-01\"`".to_owned(),
         Shape::AnyDay => "a day of every year, `\"10-01\"`, or a date".to_owned(),
         Shape::TextOrNumber => "text or a number".to_owned(),
-        Shape::Words(all) => all.iter().map(|word| format!("`\"{}\"`", cell(word))).collect::<Vec<_>>().join(", "),
+        Shape::Words(all) => {
+            all.iter().map(|word| format!("`\"{}\"`", cell(word))).collect::<Vec<_>>().join(", ")
+        }
         Shape::Name => "lowercase letters, digits, hyphens".to_owned(),
         Shape::List(_, of) => format!("a list: {}", words(of)),
-        Shape::Secret => "a secret: `{ credential = \"..\" }`, `{ file = \"..\" }` or `{ env = \"..\" }`".to_owned(),
+        Shape::Secret => {
+            "a secret: `{ credential = \"..\" }`, `{ file = \"..\" }` or `{ env = \"..\" }`".to_owned()
+        }
         Shape::Table => "a table, below".to_owned(),
         Shape::Tables => "a list of tables, below".to_owned(),
         Shape::TextOrTable => "text; or a table, below".to_owned(),
@@ -129,7 +149,9 @@ fn words(shape: &Shape) -> String {
 
 /// Every command, from clap.
 pub(super) fn commands() -> String {
-    let mut page = format!("# Every command\n\n{MADE}\nWhat they end with is on the page of [exit codes](exit-codes.md).\n\n");
+    let mut page = format!(
+        "# Every command\n\n{MADE}\nWhat they end with is on the page of [exit codes](exit-codes.md).\n\n"
+    );
     let mut program = Cli::command();
     program.build();
     page.push_str("## For every command\n\n");
@@ -149,7 +171,12 @@ fn one(page: &mut String, command: &clap::Command, before: &str) {
     let name = format!("{before} {}", command.get_name());
     let _ = writeln!(page, "## `{name}`\n");
     if let Some(about) = command.get_about() {
-        let _ = writeln!(page, "{}{}\n", cell(&about.to_string()), if about.to_string().ends_with('.') { "" } else { "." });
+        let _ = writeln!(
+            page,
+            "{}{}\n",
+            cell(&about.to_string()),
+            if about.to_string().ends_with('.') { "" } else { "." }
+        );
     }
     arguments(page, command, false);
     for inner in command.get_subcommands() {
@@ -168,7 +195,11 @@ fn arguments(page: &mut String, command: &clap::Command, global: bool) {
     }
     page.push_str("| argument | what it is |\n| --- | --- |\n");
     for arg in shown {
-        let value = arg.get_value_names().and_then(|names| names.first()).map(|name| name.to_string()).unwrap_or_default();
+        let value = arg
+            .get_value_names()
+            .and_then(|names| names.first())
+            .map(|name| name.to_string())
+            .unwrap_or_default();
         let takes = arg.get_action().takes_values();
         let mut written = match arg.get_long() {
             Some(long) if takes => format!("--{long} {value}"),
@@ -179,7 +210,8 @@ fn arguments(page: &mut String, command: &clap::Command, global: bool) {
             written = format!("[{written}]");
         }
         let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let words: Vec<String> = arg.get_possible_values().iter().map(|word| format!("`{}`", word.get_name())).collect();
+        let words: Vec<String> =
+            arg.get_possible_values().iter().map(|word| format!("`{}`", word.get_name())).collect();
         if takes && !words.is_empty() {
             help = format!("{help} One of {}.", words.join(", "));
         }
@@ -202,21 +234,36 @@ fn meaning(exit: Exit) -> (&'static str, &'static str) {
             "failed; what was done is done, and the next run goes on",
             "read the message; run it again when its cause is gone",
         ),
-        Exit::Rejects => ("done, with records of the roster that were rejected", "`rostercard rejects` lists them for the district"),
+        Exit::Rejects => (
+            "done, with records of the roster that were rejected",
+            "`rostercard rejects` lists them for the district",
+        ),
         Exit::Waiting => ("changes wait for approval", "`rostercard show RUN`, then `approve` or `discard`"),
         Exit::Usage => ("the command line is wrong", "the message says what was meant, or `--help` does"),
         Exit::Later => (
             "try again later: another rostercard is at work, a roster is not whole yet, an ILS cannot be reached, or it is paused",
             "run it again; the daemon does so by itself",
         ),
-        Exit::Configuration => ("the configuration is wrong", "`rostercard check`; the unit for systemd does not start it again"),
+        Exit::Configuration => {
+            ("the configuration is wrong", "`rostercard check`; the unit for systemd does not start it again")
+        }
     }
 }
 
 /// Every exit code.
 pub(super) fn exit_codes() -> String {
-    let all = [Exit::Done, Exit::Failed, Exit::Rejects, Exit::Waiting, Exit::Usage, Exit::Later, Exit::Configuration];
-    let mut page = format!("# Exit codes\n\n{MADE}\nThey are stable: scripts and systemd may rely on them.\n\n| code | meaning | what to do |\n| --- | --- | --- |\n");
+    let all = [
+        Exit::Done,
+        Exit::Failed,
+        Exit::Rejects,
+        Exit::Waiting,
+        Exit::Usage,
+        Exit::Later,
+        Exit::Configuration,
+    ];
+    let mut page = format!(
+        "# Exit codes\n\n{MADE}\nThey are stable: scripts and systemd may rely on them.\n\n| code | meaning | what to do |\n| --- | --- | --- |\n"
+    );
     let help = Cli::command().get_after_help().map(ToString::to_string).unwrap_or_default();
     for exit in all {
         let (what, then) = meaning(exit);
@@ -230,10 +277,22 @@ pub(super) fn exit_codes() -> String {
 pub(super) fn metrics() -> String {
     let metrics = Metrics::new("x");
     let counts = Counts::default();
-    metrics.ran(&RunFacts { partnership: "x", state: "done", counts: &counts, writes: 1, lookups: 1, seconds: 1.0 });
+    metrics.ran(&RunFacts {
+        partnership: "x",
+        state: "done",
+        counts: &counts,
+        writes: 1,
+        lookups: 1,
+        seconds: 1.0,
+    });
     let at = Timestamp::UNIX_EPOCH;
-    let facts =
-        Facts { name: "x".into(), roster_as_of: Some(at), last_success: Some(at), next_run: Some(at), ..Facts::default() };
+    let facts = Facts {
+        name: "x".into(),
+        roster_as_of: Some(at),
+        last_success: Some(at),
+        next_run: Some(at),
+        ..Facts::default()
+    };
     let text = metrics.text(&overall(vec![judge(facts, at)], true));
     let mut page = format!(
         "# Metrics\n\n{MADE}\n`GET /metrics`, where `[http] listen` says; the text format of Prometheus. Labels are names of partnerships and words of ours: never\n\
@@ -244,11 +303,18 @@ pub(super) fn metrics() -> String {
         if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
             helps.insert(name, help);
         }
-        let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) else { continue };
-        let samples = text.lines().filter(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name}_bucket{{")));
+        let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) else {
+            continue;
+        };
+        let samples = text.lines().filter(|line| {
+            line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name}_bucket{{"))
+        });
         let mut labels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for sample in samples {
-            let inside = sample.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or("", |(inside, _)| inside);
+            let inside = sample
+                .split_once('{')
+                .and_then(|(_, rest)| rest.split_once('}'))
+                .map_or("", |(inside, _)| inside);
             for (label, value) in inside.split(',').filter_map(|pair| pair.split_once('=')) {
                 let values = labels.entry(label).or_default();
                 if !values.contains(&value) {

@@ -65,7 +65,9 @@ fn of(shape: &Shape, keys: &[Key], pattern: &str) -> Value {
         Shape::Day => json!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}" }),
         Shape::MonthDay => json!({ "type": "string", "pattern": "^[0-9]{2}-[0-9]{2}$" }),
         Shape::AnyDay => json!({ "type": "string", "pattern": "^([0-9]{4}-)?[0-9]{2}-[0-9]{2}$" }),
-        Shape::TextOrNumber => json!({ "anyOf": [{ "type": "string", "minLength": 1 }, { "type": "integer" }] }),
+        Shape::TextOrNumber => {
+            json!({ "anyOf": [{ "type": "string", "minLength": 1 }, { "type": "integer" }] })
+        }
         Shape::Words(words) => json!({ "enum": words }),
         Shape::Name => json!({ "type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" }),
         Shape::List(empty, of_what) => {

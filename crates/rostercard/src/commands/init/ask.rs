@@ -42,7 +42,9 @@ impl<'r> Answers<'r> {
         if let Some(said) = said {
             return match (question.check)(said) {
                 Ok(()) => Ok(said.clone()),
-                Err(hint) => Err(Unanswered { what: format!("`{}` cannot be taken: {said}", question.flag), hint }),
+                Err(hint) => {
+                    Err(Unanswered { what: format!("`{}` cannot be taken: {said}", question.flag), hint })
+                }
             };
         }
         let Some(person) = &mut self.person else {
@@ -55,7 +57,8 @@ impl<'r> Answers<'r> {
         loop {
             Out::stdout().line(&format!("{}{default}:", question.ask));
             let answer = line(*person)?;
-            let answer = if answer.is_empty() { question.default.unwrap_or_default().to_owned() } else { answer };
+            let answer =
+                if answer.is_empty() { question.default.unwrap_or_default().to_owned() } else { answer };
             match (question.check)(&answer) {
                 Ok(()) => return Ok(answer),
                 Err(why) => Out::stdout().line(&format!("  {why}")),
@@ -77,7 +80,11 @@ impl<'r> Answers<'r> {
         let Some(person) = &mut self.person else {
             return default.ok_or_else(|| Unanswered {
                 what: format!("{flag} is not said, and has no default: each choice is wrong for somebody"),
-                hint: of.iter().map(|(word, _, what)| format!("{flag} {word}: {}", what.trim())).collect::<Vec<_>>().join("; "),
+                hint: of
+                    .iter()
+                    .map(|(word, _, what)| format!("{flag} {word}: {}", what.trim()))
+                    .collect::<Vec<_>>()
+                    .join("; "),
             });
         };
         Out::stdout().line(ask);

@@ -139,8 +139,13 @@ impl SourceStart {
                              birth_date = \"Birth Date\", grade = \"Grade\", school = \"School\" }\n"
                         .to_owned(),
                 };
-                let (holds, _, what) = Holds::ALL.iter().find(|(_, one, _)| one == holds).unwrap_or(&Holds::ALL[0]);
-                format!("[source.csvdrop]\npath = {}\nholds = \"{holds}\"  # {}\n{columns}", quoted(path), what.trim())
+                let (holds, _, what) =
+                    Holds::ALL.iter().find(|(_, one, _)| one == holds).unwrap_or(&Holds::ALL[0]);
+                format!(
+                    "[source.csvdrop]\npath = {}\nholds = \"{holds}\"  # {}\n{columns}",
+                    quoted(path),
+                    what.trim()
+                )
             }
         }
     }
@@ -247,7 +252,8 @@ pub(crate) fn partnership_file(start: &PartnershipStart) -> String {
             ("", "district") => set(&mut written, line, &quoted(&start.district)),
             ("", "ils") => set(&mut written, line, &quoted(&start.ils)),
             ("match", "existing") => {
-                let what = crate::cli::init::Existing::ALL.iter().find(|(word, ..)| *word == start.existing.word());
+                let what =
+                    crate::cli::init::Existing::ALL.iter().find(|(word, ..)| *word == start.existing.word());
                 let what = what.map_or("", |(.., what)| what.trim());
                 written.push_str(&format!("existing = \"{}\"       # {what}\n", start.existing.word()));
             }

@@ -127,8 +127,12 @@ const CLEVER_DISTRICT: Question = Question {
     default: Some("55108ad78349a40100000022"),
     check: ANY,
 };
-const ILS_NAME: Question =
-    Question { flag: "--ils-name", ask: "The ILS's name in rostercard.toml", default: Some("main"), check: ANY };
+const ILS_NAME: Question = Question {
+    flag: "--ils-name",
+    ask: "The ILS's name in rostercard.toml",
+    default: Some("main"),
+    check: ANY,
+};
 const NCIP: Question = Question {
     flag: "--ncip",
     ask: "The ILS's NCIP address",
@@ -147,10 +151,16 @@ const SIP2: Question = Question {
     flag: "--sip2",
     ask: "Host and port of the SIP2 server",
     default: Some("sip.example.org:6001"),
-    check: |text| host_and_port(text).map(|_| ()).ok_or_else(|| "write it like sip.example.org:6001".to_owned()),
+    check: |text| {
+        host_and_port(text).map(|_| ()).ok_or_else(|| "write it like sip.example.org:6001".to_owned())
+    },
 };
-const SIP2_LOGIN: Question =
-    Question { flag: "--sip2-login", ask: "The login at the SIP2 server", default: Some("rostercard"), check: ANY };
+const SIP2_LOGIN: Question = Question {
+    flag: "--sip2-login",
+    ask: "The login at the SIP2 server",
+    default: Some("rostercard"),
+    check: ANY,
+};
 const LOADER: Question = Question {
     flag: "--loader",
     ask: "Whose loader takes the files: generic, koha, polaris, sierra, symphony, evergreen",
@@ -191,7 +201,8 @@ fn answered(args: &Init, answers: &mut Answers<'_>) -> Result<Start, Unanswered>
         // It is the programme itself.
         Approach::LinkedCard if args.existing.is_none() => Existing::Link,
         _ => {
-            let ask = ("--existing", "Many children have a card of the library already. What becomes of those?");
+            let ask =
+                ("--existing", "Many children have a card of the library already. What becomes of those?");
             answers.choice(args.existing, ask, Existing::ALL, None)?
         }
     };
@@ -222,7 +233,9 @@ fn source(args: &Init, answers: &mut Answers<'_>) -> Result<SourceStart, Unanswe
         _ => None,
     });
     Ok(match answers.choice(meant, ask, Source::ALL, Some(Source::OneRosterCsv))? {
-        Source::OneRosterCsv => SourceStart::OneRosterCsv { path: answers.text(args.package.as_ref(), &PACKAGE)? },
+        Source::OneRosterCsv => {
+            SourceStart::OneRosterCsv { path: answers.text(args.package.as_ref(), &PACKAGE)? }
+        }
         Source::OneRoster => SourceStart::OneRoster {
             url: answers.text(args.sis_url.as_ref(), &SIS_URL)?,
             token_url: answers.text(args.token_url.as_ref(), &TOKEN_URL)?,
@@ -281,7 +294,8 @@ fn said(global: &Global, folder: &Path, start: &Start, written: &[PathBuf]) -> S
         text.push_str(&format!("Put {what} into {0}:  install -m 600 /dev/stdin {0}\n", path.display()));
     }
     let config = folder.join("rostercard.toml");
-    let with = if config == global.config { String::new() } else { format!(" --config {}", config.display()) };
+    let with =
+        if config == global.config { String::new() } else { format!(" --config {}", config.display()) };
     let name = &start.partnership.name;
     text.push_str(&format!(
         "Look through {}: the category, the number, and below [homes] the branch of each school. Then\n\
