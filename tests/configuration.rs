@@ -74,7 +74,7 @@ impl Place {
     }
 }
 
-const EXAMPLE: &str = "\"Example Elementary School\" = \"MAIN\"\n";
+const EXAMPLE: &str = "\"Example Elementary School\" = \"MAIN\"";
 
 #[test]
 fn every_ready_made_programme_makes_cards() {

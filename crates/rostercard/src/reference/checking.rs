@@ -126,7 +126,7 @@ fn a_misspelt_key_is_refused_by_both() {
             if known.contains(&around) {
                 continue;
             }
-            let mut misspelt = files.clone();
+            let mut misspelt = keys::alone(name, text);
             let written =
                 text.get(line.at.clone()).unwrap().replacen(&line.key, &format!("{}q", line.key), 1);
             misspelt.get_mut(name).unwrap().replace_range(line.at.clone(), &written);

@@ -317,11 +317,11 @@ struct Said {
 /// By pattern; a table that has a line of its own is there as `[pattern]` too.
 fn said(keys: &BTreeMap<String, Recorded>) -> BTreeMap<String, Said> {
     let known: &BTreeSet<String> = &keys.keys().cloned().collect();
-    let files = examples::files(true);
-    let (whole, problems) = read(&files, Problems::new());
-    assert!(!problems.has_errors(), "{}", problems.render(Style::Plain));
     let mut all: BTreeMap<String, Said> = BTreeMap::new();
-    for (name, text) in &files {
+    for (name, text) in &examples::files(true) {
+        let files = alone(name, text);
+        let (whole, problems) = read(&files, Problems::new());
+        assert!(!problems.has_errors(), "{}", problems.render(Style::Plain));
         for line in examples::lines(text) {
             let full = match (line.table.as_str(), line.key.as_str()) {
                 ("", key) => key.to_owned(),
@@ -338,8 +338,7 @@ fn said(keys: &BTreeMap<String, Recorded>) -> BTreeMap<String, Said> {
                 all.insert(format!("[{pattern}]"), Said::default());
                 continue;
             }
-            let words = keys.get(&pattern).into_iter().flat_map(|key| words_of(&key.shapes));
-            let others: Vec<String> = words.chain(OTHERS.iter().map(|other| (*other).to_owned())).collect();
+            let others = keys.get(&pattern).map(|key| others(&key.shapes)).unwrap_or_default();
             let plain = keys.get(&pattern).is_some_and(|key| {
                 let plain = |shape: &Shape| {
                     matches!(shape, Shape::Bool | Shape::Integer(..) | Shape::Span | Shape::Words(_))
@@ -375,44 +374,30 @@ fn said(keys: &BTreeMap<String, Recorded>) -> BTreeMap<String, Said> {
     all
 }
 
-/// Values that some key or other takes, tried in the place of what may be a default.
-const OTHERS: [&str; 23] = [
-    "20",
-    "true",
-    "false",
-    "7",
-    "70",
-    "700",
-    "70000",
-    "\"7d\"",
-    "\"9d\"",
-    "\"7s\"",
-    "\"9m\"",
-    "\"11%\"",
-    "\"warn\"",
-    "\"off\"",
-    "\"none\"",
-    "\"library\"",
-    "\";\"",
-    "\"^\"",
-    "\"%Y%m%d\"",
-    "\"07\"",
-    "\"ZZ\"",
-    "[]",
-    "\"https://other.example\"",
-];
-
-/// The words that can stand at a key, as they are written.
-fn words_of(shapes: &[Shape]) -> Vec<String> {
-    let words = shapes.iter().flat_map(|shape| match shape {
-        Shape::Words(words) => words.clone(),
+/// Other values than the one that may be a default, to be tried in its place: the words that can stand there, or what some
+/// key or other of its kind takes.
+fn others(shapes: &[Shape]) -> Vec<String> {
+    let tried: fn(&Shape) -> Vec<String> = |shape| match shape {
+        Shape::Words(words) => words.iter().map(|word| format!("\"{word}\"")).collect(),
         Shape::List(_, of) => match &**of {
-            Shape::Words(words) => return words.iter().map(|word| format!("[\"{word}\"]")).collect(),
-            _ => Vec::new(),
+            Shape::Words(words) => words.iter().map(|word| format!("[\"{word}\"]")).collect(),
+            _ => vec!["[]".to_owned(), "[\"ZZ\"]".to_owned()],
         },
-        _ => Vec::new(),
-    });
-    words.map(|word| if word.starts_with('[') { word } else { format!("\"{word}\"") }).collect()
+        Shape::Text | Shape::TextOrNumber => {
+            ["ZZ", ";", "^", "%Y%m%d", "07", "https://other.example"].map(|text| format!("\"{text}\"")).to_vec()
+        }
+        Shape::TextOrTable => ["11%", "warn", "off", "none", "never"].map(|text| format!("\"{text}\"")).to_vec(),
+        Shape::Percent => vec!["\"11%\"".to_owned()],
+        _ => vec!["\"ZZ\"".to_owned()],
+    };
+    shapes.iter().flat_map(tried).collect()
+}
+
+/// A file with no other beside it than it needs.
+pub(super) fn alone(name: &str, text: &str) -> Files {
+    let mut files = Files::from([(name.to_owned(), text.to_owned())]);
+    files.entry(MAIN.to_owned()).or_insert_with(|| main_with(NCIP));
+    files
 }
 
 /// What was read, without its places: those move with every line.
