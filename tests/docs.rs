@@ -161,7 +161,7 @@ fn the_first_cards_of_a_file_by_the_page_alone() {
     let partnership = place.path().join("etc/partnerships/valley-school.toml");
     type_all("connectors/csvdrop.md", &ils, place.path(), |typed| {
         if typed.contains(" init ") {
-            // What the page says of the columns; a file that was put there just now is not taken at once.
+            // What the page says of the columns.
             let page = fs::read_to_string(root().join("docs/connectors/csvdrop.md")).unwrap();
             let columns =
                 page.lines().map(str::trim).find(|line| line.starts_with("columns = {")).unwrap().to_owned();

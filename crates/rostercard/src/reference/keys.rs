@@ -383,10 +383,12 @@ fn others(shapes: &[Shape]) -> Vec<String> {
             Shape::Words(words) => words.iter().map(|word| format!("[\"{word}\"]")).collect(),
             _ => vec!["[]".to_owned(), "[\"ZZ\"]".to_owned()],
         },
-        Shape::Text | Shape::TextOrNumber => {
-            ["ZZ", ";", "^", "%Y%m%d", "07", "https://other.example"].map(|text| format!("\"{text}\"")).to_vec()
+        Shape::Text | Shape::TextOrNumber => ["ZZ", ";", "^", "%Y%m%d", "07", "https://other.example"]
+            .map(|text| format!("\"{text}\""))
+            .to_vec(),
+        Shape::TextOrTable => {
+            ["11%", "warn", "off", "none", "never"].map(|text| format!("\"{text}\"")).to_vec()
         }
-        Shape::TextOrTable => ["11%", "warn", "off", "none", "never"].map(|text| format!("\"{text}\"")).to_vec(),
         Shape::Percent => vec!["\"11%\"".to_owned()],
         _ => vec!["\"ZZ\"".to_owned()],
     };
