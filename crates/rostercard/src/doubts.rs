@@ -185,8 +185,9 @@ fn files(setup: &Setup, config: &Path) {
 
 /// Schools of the last run that had no home, and have none now.
 async fn homes(setup: &Setup) {
-    // Where the store cannot be read, the runs say so; a configuration is checked without one too.
-    let readable = setup.store_path().is_ok_and(|path| path.exists()) && setup.has_key();
+    // Where the store cannot be read, the runs say so, and a broken main file was told; a configuration is checked without one too.
+    let readable =
+        setup.loaded.main.is_ok() && setup.store_path().is_ok_and(|path| path.exists()) && setup.has_key();
     let Some(store) = readable.then(|| setup.store_to_read().ok()).flatten().flatten() else { return };
     let Ok(known) = store.partnerships().await else { return };
     for (_, partnership) in &setup.loaded.partnerships {
