@@ -146,7 +146,7 @@ fn the_first_cards_of_a_package_by_the_page_alone() {
     deliver(&district(30, 3), 0, &place.path().join("var/rosters/woodland-usd.zip"));
     let partnership = place.path().join("etc/partnerships/woodland-usd.toml");
     type_all("connectors/oneroster-csv.md", &ils, place.path(), |typed| {
-        fill_in(typed, place.path(), &partnership)
+        fill_in(typed, place.path(), &partnership);
     });
     assert_eq!(ils.patrons().len(), 30);
 }

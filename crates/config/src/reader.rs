@@ -218,7 +218,7 @@ impl<'a> TableReader<'a> {
     pub fn table(&mut self, name: &str) -> Option<Self> {
         let pattern = self.pattern_of(name);
         let Some(entry) = self.entry(name, || Shape::Table) else {
-            return self.blank(pattern);
+            return self.blank(&pattern);
         };
         let key = self.key(name);
         self.as_table(&entry.node, entry.key_place.clone(), key, pattern)
@@ -226,9 +226,16 @@ impl<'a> TableReader<'a> {
 
     /// A table with nothing in it, in the place of one that is not there, so that what is asked of it is recorded; none
     /// where nothing is recorded.
-    fn blank(&self, pattern: String) -> Option<Self> {
-        let blank =
-            || Self::new(record::nothing(), Place::Default, pattern.clone(), pattern.clone(), self.problems);
+    fn blank(&self, pattern: &str) -> Option<Self> {
+        let blank = || {
+            Self::new(
+                record::nothing(),
+                Place::Default,
+                pattern.to_owned(),
+                pattern.to_owned(),
+                self.problems,
+            )
+        };
         self.problems.is_recording().then(blank)
     }
 
@@ -284,7 +291,7 @@ impl<'a> TableReader<'a> {
     pub fn tables(&mut self, name: &str) -> Vec<Self> {
         let pattern = format!("{}[]", self.pattern_of(name));
         let Some(entry) = self.entry(name, || Shape::Tables) else {
-            return self.blank(pattern).into_iter().collect();
+            return self.blank(&pattern).into_iter().collect();
         };
         let (node, key) = (&entry.node, self.key(name));
         let Value::Array(items) = &node.value else {
@@ -311,7 +318,7 @@ impl<'a> TableReader<'a> {
         let pattern = self.pattern_of(name);
         match self.entry(name, || Shape::TextOrTable) {
             Some(entry) => self.entry_text_or_table(entry, pattern),
-            None => self.blank(pattern).map(TextOrTable::Table),
+            None => self.blank(&pattern).map(TextOrTable::Table),
         }
     }
 

@@ -40,7 +40,7 @@ pub enum Shape {
     /// The name of an ILS, a source or a partnership.
     Name,
     /// A list; whether it may be empty, and of what.
-    List(bool, Box<Shape>),
+    List(bool, Box<Self>),
     /// A reference to a secret.
     Secret,
     /// A table.

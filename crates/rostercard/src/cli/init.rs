@@ -25,15 +25,15 @@ words! {
     /// A ready-made programme.
     Approach {
         /// a card for e-books and databases, for every student of a district
-        DigitalCard = "digital-card",
+        Digital = "digital-card",
         /// the student id is the card's number
-        StudentIdCard = "student-id-card",
+        StudentId = "student-id-card",
         /// a card with small limits that lasts for a school year, full when a parent signs
-        StarterCard = "starter-card",
+        Starter = "starter-card",
         /// the student id joins the card that the child has already
-        LinkedCard = "linked-card",
+        Linked = "linked-card",
         /// cards for teachers and other school staff
-        EducatorCard = "educator-card",
+        Educator = "educator-card",
     }
 }
 

@@ -100,7 +100,7 @@ impl Stage {
             name: PARTNERSHIP.to_owned(),
             district: self.spec.district.clone(),
             ils: "main".to_owned(),
-            approach: Approach::DigitalCard,
+            approach: Approach::Digital,
             existing: Existing::Separate,
             source: SourceStart::OneRosterCsv { path: self.package().display().to_string() },
             homes,

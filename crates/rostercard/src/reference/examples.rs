@@ -115,7 +115,7 @@ fn lines_keys_and_comments() {
     let lines = lines(text);
     let all: Vec<String> = lines
         .iter()
-        .map(|l| format!("{}|{}|{}|{}|{}", l.table, l.key, l.value, l.comment, &text[l.at.clone()].len()))
+        .map(|l| format!("{}|{}|{}|{}|{}", l.table, l.key, l.value, l.comment, l.at.len()))
         .collect();
     assert_eq!(all, ["|a|\"#\"|said; and more|14", "|b|1||5", "t.for[]|||whom|16", "t.for[]|x y|2||9"]);
 }

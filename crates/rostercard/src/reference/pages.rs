@@ -33,26 +33,27 @@ pub(super) fn configuration(keys: &Keys) -> String {
          *Unless said* is what holds where a key is left out; a value in italics is an example. **must** be there: its table is refused without it.\n\n"
     );
     for (title, keys) in [("rostercard.toml", &keys.main), ("partnerships/NAME.toml", &keys.partnership)] {
-        let _ = writeln!(page, "## {title}\n");
+        writeln!(page, "## {title}\n").unwrap();
         let told = sections(keys).into_iter();
         // A table of tables with names of one's own says nothing that they do not.
         for (tables, rows) in
             told.filter(|(_, rows)| !rows.iter().all(|key| key.name == "*" && key.is_table()))
         {
             let headings: Vec<String> = tables.iter().map(|table| heading(table, keys)).collect();
-            let _ = writeln!(page, "### {}\n", headings.join(", "));
+            writeln!(page, "### {}\n", headings.join(", ")).unwrap();
             for table in &tables {
                 let told = keys.iter().find(|key| key.pattern == table.trim_end_matches("[]"));
                 if let Some(comment) =
                     told.map(|key| cell(&key.comment)).filter(|text| !text.is_empty() && tables.len() == 1)
                 {
-                    let _ = writeln!(page, "{comment}\n");
+                    writeln!(page, "{comment}\n").unwrap();
                 }
             }
-            let _ = writeln!(
+            writeln!(
                 page,
                 "| key | what can stand there | unless said | what it is |\n| --- | --- | --- | --- |"
-            );
+            )
+            .unwrap();
             for key in rows {
                 let name = if key.name == "*" { "*any name*".to_owned() } else { format!("`{}`", key.name) };
                 let shapes: Vec<String> = key.shapes.iter().map(words).collect();
@@ -64,12 +65,13 @@ pub(super) fn configuration(keys: &Keys) -> String {
                     }
                     _ => String::new(),
                 };
-                let _ = writeln!(
+                writeln!(
                     page,
                     "| {name} | {} | {otherwise} | {} |",
                     shapes.join("; or "),
                     cell(&key.comment)
-                );
+                )
+                .unwrap();
             }
             page.push('\n');
         }
@@ -169,14 +171,15 @@ fn one(page: &mut String, command: &clap::Command, before: &str) {
         return;
     }
     let name = format!("{before} {}", command.get_name());
-    let _ = writeln!(page, "## `{name}`\n");
+    writeln!(page, "## `{name}`\n").unwrap();
     if let Some(about) = command.get_about() {
-        let _ = writeln!(
+        writeln!(
             page,
             "{}{}\n",
             cell(&about.to_string()),
             if about.to_string().ends_with('.') { "" } else { "." }
-        );
+        )
+        .unwrap();
     }
     arguments(page, command, false);
     for inner in command.get_subcommands() {
@@ -198,7 +201,7 @@ fn arguments(page: &mut String, command: &clap::Command, global: bool) {
         let value = arg
             .get_value_names()
             .and_then(|names| names.first())
-            .map(|name| name.to_string())
+            .map(ToString::to_string)
             .unwrap_or_default();
         let takes = arg.get_action().takes_values();
         let mut written = match arg.get_long() {
@@ -221,7 +224,7 @@ fn arguments(page: &mut String, command: &clap::Command, global: bool) {
             help = format!("{help} Unless said: {}.", defaults.join(", "));
         }
         let must = if arg.is_required_set() && !arg.is_positional() { " (must be said)" } else { "" };
-        let _ = writeln!(page, "| `{}` | {}{must} |", cell(&written), cell(&help));
+        writeln!(page, "| `{}` | {}{must} |", cell(&written), cell(&help)).unwrap();
     }
     page.push('\n');
 }
@@ -268,7 +271,7 @@ pub(super) fn exit_codes() -> String {
     for exit in all {
         let (what, then) = meaning(exit);
         assert!(help.contains(&format!("{} ", exit.code())), "--help does not know {}", exit.code());
-        let _ = writeln!(page, "| {} | {what} | {then} |", exit.code());
+        writeln!(page, "| {} | {what} | {then} |", exit.code()).unwrap();
     }
     page
 }
@@ -332,7 +335,7 @@ pub(super) fn metrics() -> String {
             })
             .collect();
         let help = helps.get(name).copied().unwrap_or_default().trim_end_matches('.');
-        let _ = writeln!(page, "| `{name}` | {kind} | {} | {} |", labels.join(", "), cell(help));
+        writeln!(page, "| `{name}` | {kind} | {} | {} |", labels.join(", "), cell(help)).unwrap();
     }
     page
 }

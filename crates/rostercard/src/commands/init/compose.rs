@@ -104,11 +104,11 @@ impl Approach {
     /// Its file.
     pub(crate) fn text(self) -> &'static str {
         match self {
-            Self::DigitalCard => include_str!("../../../../../config/approaches/digital-card.toml"),
-            Self::StudentIdCard => include_str!("../../../../../config/approaches/student-id-card.toml"),
-            Self::StarterCard => include_str!("../../../../../config/approaches/starter-card.toml"),
-            Self::LinkedCard => include_str!("../../../../../config/approaches/linked-card.toml"),
-            Self::EducatorCard => include_str!("../../../../../config/approaches/educator-card.toml"),
+            Self::Digital => include_str!("../../../../../config/approaches/digital-card.toml"),
+            Self::StudentId => include_str!("../../../../../config/approaches/student-id-card.toml"),
+            Self::Starter => include_str!("../../../../../config/approaches/starter-card.toml"),
+            Self::Linked => include_str!("../../../../../config/approaches/linked-card.toml"),
+            Self::Educator => include_str!("../../../../../config/approaches/educator-card.toml"),
         }
     }
 }

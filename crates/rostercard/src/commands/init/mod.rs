@@ -196,10 +196,10 @@ fn answered(args: &Init, answers: &mut Answers<'_>) -> Result<Start, Unanswered>
     let name = answers.text(args.partnership.as_ref(), &PARTNERSHIP)?;
     let district = answers.text(args.district.as_ref(), &DISTRICT)?;
     let ask = ("--approach", "Which programme is it?");
-    let approach = answers.choice(args.approach, ask, Approach::ALL, Some(Approach::DigitalCard))?;
+    let approach = answers.choice(args.approach, ask, Approach::ALL, Some(Approach::Digital))?;
     let existing = match approach {
         // It is the programme itself.
-        Approach::LinkedCard if args.existing.is_none() => Existing::Link,
+        Approach::Linked if args.existing.is_none() => Existing::Link,
         _ => {
             let ask =
                 ("--existing", "Many children have a card of the library already. What becomes of those?");
@@ -257,7 +257,7 @@ fn source(args: &Init, answers: &mut Answers<'_>) -> Result<SourceStart, Unanswe
 
 fn way(args: &Init, answers: &mut Answers<'_>) -> Result<WayStart, Unanswered> {
     let ask = ("--ils", "How is the ILS reached?");
-    let meant = args.ils.or_else(|| match (&args.ncip, &args.koha, &args.sip2) {
+    let meant = args.ils.or(match (&args.ncip, &args.koha, &args.sip2) {
         (Some(_), _, _) => Some(Way::Ncip),
         (_, Some(_), _) => Some(Way::Koha),
         (_, _, Some(_)) => Some(Way::Sip2Export),
