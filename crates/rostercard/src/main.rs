@@ -11,6 +11,7 @@ mod dates;
 mod doubts;
 mod exit;
 mod extract;
+mod imported;
 mod machine;
 mod output;
 mod progress;
@@ -18,6 +19,7 @@ mod progress;
 mod reference;
 mod roster;
 mod setup;
+mod shared;
 
 use std::process::ExitCode;
 
