@@ -231,7 +231,9 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: Connectors<'_>, base: &
 /// `[library]`, or `[libraries.NAME]`: the one whose clock counts for the whole, all that have names, and all names.
 fn libraries(top: &mut TableReader<'_>) -> (Option<Library>, Vec<(Name, Library)>, Vec<Name>) {
     const ONE: &str = "add a line [library], and below it name = \"...\" and timezone = \"...\"";
-    let Some(mut table) = top.table("libraries") else {
+    // Where nothing is there it is asked for all the same, so that it is recorded.
+    let named = top.has("libraries");
+    let Some(mut table) = top.table("libraries").filter(|_| named) else {
         return (top.required_table("library", ONE).and_then(read_library), Vec::new(), Vec::new());
     };
     let mut names = Vec::new();

@@ -121,6 +121,16 @@ fn variants() -> Vec<Files> {
         "[ils.main.sip2]\nhost = \"x\"\npin_sha256 = \"x\"\n".to_owned(),
     ];
     all.extend(ils.chain(others).map(|ils| pair(main_with(&ils), plain())));
+    // Several libraries, and a source named once for several partnerships.
+    for name in CONNECTORS.sources {
+        let more =
+            if *name == "csvdrop" { "path = \"x\"\nholds = \"snapshot\"\npreset = \"clever\"\n" } else { "" };
+        let named = "[libraries.elm]\nname = \"x\"\ntimezone = \"UTC\"\n";
+        let main = main_with(NCIP).replace("[library]\nname = \"x\"\ntimezone = \"UTC\"\n", named);
+        let partnership = plain().replace("[source.oneroster_csv]\npath = \"x\"\n", "");
+        let partnership = format!("library = \"elm\"\nsource = \"x\"\n{partnership}");
+        all.push(pair(format!("{main}[sources.x.{name}]\n{more}"), partnership));
+    }
     let mut partnership = |source: &str, card: &str, more: &str| {
         all.push(pair(main_with(NCIP), partnership_with("", source, card, more)));
     };
@@ -131,6 +141,8 @@ fn variants() -> Vec<Files> {
     partnership(&format!("{sis}auth = \"bearer\"\ntoken = {{ file = \"x\" }}\n"), CARD, "");
     let client = "client_id = \"x\"\nclient_secret = { file = \"x\" }\n";
     partnership(&format!("{sis}auth = \"oauth1_sha256\"\n{client}"), CARD, "");
+    partnership("oneroster_csv]\nimport_only = true\n", CARD, "");
+    partnership("csvdrop]\nimport_only = true\nholds = \"snapshot\"\npreset = \"clever\"\n", CARD, "");
     partnership("csvdrop]\npath = \"x\"\nholds = \"snapshot\"\npreset = \"clever\"\n", CARD, "");
     for number in [
         "{ template = \"7{student_id}\", check_digit = \"mod10\", student_id_min = 6 }",
@@ -151,7 +163,24 @@ fn variants() -> Vec<Files> {
 }
 
 /// Keys that cannot stand beside others of the annotated examples: what is said of them, and how they are written.
-const BESIDE: [(&str, &str, &str); 5] = [
+const BESIDE: [(&str, &str, &str); 10] = [
+    ("libraries", "instead of [library], where one daemon serves several: each by a name of its own", ""),
+    (
+        "sources",
+        "a source named once for several partnerships, by a name of its own: the keys are those of [source.X]",
+        "",
+    ),
+    ("source.csvdrop.import_only", "instead of path: each file is given by `rostercard import`", "true"),
+    (
+        "source.oneroster_csv.import_only",
+        "instead of path: each package is given by `rostercard import`",
+        "true",
+    ),
+    (
+        "source",
+        "where the roster comes from; the name of one of [sources.NAME], where several share it",
+        "\"district\"",
+    ),
     ("ils.*.koha.user", "instead of client_id: a Koha user, by HTTP Basic", "\"rostercard\""),
     ("ils.*.koha.password", "instead of client_secret: that user's password", "{ file = \"koha.secret\" }"),
     (
@@ -220,9 +249,13 @@ fn gather() -> Keys {
     let said = said(&main.iter().chain(&partnership).cloned().collect());
     let key = |(pattern, recorded): (String, Recorded)| {
         let (table, name) = table_of(&pattern);
+        let several = table.starts_with("libraries") || table.starts_with("sources");
         let required = recorded.missed && !absent.contains(&pattern);
-        // What a [[card.for]] may say is what [card] says.
-        let like = pattern.replace("card.for[].", "card.");
+        // What a [[card.for]] may say is what [card] says; what is named once for several is what is said for one.
+        let like = pattern
+            .replace("card.for[].", "card.")
+            .replace("sources.*.", "source.")
+            .replace("libraries.*.", "library.");
         let mut told = match (said.get(&pattern), said.get(&like)) {
             (Some(told), _) => told.clone(),
             (None, Some(like)) => Said { default: None, ..like.clone() },
@@ -232,6 +265,10 @@ fn gather() -> Keys {
             told =
                 Said { comment: (*comment).to_owned(), default: None, example: Some((*example).to_owned()) };
         }
+        if pattern == "library" && recorded.shapes.contains(&Shape::Name) {
+            let comment = "which of [libraries.NAME] it is, where there are several";
+            told = Said { comment: comment.to_owned(), default: None, example: Some("\"elm\"".to_owned()) };
+        }
         // A permanent id is like the name by chance.
         if name == "id" {
             told.example = told.default.take().or(told.example);
@@ -240,7 +277,7 @@ fn gather() -> Keys {
             table: table.to_owned(),
             name: name.to_owned(),
             required,
-            inline: !table.is_empty() && !said.contains_key(&format!("[{table}]")),
+            inline: !table.is_empty() && !several && !said.contains_key(&format!("[{table}]")),
             comment: told.comment,
             default: told.default.filter(|_| !required && !recorded.shapes.contains(&Shape::Secret)),
             example: told.example,

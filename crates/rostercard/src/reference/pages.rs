@@ -36,9 +36,7 @@ pub(super) fn configuration(keys: &Keys) -> String {
         writeln!(page, "## {title}\n").unwrap();
         let told = sections(keys).into_iter();
         // A table of tables with names of one's own says nothing that they do not.
-        for (tables, rows) in
-            told.filter(|(_, rows)| !rows.iter().all(|key| key.name == "*" && key.is_table()))
-        {
+        for (tables, rows) in told.filter(|(_, rows)| !tables_alone(rows)) {
             let headings: Vec<String> = tables.iter().map(|table| heading(table, keys)).collect();
             writeln!(page, "### {}\n", headings.join(", ")).unwrap();
             for table in &tables {
@@ -79,6 +77,11 @@ pub(super) fn configuration(keys: &Keys) -> String {
     page.truncate(page.trim_end().len());
     page.push('\n');
     page
+}
+
+/// Whether a section says nothing that others do not: names of one's own, or sources under another name.
+fn tables_alone(rows: &[&Key]) -> bool {
+    rows.iter().all(|key| (key.name == "*" && key.is_table()) || key.table.starts_with("sources.*."))
 }
 
 /// Tables with their keys; tables whose keys are all alike once, together.
