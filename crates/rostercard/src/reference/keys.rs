@@ -258,6 +258,7 @@ fn gather() -> Keys {
             .replace("libraries.*.", "library.");
         let mut told = match (said.get(&pattern), said.get(&like)) {
             (Some(told), _) => told.clone(),
+            (None, Some(like)) if pattern.starts_with("sources") => like.clone(),
             (None, Some(like)) => Said { default: None, ..like.clone() },
             (None, None) => Said::default(),
         };
