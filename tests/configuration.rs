@@ -230,6 +230,13 @@ fn nothing_is_written_over_and_only_its_owner_reads_the_key() {
     let key = fs::read(place.path("etc/state.key")).unwrap();
     place.init(&["--existing", "separate"]).expect(1).says(&["nothing that is there is written over"]);
     assert_eq!(fs::read(place.path("etc/state.key")).unwrap(), key);
+    let scripts = Place::new();
+    let said = scripts
+        .init(&["--json", "--existing", "separate", "--koha", "https://koha.example.org"])
+        .expect(0)
+        .json();
+    assert_eq!(said["written"].as_array().map(Vec::len), Some(3), "{said}");
+    assert!(said["secrets_to_write"][0].as_str().unwrap().ends_with("etc/koha.secret"));
     // Whatever of it is there already, nothing is written beside it.
     fs::remove_file(place.path("etc/rostercard.toml")).unwrap();
     place.init(&["--existing", "separate"]).expect(1);

@@ -37,6 +37,12 @@ pub(crate) fn init(global: &Global, args: &Init) -> Result<Exit, Exit> {
         Exit::Usage
     })?;
     match write(&folder, start.main.as_ref(), &start.partnership) {
+        Ok(written) if global.json => {
+            let secrets: Vec<String> =
+                start.secrets().map(|(file, _)| folder.join(file).display().to_string()).collect();
+            Out::stdout().json(&serde_json::json!({ "written": written, "secrets_to_write": secrets }));
+            Ok(Exit::Done)
+        }
         Ok(written) => {
             Out::stdout().line(&said(global, &folder, &start, &written));
             Ok(Exit::Done)
@@ -55,6 +61,13 @@ struct Start {
     /// None: rostercard.toml is there.
     main: Option<MainStart>,
     partnership: PartnershipStart,
+}
+
+impl Start {
+    /// The files that secrets have to be written into, each with what belongs there.
+    fn secrets(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.main.iter().filter_map(|main| main.way.secret()).chain(self.partnership.source.secret())
+    }
 }
 
 const ANY: fn(&str) -> Result<(), String> =
@@ -287,9 +300,7 @@ fn said(global: &Global, folder: &Path, start: &Start, written: &[PathBuf]) -> S
     if start.main.is_some() {
         text.push_str("Keep a copy of state.key in a safe place: without it the store cannot be read.\n");
     }
-    let secrets =
-        start.main.iter().filter_map(|main| main.way.secret()).chain(start.partnership.source.secret());
-    for (file, what) in secrets {
+    for (file, what) in start.secrets() {
         let path = folder.join(file);
         text.push_str(&format!("Put {what} into {0}:  install -m 600 /dev/stdin {0}\n", path.display()));
     }
