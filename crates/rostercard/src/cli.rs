@@ -155,7 +155,7 @@ pub(crate) struct OnePartnership {
 pub(crate) struct Import {
     /// The partnership: the name of its file.
     pub(crate) partnership: String,
-    /// The file: a table, or a OneRoster package, as the partnership's [source] says.
+    /// The file: a table, or a OneRoster package, as the partnership's source has it.
     pub(crate) file: PathBuf,
     /// What the file holds. As additions nobody is missing for not being in it; as whole, who is not in it is missing.
     #[arg(long = "as", value_name = "WHAT", value_enum, default_value = "additions")]
