@@ -218,6 +218,11 @@ impl Setup {
         Ok(self.main()?.library.timezone.to_datetime(machine::now()).date())
     }
 
+    /// Whether the store's key could be read.
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.as_ref().is_some_and(|text| parse_key(text.reveal()).is_some())
+    }
+
     /// The store's key.
     pub(crate) fn store_key(&self) -> Result<StoreKey, Exit> {
         let key = self.key.as_ref().and_then(|text| parse_key(text.reveal()));
