@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 4, name: "pins", sql: include_str!("migrations/0004_pins.sql") },
     Migration { number: 5, name: "people", sql: include_str!("migrations/0005_people.sql") },
     Migration { number: 6, name: "keep", sql: include_str!("migrations/0006_keep.sql") },
+    Migration { number: 7, name: "told", sql: include_str!("migrations/0007_told.sql") },
 ];
 
 /// The newest schema that this program knows.
