@@ -74,7 +74,7 @@ fn read_main(
     connectors: Connectors<'_>,
     problems: &Problems,
 ) -> MainRead {
-    let nothing = MainRead { main: None, ils: Vec::new(), ils_names: Vec::new() };
+    let nothing = MainRead { main: None, ils: Vec::new(), has_mail: true, ils_names: Vec::new() };
     let advice = "make one by `rostercard init`, or name another by --config FILE";
     let Some(bytes) = read_bytes(files, path, advice, problems) else {
         return nothing;

@@ -18,12 +18,14 @@ use rostercard_core::rules::{CardRules, Existing, OnLeaving};
 pub use dates::DatePlaces;
 
 use crate::kind::{AName, Integer, List, Parsed, Span, Text, Word, Wrong, words};
+use crate::hours::{AnHours, Hours};
 use crate::main_file::{MainRead, read_id};
 use crate::names::Name;
 use crate::place::{Place, Placed};
 use crate::problem::{Code, Problem};
 use crate::reader::{OpaqueTable, TableReader};
 use crate::suggest::listed;
+use crate::telling::{self, Contact, Ends};
 
 /// Counts below this are held back in reports.
 const SMALL_CELLS: u16 = 10;
@@ -57,6 +59,14 @@ pub struct Partnership {
     pub ils: Name,
     /// When it runs: a crontab line of five fields, checked by its shape alone. None: by hand only.
     pub schedule: Option<Placed<String>>,
+    /// A run begins up to so long after its time, by a delay that is always the same for the partnership.
+    pub jitter: Duration,
+    /// Hours in which no run begins, on the library's clock: one that is due then begins at their end.
+    pub quiet: Vec<Hours>,
+    /// `[[contacts]]`: who is told of this partnership, besides the library's own.
+    pub contacts: Vec<Contact>,
+    /// `[[ends]]`: what ends on a day, such as the source's secret.
+    pub ends: Vec<Ends>,
     /// How often a new roster comes, where that was said: a roster older than this, and half as much again, is late.
     pub expected_every: Option<Duration>,
     /// A source that gives changes alone (OneRoster REST, Clever) is read in full again after so many days.
@@ -160,6 +170,11 @@ pub(crate) fn read(
     let district = top.required("district", &Text, "\"Woodland Joint Unified School District\"");
     let ils = top.required("ils", &AName, "\"main\"");
     let schedule = top.optional("schedule", &Parsed(schedule));
+    let jitter = top.or("jitter", &Span(Duration::ZERO..=HOUR.saturating_mul(6)), Duration::ZERO);
+    let quiet = top.optional("quiet", &List { of: AnHours, empty: true });
+    let contacts = telling::contacts(&mut top, false);
+    telling::mail_is_there(&contacts, main.has_mail, top.problems());
+    let ends = telling::ends(&mut top);
     let expected_every = top.optional("expected_every", &Span(HOUR..=HOUR.saturating_mul(24 * 730)));
     let full_every = top.optional("full_every", &Span(DAY..=DAY.saturating_mul(92)));
     let source = top
@@ -237,6 +252,10 @@ pub(crate) fn read(
         district,
         ils,
         schedule,
+        jitter: jitter.value,
+        quiet: quiet.map(|quiet| quiet.value).unwrap_or_default(),
+        contacts,
+        ends,
         expected_every: expected_every.map(|every| every.value),
         full_every: full_every.map_or(FULL_EVERY, |every| days(every.value)),
         source,
