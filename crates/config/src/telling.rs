@@ -77,6 +77,8 @@ pub struct MailTable {
     pub ca_file: Option<PathBuf>,
     /// The time for a whole message.
     pub deadline: Duration,
+    /// Where it is said.
+    pub place: Place,
 }
 
 /// `[[ends]]`: something that ends on a day, such as a secret or a certificate.
@@ -194,6 +196,7 @@ fn contact(mut table: TableReader<'_>, whole: bool) -> Option<Contact> {
 
 /// Reads `[mail]`.
 pub(crate) fn mail(mut table: TableReader<'_>) -> Option<MailTable> {
+    let place = table.place().clone();
     let server = table.required("server", &Text, "\"smtp.example.org\"");
     let port = table.optional("port", &Integer(1..=65_535));
     let ways = [("starttls", MailTls::StartTls), ("tls", MailTls::Tls), ("none", MailTls::None)];
@@ -229,6 +232,7 @@ pub(crate) fn mail(mut table: TableReader<'_>) -> Option<MailTable> {
         from: from?.value,
         ca_file: ca_file.map(|path| PathBuf::from(path.value)),
         deadline: deadline.value,
+        place,
     })
 }
 

@@ -7,6 +7,7 @@ pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod notify;
+pub mod pulse;
 pub mod quiet;
 mod schedule;
 mod scheduler;

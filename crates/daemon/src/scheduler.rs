@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::health;
+use crate::pulse::Pulse;
 use crate::schedule::Schedule;
 
 /// How long until a run that could not be made is tried again: the first time, the second, the third. Then it is left to
@@ -162,6 +164,7 @@ fn next(entry: &Entry, now: Timestamp) -> Option<Timestamp> {
 pub struct Control {
     inner: Mutex<Inner>,
     wake: Notify,
+    pulse: Pulse,
 }
 
 #[derive(Debug, Default)]
@@ -186,6 +189,18 @@ impl Control {
     #[must_use]
     pub fn heartbeat(&self) -> Option<Timestamp> {
         self.with(|inner| inner.heartbeat)
+    }
+
+    /// The pulse of the runs under way.
+    #[must_use]
+    pub const fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Whether the scheduler goes round and no run hangs: only then is the watchdog fed.
+    #[must_use]
+    pub fn is_well(&self, now: Timestamp) -> bool {
+        health::alive(self.heartbeat(), now) && self.pulse.hung(now).is_empty()
     }
 
     /// Every scheduled partnership's next run.
