@@ -1,6 +1,7 @@
 //! The command line. Its doc comments are the help.
 
 pub(crate) mod people;
+pub(crate) mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -101,6 +102,8 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     People(people::PeopleCommand),
+    #[command(flatten)]
+    Watch(watch::WatchCommand),
     /// Practice systems that speak the real protocols, with invented people.
     Practice {
         #[command(subcommand)]

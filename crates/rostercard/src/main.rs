@@ -15,6 +15,8 @@ mod output;
 mod progress;
 mod roster;
 mod setup;
+mod telling;
+mod watched;
 
 use std::process::ExitCode;
 

@@ -13,7 +13,7 @@ use rostercard_tell::{Kind, Letter, Mail, Security, Signing, TellError, Webhook}
 use secrecy::SecretString;
 
 pub(crate) use gather::Known;
-pub(crate) use round::{Round, Told};
+pub(crate) use round::{Round, letter};
 
 /// The time for a call to a webhook.
 const HOOK_DEADLINE: Duration = Duration::from_secs(20);

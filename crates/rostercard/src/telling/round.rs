@@ -54,9 +54,9 @@ struct Pending {
 
 impl Round<'_> {
     /// Tells everybody who is to be told; nobody where there is no store to remember it in.
-    pub(crate) async fn tell(&self, tellers: &Tellers) -> Result<Vec<Told>, StoreError> {
+    pub(crate) async fn tell(&self, tellers: &[(&Tellers, &Teller)]) -> Result<Vec<Told>, StoreError> {
         let (Ok(main), Some(store)) = (&self.setup.loaded.main, self.store) else { return Ok(Vec::new()) };
-        if tellers.all().is_empty() {
+        if tellers.is_empty() {
             return Ok(Vec::new());
         }
         let memory: Vec<Memory> = SqliteStore::told_beside(&self.path, &self.key)?
@@ -64,7 +64,7 @@ impl Round<'_> {
             .filter_map(from_row)
             .collect();
         let mut done = Vec::new();
-        for teller in tellers.all() {
+        for (tellers, teller) in tellers {
             let (items, pending) = self.items(store, teller, &memory).await?;
             let mut went = true;
             if !items.is_empty() {
@@ -154,7 +154,11 @@ impl Round<'_> {
         let count = u64::try_from(now_rejected.len()).unwrap_or(u64::MAX);
         let new: Vec<_> = now_rejected
             .into_iter()
-            .filter(|one| !told.iter().any(|(person, rule)| *person == one.person && *rule == one.line.rule))
+            .filter(|one| {
+                // They come in order of the person.
+                let at = told.binary_search_by(|(person, _)| person.0.cmp(&one.person.0));
+                at.ok().and_then(|at| told.get(at)).is_none_or(|(_, rule)| *rule != one.line.rule)
+            })
             .map(|one| one.line)
             .collect();
         let about = Some(known.about.clone());
