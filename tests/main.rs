@@ -31,3 +31,5 @@ mod rest;
 mod scenarios;
 mod sip2;
 mod support;
+mod tell;
+mod watch;
