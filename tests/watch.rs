@@ -20,9 +20,16 @@ fn library(ncip: &str, schedule: &str) -> Library {
 fn a_monitor_is_told_the_truth_and_silence_is_never_ok() {
     let ils = Practice::start();
     let library = library(&ils.ncip_url(), "30 4 1 1 *");
-    library.run(&["healthcheck"]).expect(1).says(&["ROSTERCARD WARNING - oak never_ran", "| partnerships=1 "]);
+    library
+        .run(&["healthcheck"])
+        .expect(1)
+        .says(&["ROSTERCARD WARNING - oak never_ran", "| partnerships=1 "]);
     library.run(&["sync", "oak"]).expect(0);
-    let ran = library.run(&["healthcheck"]).expect(0).says(&["ROSTERCARD OK - oak: run 1 is done | ", " ok=1 ", " cards=12"]);
+    let ran = library.run(&["healthcheck"]).expect(0).says(&[
+        "ROSTERCARD OK - oak: run 1 is done | ",
+        " ok=1 ",
+        " cards=12",
+    ]);
     assert_eq!(ran.stdout.lines().count(), 1, "{}", ran.both());
     let daemon = Daemon::start(&library);
     let url = format!("http://127.0.0.1:{}", daemon.port);
@@ -96,7 +103,9 @@ fn a_file_with_mistakes_stops_its_own_partnership_alone() {
     let states = || {
         let health = daemon.health();
         let all = health["partnerships"].as_array().unwrap().clone();
-        let of = |name: &str| all.iter().find(|one| one["name"] == name).map(|one| one["state"].as_str().unwrap().to_owned());
+        let of = |name: &str| {
+            all.iter().find(|one| one["name"] == name).map(|one| one["state"].as_str().unwrap().to_owned())
+        };
         (of("ash"), of("oak"))
     };
     assert_eq!(states(), (Some("failing".into()), Some("never_ran".into())));
@@ -119,10 +128,24 @@ fn the_next_runs_are_told_in_words() {
     let ils = Practice::start();
     let library = library(&ils.ncip_url(), "30 12 * * *");
     library.edit("partnerships/oak.toml", "schedule =", "quiet = [\"12:00-13:00\"]\nschedule =");
-    let one = library.run(&["schedule"]).expect(0).says(&["oak: 30 12 * * *, on the clock of UTC", "13:00, in ", "moved from 12:30 by quiet hours"]);
+    let one = library.run(&["schedule"]).expect(0).says(&[
+        "oak: 30 12 * * *, on the clock of UTC",
+        "13:00, in ",
+        "moved from 12:30 by quiet hours",
+    ]);
     assert_eq!(one.stdout.lines().count(), 4, "{}", one.both());
     library.run(&["sync", "oak"]).expect(0);
-    library.run(&["pause", "--partnership", "oak", "--until", "2099-01-01", "--reason", "a holiday"]).expect(0);
+    library
+        .run(&[
+            "pause",
+            "--partnership",
+            "oak",
+            "--until",
+            &crate::support::today().checked_add(jiff::ToSpan::days(30)).unwrap().to_string(),
+            "--reason",
+            "a holiday",
+        ])
+        .expect(0);
     let json = library.json(&["schedule", "oak", "--next", "2"], 0);
     let next = json["partnerships"][0]["next"].as_array().unwrap();
     assert_eq!((next.len(), &next[0]["writes"]), (2, &false.into()), "{json}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::kind::{AName, Integer, List, Parsed, Span, Text, Wrong};
 use crate::hours::{AnHours, Hours};
+use crate::kind::{AName, Integer, List, Parsed, Span, Text, Wrong};
 use crate::layers::{FixedKey, FixedType};
 use crate::names::Name;
 use crate::place::{Place, Placed};
@@ -130,7 +130,13 @@ const SHORTEST: Duration = Duration::from_millis(100);
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { hours: Vec::new(), connections: 2, deadline: DEADLINE, settle_after: SETTLE_AT_LEAST, rate: None }
+        Self {
+            hours: Vec::new(),
+            connections: 2,
+            deadline: DEADLINE,
+            settle_after: SETTLE_AT_LEAST,
+            rate: None,
+        }
     }
 }
 

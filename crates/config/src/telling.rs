@@ -134,7 +134,10 @@ fn contact(mut table: TableReader<'_>, whole: bool) -> Option<Contact> {
     let header = table.optional("header", &Parsed(header_name)).map(|header| header.value);
     let ways = usize::from(table.has("mail")) + usize::from(table.has("webhook"));
     if ways == 0 {
-        table.missing("mail", "say how they are reached: mail = \"pat@example.org\", or webhook = \"https://...\"");
+        table.missing(
+            "mail",
+            "say how they are reached: mail = \"pat@example.org\", or webhook = \"https://...\"",
+        );
     }
     if ways == 2 {
         table.complain(
@@ -146,7 +149,12 @@ fn contact(mut table: TableReader<'_>, whole: bool) -> Option<Contact> {
     }
     if table.has("mail") && (table.has("secret") || table.has("header")) {
         let key = if table.has("secret") { "secret" } else { "header" };
-        table.complain(key, Code::Contradiction, "this belongs to a webhook", "remove this line; a login for mail stands in [mail]");
+        table.complain(
+            key,
+            Code::Contradiction,
+            "this belongs to a webhook",
+            "remove this line; a login for mail stands in [mail]",
+        );
     }
     if table.has("header") && !table.has("secret") {
         table.missing("secret", "a header is for a secret: secret = { credential = \"NAME\" }");
@@ -205,9 +213,12 @@ pub(crate) fn mail(mut table: TableReader<'_>) -> Option<MailTable> {
     let secret = table.secret("secret", Clear::Refused);
     let from = table.required("from", &Parsed(mail_address), "\"Rostercard <rostercard@example.org>\"");
     let ca_file = table.optional("ca_file", &Text);
-    let deadline = table.or("deadline", &Span(Duration::from_secs(1)..=Duration::from_secs(300)), MAIL_DEADLINE);
+    let deadline =
+        table.or("deadline", &Span(Duration::from_secs(1)..=Duration::from_secs(300)), MAIL_DEADLINE);
     match (table.has("user"), table.has("secret")) {
-        (true, false) => table.missing("secret", "a login has a password: secret = { credential = \"mail\" }"),
+        (true, false) => {
+            table.missing("secret", "a login has a password: secret = { credential = \"mail\" }")
+        }
         (false, true) => table.missing("user", "a login has a user: user = \"rostercard\""),
         _ => {}
     }
@@ -262,14 +273,16 @@ pub(crate) fn mail_is_there(contacts: &[Contact], there: bool, problems: &Proble
 }
 
 fn mail_address(text: &str) -> Result<String, Wrong> {
-    let wrong = || Wrong::value("is not a mail address", "write \"pat@example.org\", or \"Pat <pat@example.org>\"");
+    let wrong =
+        || Wrong::value("is not a mail address", "write \"pat@example.org\", or \"Pat <pat@example.org>\"");
     let text = text.trim();
     let bare = match text.split_once('<') {
         Some((_, rest)) => rest.strip_suffix('>').ok_or_else(wrong)?,
         None => text,
     };
     let plain = |part: &str| {
-        !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;:\"()@".contains(c))
+        !part.is_empty()
+            && !part.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;:\"()@".contains(c))
     };
     match bare.split_once('@') {
         Some((local, domain)) if plain(local) && plain(domain) && !text.contains(char::is_control) => {
@@ -284,10 +297,15 @@ fn web_address(text: &str) -> Result<String, Wrong> {
     if text.starts_with("https://") || here.iter().any(|start| text.starts_with(start)) {
         return Ok(text.to_owned());
     }
-    Err(Wrong::value("is not an address of https", "write \"https://...\"; plain http is for this machine alone"))
+    Err(Wrong::value(
+        "is not an address of https",
+        "write \"https://...\"; plain http is for this machine alone",
+    ))
 }
 
 fn header_name(text: &str) -> Result<String, Wrong> {
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    plain.then(|| text.to_owned()).ok_or_else(|| Wrong::value("is not a header's name", "write, for example, \"Authorization\""))
+    plain
+        .then(|| text.to_owned())
+        .ok_or_else(|| Wrong::value("is not a header's name", "write, for example, \"Authorization\""))
 }

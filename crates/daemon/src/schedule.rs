@@ -105,8 +105,9 @@ impl Schedule {
     pub fn delayed(mut self, id: &str, most: SignedDuration) -> Self {
         let seconds = u64::try_from(most.as_secs()).unwrap_or(0);
         // FNV-1a: stable between versions of everything.
-        let spread =
-            id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        let spread = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+            (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
         // The upper half is mixed best.
         let delay = (spread >> 32) % (seconds + 1);
         self.delay = SignedDuration::from_secs(i64::try_from(delay).unwrap_or(0));

@@ -190,7 +190,11 @@ async fn converse(stream: TcpStream, inside: &Mutex<Inside>) -> std::io::Result<
     let mut known = manner != Manner::WantsALogin;
     while let Some(line) = lines.next_line().await? {
         let verb: String = line.chars().take(4).collect::<String>().to_ascii_uppercase();
-        let address = || line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(String::new(), |(a, _)| a.to_owned());
+        let address = || {
+            line.split_once('<')
+                .and_then(|(_, rest)| rest.split_once('>'))
+                .map_or(String::new(), |(a, _)| a.to_owned())
+        };
         let answer = match verb.as_str() {
             "EHLO" => "250-practice.example\r\n250-AUTH PLAIN\r\n250-8BITMIME\r\n250 SIZE 1000000".to_owned(),
             "HELO" | "RSET" | "NOOP" => "250 ok".to_owned(),

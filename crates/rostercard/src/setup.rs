@@ -80,7 +80,8 @@ impl Setup {
             let zone = loaded.main.as_ref().ok().map(|main| main.library.timezone.clone());
             let today = zone.clone().unwrap_or(TimeZone::UTC).to_datetime(machine::now()).date();
             dates::look(partnership, today, problems);
-            let possible = possible(partnership, &ils, problems) & comes(partnership, zone, loaded.main.as_ref().ok(), problems);
+            let possible = possible(partnership, &ils, problems)
+                & comes(partnership, zone, loaded.main.as_ref().ok(), problems);
             match source {
                 Some(source) if possible => {
                     sources.insert(name.clone(), source);

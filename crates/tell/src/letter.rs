@@ -128,7 +128,9 @@ impl Letter {
         hasher.update(self.contact.as_bytes());
         for item in &self.items {
             let about = item.about.as_ref().map_or("", |about| about.id.as_str());
-            hasher.update(format!("\0{about}\0{:?}\0{}\0{}", item.news, item.kind.word(), item.since).as_bytes());
+            hasher.update(
+                format!("\0{about}\0{:?}\0{}\0{}", item.news, item.kind.word(), item.since).as_bytes(),
+            );
             if item.news == News::Reminder || self.items.is_empty() {
                 hasher.update(TimeZone::UTC.to_datetime(self.at).date().to_string().as_bytes());
             }
@@ -169,7 +171,11 @@ impl Letter {
                     if news == News::Reminder { format!("; since {since}") } else { String::new() }
                 );
                 if let Some(until) = until {
-                    let _ = writeln!(text, "On {} the plan is dropped; the next run makes it anew.", self.time(*until));
+                    let _ = writeln!(
+                        text,
+                        "On {} the plan is dropped; the next run makes it anew.",
+                        self.time(*until)
+                    );
                 }
                 text.push_str("\nWhy:\n");
                 for why in why.iter().take(MOST_REASONS) {
@@ -233,7 +239,8 @@ impl Letter {
     }
 
     fn rejects(&self, text: &mut String, name: &str, new: &[crate::rules::RejectLine], all: u64) {
-        let records = |count: u64| if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
+        let records =
+            |count: u64| if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
         let new_ones = u64::try_from(new.len()).unwrap_or(u64::MAX);
         if self.district {
             let _ = writeln!(
@@ -242,9 +249,11 @@ impl Letter {
                  them in your system; the next roster settles it. The ids are your own.\n",
                 records(new_ones)
             );
-            text.push_str("record id, school, rule\n");
+            text.push_str("id, school, file and row, field, rule\n");
             for line in new.iter().take(MOST_LINES) {
-                let _ = writeln!(text, "{}, {}, {}", line.id, line.school, line.rule);
+                let id = if line.id.is_empty() { "(ask the library)" } else { &line.id };
+                let _ =
+                    writeln!(text, "{id}, {}, {}, {}, {}", line.school, line.place, line.field, line.rule);
             }
             if new.len() > MOST_LINES {
                 let _ = writeln!(text, "and {} more: the library has the whole list", new.len() - MOST_LINES);
@@ -291,7 +300,7 @@ impl Letter {
                 let mut value = json!({ "new": new.len(), "all": all });
                 if self.district {
                     value = json!({ "new": new.len(), "records": new.iter().map(|line| json!({
-                        "id": line.id, "school": line.school, "rule": line.rule,
+                        "id": line.id, "school": line.school, "place": line.place, "field": line.field, "rule": line.rule,
                     })).collect::<Vec<_>>() });
                 }
                 value
@@ -342,7 +351,9 @@ fn headline(item: &Item) -> String {
         Some(What::Waiting { changes: 0, .. }) => format!("{name}: a roster {still}waits for you"),
         Some(What::Waiting { changes: 1, .. }) => format!("{name}: 1 change {still}waits for you"),
         Some(What::Waiting { changes, .. }) => format!("{name}: {changes} changes {still}wait for you"),
-        Some(What::Failed { .. }) => format!("{name}: the run {}failed", if still.is_empty() { "" } else { "has again " }),
+        Some(What::Failed { .. }) => {
+            format!("{name}: the run {}failed", if still.is_empty() { "" } else { "has again " })
+        }
         Some(What::Late { .. }) => format!("{name}: the roster is {still}late"),
         Some(What::Rejects { new, .. }) if new.len() == 1 => format!("{name}: 1 new record to correct"),
         Some(What::Rejects { new, .. }) => format!("{name}: {} new records to correct", new.len()),

@@ -50,7 +50,9 @@ impl TellError {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Settings { .. } => "see [mail] and [[contacts]] in the configuration, and docs/telling.md",
-            Self::NoAnswer { .. } => "is the server up, and may this machine reach it? `rostercard contacts test` tries again",
+            Self::NoAnswer { .. } => {
+                "is the server up, and may this machine reach it? `rostercard contacts test` tries again"
+            }
             Self::Refused { later: true, .. } => "the server asks for patience; it is tried again",
             Self::Refused { later: false, .. } => {
                 "look at the address, the login and what this machine may send there; `rostercard contacts test` tries again"

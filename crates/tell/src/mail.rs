@@ -104,7 +104,9 @@ impl Mail {
         let tls = match settings.security {
             Security::None if is_this_machine(&settings.server) => Tls::None,
             Security::None => {
-                return Err(wrong("mail without TLS goes to this machine alone: write tls = \"starttls\" or \"tls\""));
+                return Err(wrong(
+                    "mail without TLS goes to this machine alone: write tls = \"starttls\" or \"tls\"",
+                ));
             }
             Security::StartTls => Tls::Required(parameters(settings)?),
             Security::Tls => Tls::Wrapper(parameters(settings)?),
@@ -181,7 +183,9 @@ fn parameters(settings: &MailSettings) -> Result<TlsParameters, TellError> {
     let wrong = |why: String| TellError::Settings { why };
     let mut builder = TlsParameters::builder(settings.server.clone());
     if let Some(path) = &settings.ca_file {
-        let cannot = || wrong(format!("the CA file {} of [mail] holds no certificate that can be read", path.display()));
+        let cannot = || {
+            wrong(format!("the CA file {} of [mail] holds no certificate that can be read", path.display()))
+        };
         let pem = std::fs::read(path).map_err(|_| cannot())?;
         let certificate = Certificate::from_pem(&pem).map_err(|_| cannot())?;
         builder = builder.certificate_store(CertificateStore::None).add_root_certificate(certificate);

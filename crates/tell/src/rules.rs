@@ -88,10 +88,14 @@ pub struct Waits {
 /// One record that the district has to correct.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectLine {
-    /// The district's own id of the record. In letters to that district alone.
+    /// The district's own id of the record. In letters to that district alone; empty where it is not known.
     pub id: String,
     /// The school, as people know it.
     pub school: String,
+    /// File and row, where they are known.
+    pub place: String,
+    /// The field, where it is about one.
+    pub field: String,
     /// The rule's code.
     pub rule: String,
 }
@@ -170,10 +174,14 @@ impl Situation {
             })),
             // The same fault is told in other words each time: with other counts, or another minute.
             What::Failed { .. } | What::Late { .. } => {}
-            What::Rejects { new, .. } => parts.extend(new.iter().map(|line| format!("{}\0{}", line.id, line.rule))),
-            What::Ends(ends) => parts.extend(
-                ends.iter().map(|end| format!("{}\0{}\0{}", end.what, end.on, step_of(end.days).unwrap_or(i64::MAX))),
-            ),
+            What::Rejects { new, .. } => {
+                parts.extend(new.iter().map(|line| format!("{}\0{}", line.id, line.rule)))
+            }
+            What::Ends(ends) => {
+                parts.extend(ends.iter().map(|end| {
+                    format!("{}\0{}\0{}", end.what, end.on, step_of(end.days).unwrap_or(i64::MAX))
+                }))
+            }
         }
         parts.sort_unstable();
         let mut hasher = blake3::Hasher::new();
@@ -278,9 +286,8 @@ fn passed(since: Timestamp, time: SignedDuration, now: Timestamp) -> bool {
 /// What is to be done.
 #[must_use]
 pub fn step(kind: Kind, seen: &Seen, memory: Option<&Memory>, now: Timestamp) -> Step {
-    let waits_for_retry = |memory: &Memory| {
-        memory.retry_at.is_some_and(|at| at > now && at.duration_since(now) <= WRONG_CLOCK)
-    };
+    let waits_for_retry =
+        |memory: &Memory| memory.retry_at.is_some_and(|at| at > now && at.duration_since(now) <= WRONG_CLOCK);
     match (seen, memory) {
         (Seen::Unknown, _) | (Seen::Not, None) => Step::Nothing,
         (Seen::Is(_), None) => Step::Tell(News::Begins),

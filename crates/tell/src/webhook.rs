@@ -38,8 +38,9 @@ impl Webhook {
     /// [`TellError::Settings`]: the address cannot be used. It is not repeated, for it may be a secret.
     pub fn new(url: &str, signing: Signing, deadline: Duration) -> Result<Self, TellError> {
         let wrong = |why: String| TellError::Settings { why };
-        let endpoint = Endpoint::parse(url, false)
-            .map_err(|_| wrong("a webhook's address begins with https:// and has no user in it".to_owned()))?;
+        let endpoint = Endpoint::parse(url, false).map_err(|_| {
+            wrong("a webhook's address begins with https:// and has no user in it".to_owned())
+        })?;
         let settings = ClientSettings {
             deadline,
             connect_deadline: deadline.min(Duration::from_secs(10)),

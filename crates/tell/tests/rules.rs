@@ -51,7 +51,8 @@ fn s39_what_waits_is_told_at_once_and_daily_and_not_oftener() {
     use News::{Begins, Changed, Reminder};
     let day = 24 * 60;
     // Each hour another run makes the plan anew: it is the same that waits.
-    let mut story: Vec<_> = (0..72).map(|hour| (hour * 60, waiting("first_connection", hour), true)).collect();
+    let mut story: Vec<_> =
+        (0..72).map(|hour| (hour * 60, waiting("first_connection", hour), true)).collect();
     let told = play(Kind::Waiting, &story);
     assert_eq!(told, [(0, Begins, true), (day, Reminder, true), (2 * day, Reminder, true)]);
     // Another guard is other news; it waits for nobody's day.
@@ -100,7 +101,8 @@ fn a_failure_is_told_once_and_its_end_once() {
 
 #[test]
 fn a_pause_is_no_recovery() {
-    let told = play(Kind::Failed, &[(0, failed("x"), true), (60, Seen::Unknown, true), (90, Seen::Unknown, true)]);
+    let told =
+        play(Kind::Failed, &[(0, failed("x"), true), (60, Seen::Unknown, true), (90, Seen::Unknown, true)]);
     assert_eq!(told.len(), 1);
 }
 
@@ -124,9 +126,18 @@ fn mail_that_does_not_go_out_is_tried_again_with_a_bound() {
 
 #[test]
 fn ends_are_told_at_their_steps() {
-    for (days, step) in
-        [(31, None), (30, Some(30)), (15, Some(30)), (14, Some(14)), (7, Some(7)), (2, Some(7)), (1, Some(1)), (0, Some(1)), (-1, Some(-1)), (-90, Some(-1))]
-    {
+    for (days, step) in [
+        (31, None),
+        (30, Some(30)),
+        (15, Some(30)),
+        (14, Some(14)),
+        (7, Some(7)),
+        (2, Some(7)),
+        (1, Some(1)),
+        (0, Some(1)),
+        (-1, Some(-1)),
+        (-90, Some(-1)),
+    ] {
         assert_eq!(step_of(days), step, "{days}");
     }
     let on = "2027-06-30".parse().unwrap();
@@ -146,9 +157,13 @@ fn ends_are_told_at_their_steps() {
 #[test]
 fn a_clock_that_was_years_ahead_silences_nobody_for_years() {
     let far = 3 * 365 * 24 * 60;
-    let told = play(Kind::Waiting, &[(far, waiting("a", 1), true), (0, waiting("a", 2), true), (60, waiting("a", 3), true)]);
+    let told = play(
+        Kind::Waiting,
+        &[(far, waiting("a", 1), true), (0, waiting("a", 2), true), (60, waiting("a", 3), true)],
+    );
     assert_eq!(told.len(), 2, "{told:?}");
-    let told = play(Kind::Failed, &[(far, failed("a"), false), (0, failed("a"), true), (60, failed("a"), true)]);
+    let told =
+        play(Kind::Failed, &[(far, failed("a"), false), (0, failed("a"), true), (60, failed("a"), true)]);
     assert_eq!(told.len(), 2, "{told:?}");
 }
 

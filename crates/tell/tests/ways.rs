@@ -8,7 +8,9 @@ use jiff::tz::TimeZone;
 use rostercard_practice::mail::{MailServer, Manner};
 use rostercard_tell::mail::MailSettings;
 use rostercard_tell::webhook::sign;
-use rostercard_tell::{About, Item, Kind, Letter, Mail, News, Security, Signing, TellError, Waits, Webhook, What};
+use rostercard_tell::{
+    About, Item, Kind, Letter, Mail, News, Security, Signing, TellError, Waits, Webhook, What,
+};
 use secrecy::SecretString;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -67,13 +69,22 @@ async fn mail_goes_out_whole_and_the_same_news_have_the_same_id() {
     mail.send(TO, &letter()).await.unwrap();
     mail.send(TO, &Letter { at: "2026-11-24T04:31:00Z".parse().unwrap(), ..letter() }).await.unwrap();
     let got = server.take();
-    assert_eq!((got[0].from.as_str(), &got[0].to[..]), ("rostercard@library.example", &["pat-secret@library.example".to_owned()][..]));
+    assert_eq!(
+        (got[0].from.as_str(), &got[0].to[..]),
+        ("rostercard@library.example", &["pat-secret@library.example".to_owned()][..])
+    );
     assert_eq!(got[0].header("subject").unwrap(), "Rostercard: oak: 40 changes wait for you");
     assert_eq!(got[0].header("date").unwrap(), "Tue, 24 Nov 2026 04:30:00 +0000");
     assert_eq!(got[0].header("auto-submitted").unwrap(), "auto-generated");
     assert_eq!(got[0].header("message-id"), got[1].header("message-id"));
     let text = got[0].text();
-    for part in ["40 changes wait of oak, run 12", "rostercard approve 12", "rostercard optout", "Bücherei Wald", "Elm School"] {
+    for part in [
+        "40 changes wait of oak, run 12",
+        "rostercard approve 12",
+        "rostercard optout",
+        "Bücherei Wald",
+        "Elm School",
+    ] {
         assert!(text.contains(part), "no `{part}` in {text}");
     }
 }
@@ -96,7 +107,9 @@ async fn whatever_a_mail_server_does_it_is_said_in_time_and_without_an_address()
         let error = mail.send(TO, &letter()).await.unwrap_err();
         assert!(begun.elapsed() < Duration::from_secs(5), "{manner:?}");
         match &error {
-            TellError::Refused { later: said, .. } => assert!(refused && *said == later, "{manner:?}: {error}"),
+            TellError::Refused { later: said, .. } => {
+                assert!(refused && *said == later, "{manner:?}: {error}")
+            }
             TellError::NoAnswer { .. } => assert!(!refused, "{manner:?}: {error}"),
             TellError::Settings { .. } => panic!("{manner:?}: {error}"),
         }
@@ -174,7 +187,10 @@ async fn over_tls(from_the_start: bool) -> (u16, String, tokio::task::JoinHandle
             data |= line == "DATA\r\n";
             let answer: &[u8] = match line.as_str() {
                 "DATA\r\n" => b"354 go\r\n",
-                ".\r\n" => { data = false; b"250 taken\r\n" }
+                ".\r\n" => {
+                    data = false;
+                    b"250 taken\r\n"
+                }
                 _ if data => continue,
                 _ => b"250 ok\r\n",
             };
@@ -192,14 +208,22 @@ async fn mail_goes_over_tls_to_whom_the_certificate_says() {
         let (port, pem, task) = over_tls(security == Security::Tls).await;
         std::fs::write(trusted.path(), &pem).unwrap();
         let deadline = Duration::from_secs(10);
-        let settings =
-            MailSettings { security, ca_file: Some(trusted.path().to_owned()), deadline, ..settings("localhost", port) };
+        let settings = MailSettings {
+            security,
+            ca_file: Some(trusted.path().to_owned()),
+            deadline,
+            ..settings("localhost", port)
+        };
         Mail::new(&settings).unwrap().send(TO, &letter()).await.unwrap();
         let got = task.await.unwrap();
-        assert!(got.contains("MAIL FROM:<rostercard@library.example>") && got.contains("Subject: Rostercard"), "{got}");
+        assert!(
+            got.contains("MAIL FROM:<rostercard@library.example>") && got.contains("Subject: Rostercard"),
+            "{got}"
+        );
         // Another certificate than the trusted one: not a word.
         let (port, _, task) = over_tls(security == Security::Tls).await;
-        let error = Mail::new(&MailSettings { port, ..settings }).unwrap().send(TO, &letter()).await.unwrap_err();
+        let error =
+            Mail::new(&MailSettings { port, ..settings }).unwrap().send(TO, &letter()).await.unwrap_err();
         assert!(matches!(error, TellError::NoAnswer { .. }), "{error}");
         assert!(!task.await.unwrap().contains("MAIL FROM"));
     }
@@ -218,7 +242,9 @@ async fn receiver(answer: &'static str) -> (String, tokio::task::JoinHandle<Stri
             all.extend_from_slice(&buffer[..n]);
             let text = String::from_utf8_lossy(&all).into_owned();
             let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
-                let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+                let length = head.lines().find_map(|line| {
+                    line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned)
+                });
                 length.is_some_and(|length| body.len() >= length.parse().unwrap())
             });
             if whole || n == 0 {
@@ -240,7 +266,11 @@ async fn a_webhook_is_signed_or_has_its_header() {
     hook.send(&letter()).await.unwrap();
     let got = task.await.unwrap();
     let (head, body) = got.split_once("\r\n\r\n").unwrap();
-    let header = |name: &str| head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix(&format!("{name}: ")).map(str::to_owned)).unwrap();
+    let header = |name: &str| {
+        head.lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix(&format!("{name}: ")).map(str::to_owned))
+            .unwrap()
+    };
     assert!(head.starts_with("POST /hook/T0KEN HTTP/1.1"));
     assert_eq!(header("x-rostercard-timestamp"), "1795494600");
     assert_eq!(header("x-rostercard-signature"), sign(&secret(), letter().at, body).1);
@@ -281,7 +311,12 @@ async fn a_webhook_that_redirects_fails_or_hangs_is_said_and_its_address_is_not(
         assert_eq!(refused, wanted, "{answer}: {error}");
         assert!(!format!("{error} {error:?}").contains("T0KEN"), "{error}");
     }
-    for url in ["http://chat.example.org/T0KEN", "ftp://127.0.0.1/T0KEN", "https://user:T0KEN@chat.example.org/", "T0KEN"] {
+    for url in [
+        "http://chat.example.org/T0KEN",
+        "ftp://127.0.0.1/T0KEN",
+        "https://user:T0KEN@chat.example.org/",
+        "T0KEN",
+    ] {
         let error = Webhook::new(url, Signing::None, Duration::from_secs(2)).unwrap_err();
         assert!(!format!("{error:?}").contains("T0KEN"), "{error:?}");
     }

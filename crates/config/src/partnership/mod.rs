@@ -17,8 +17,8 @@ use rostercard_core::rules::{CardRules, Existing, OnLeaving};
 
 pub use dates::DatePlaces;
 
-use crate::kind::{AName, Integer, List, Parsed, Span, Text, Word, Wrong, words};
 use crate::hours::{AnHours, Hours};
+use crate::kind::{AName, Integer, List, Parsed, Span, Text, Word, Wrong, words};
 use crate::main_file::{MainRead, read_id};
 use crate::names::Name;
 use crate::place::{Place, Placed};

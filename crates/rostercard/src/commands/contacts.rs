@@ -13,7 +13,11 @@ use crate::setup::Setup;
 use crate::telling::{Known, Round, Teller, letter};
 
 /// Lists contacts, tries them, or tells them.
-pub(crate) async fn contacts(global: &Global, setup: &Setup, command: &ContactsCommand) -> Result<Exit, Exit> {
+pub(crate) async fn contacts(
+    global: &Global,
+    setup: &Setup,
+    command: &ContactsCommand,
+) -> Result<Exit, Exit> {
     let main = setup.main()?;
     let tellers = &setup.tellers;
     if tellers.all().is_empty() {
@@ -32,22 +36,34 @@ pub(crate) async fn contacts(global: &Global, setup: &Setup, command: &ContactsC
             Ok(Exit::Done)
         }
         ContactsCommand::Test { name } => {
-            let meant: Vec<&Teller> =
-                tellers.all().iter().filter(|one| name.as_ref().is_none_or(|name| one.name == *name)).collect();
+            let meant: Vec<&Teller> = tellers
+                .all()
+                .iter()
+                .filter(|one| name.as_ref().is_none_or(|name| one.name == *name))
+                .collect();
             if meant.is_empty() {
                 let names: Vec<&str> = tellers.all().iter().map(|one| one.name.as_str()).collect();
-                complain(global.json, "there is no such contact", &format!("there are: {}", names.join(", ")));
+                complain(
+                    global.json,
+                    "there is no such contact",
+                    &format!("there are: {}", names.join(", ")),
+                );
                 return Err(Exit::Usage);
             }
             let mut results = Vec::new();
             let mut well = true;
             for teller in meant {
                 let (library, zone) = (&main.library.name, &main.library.timezone);
-                let sent = tellers.send(teller, &letter(teller, library, zone, machine::now(), Vec::new())).await;
+                let sent =
+                    tellers.send(teller, &letter(teller, library, zone, machine::now(), Vec::new())).await;
                 well &= sent.is_ok();
                 match &sent {
                     Ok(()) if !global.json => {
-                        Out::stdout().line(&format!("{}: handed over to {}", teller.name, teller.way_in_words()));
+                        Out::stdout().line(&format!(
+                            "{}: handed over to {}",
+                            teller.name,
+                            teller.way_in_words()
+                        ));
                     }
                     Err(error) if !global.json => {
                         Out::stderr().line(&format!("{}: {error}\nhint: {}", teller.name, error.hint()));
@@ -72,7 +88,11 @@ pub(crate) async fn contacts(global: &Global, setup: &Setup, command: &ContactsC
 async fn tell(global: &Global, setup: &Setup) -> Result<Exit, Exit> {
     let store = setup.store_to_read()?;
     let Some(store) = store else {
-        complain(global.json, "there is no store yet in which it is remembered what was told", "the first `rostercard plan` makes it");
+        complain(
+            global.json,
+            "there is no store yet in which it is remembered what was told",
+            "the first `rostercard plan` makes it",
+        );
         return Err(Exit::Later);
     };
     let now = machine::now();
@@ -106,7 +126,11 @@ async fn tell(global: &Global, setup: &Setup) -> Result<Exit, Exit> {
             match &told.result {
                 Ok(()) => Out::stdout().line(&format!("{}: {}", told.contact, told.subject)),
                 Err(error) => {
-                    Out::stderr().line(&format!("{}: not told: {error}\nhint: {}", told.contact, error.hint()));
+                    Out::stderr().line(&format!(
+                        "{}: not told: {error}\nhint: {}",
+                        told.contact,
+                        error.hint()
+                    ));
                 }
             }
         }

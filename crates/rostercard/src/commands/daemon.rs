@@ -19,8 +19,8 @@ use rostercard_daemon::{Control, Job, Outcome, Runs, notify};
 use rostercard_engine::{EngineError, Quiet, RunReport, World};
 use rostercard_store::{Store, StoreError};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Global;
@@ -229,7 +229,8 @@ impl Daemon {
             words.push_str(&format!("; {} cannot run: see `rostercard check`", next.broken.len()));
         }
         if let Ok(main) = &setup.loaded.main {
-            let most = jiff::SignedDuration::try_from(main.daemon.hung_after).unwrap_or(jiff::SignedDuration::MAX);
+            let most =
+                jiff::SignedDuration::try_from(main.daemon.hung_after).unwrap_or(jiff::SignedDuration::MAX);
             self.control.pulse().set_most(most);
         }
         *lock(&self.now) = next;
@@ -359,7 +360,8 @@ impl Daemon {
                 self.count(name, "failed", None, seconds);
                 tracing::error!(partnership = name, %error, hint = error.hint(), "The run failed.");
                 // A source that says no has its words in the run's row; a store that is in use is nobody's trouble.
-                let told = matches!(&error, EngineError::Source(_) | EngineError::Store(StoreError::Busy { .. }));
+                let told =
+                    matches!(&error, EngineError::Source(_) | EngineError::Store(StoreError::Busy { .. }));
                 self.note_trouble(name, (!told).then(|| error.to_string()));
                 let later = match &error {
                     EngineError::Source(error) => error.retry == Retry::Later,
@@ -369,7 +371,8 @@ impl Daemon {
                 if later { Outcome::TryLater } else { Outcome::Ended }
             }
             Err(exit) => {
-                let why = format!("the run could not begin (exit code {}): the daemon's log says why", exit.code());
+                let why =
+                    format!("the run could not begin (exit code {}): the daemon's log says why", exit.code());
                 self.note_trouble(name, (exit != Exit::Later).then_some(why));
                 self.count(name, "not_begun", None, seconds);
                 tracing::error!(partnership = name, code = exit.code(), "The run could not begin.");

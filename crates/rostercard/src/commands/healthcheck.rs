@@ -99,14 +99,18 @@ async fn judged(setup: &Setup) -> Result<Vec<One>, (Verdict, String)> {
     if setup.loaded.main.is_err() {
         return Err(unknown("rostercard.toml has mistakes or cannot be read: see `rostercard check`"));
     }
-    let store = setup.store_to_read().map_err(|_| unknown("the store cannot be read: see `rostercard status`"))?;
+    let store =
+        setup.store_to_read().map_err(|_| unknown("the store cannot be read: see `rostercard status`"))?;
     let mut all = Vec::new();
     for (name, partnership) in &setup.loaded.partnerships {
         all.push(match partnership {
             Err(_) => broken(name),
             Ok(partnership) => {
                 let facts = facts(setup, store.as_deref(), partnership).await;
-                judge(facts.map_err(|_| unknown("the store cannot be read: see `rostercard status`"))?, machine::now())
+                judge(
+                    facts.map_err(|_| unknown("the store cannot be read: see `rostercard status`"))?,
+                    machine::now(),
+                )
             }
         });
     }
@@ -121,7 +125,8 @@ async fn ask(url: &str, deadline: Duration) -> Result<Vec<One>, (Verdict, String
     let endpoint = Endpoint::parse(url, true).map_err(|error| unknown(error.to_string()))?;
     let health = endpoint.join("/health").map_err(|error| unknown(error.to_string()))?;
     let client = Client::new(endpoint, settings).map_err(|error| unknown(error.to_string()))?;
-    let answer = client.send(Call::get(health)).await.map_err(|error| critical(format!("no answer: {error}")))?;
+    let answer =
+        client.send(Call::get(health)).await.map_err(|error| critical(format!("no answer: {error}")))?;
     if !answer.is_success() {
         return Err(critical(format!("the daemon says status {}: see its log", answer.status)));
     }
@@ -129,8 +134,16 @@ async fn ask(url: &str, deadline: Duration) -> Result<Vec<One>, (Verdict, String
         .map_err(|_| unknown("what answers there is no Rostercard: its answer is no JSON".to_owned()))?;
     match health["scheduler_alive"].as_bool() {
         Some(true) => {}
-        Some(false) => return Err(critical("the scheduler hangs: nothing runs until the daemon is restarted".to_owned())),
-        None => return Err(unknown("what answers there is no Rostercard: it does not speak of a scheduler".to_owned())),
+        Some(false) => {
+            return Err(critical(
+                "the scheduler hangs: nothing runs until the daemon is restarted".to_owned(),
+            ));
+        }
+        None => {
+            return Err(unknown(
+                "what answers there is no Rostercard: it does not speak of a scheduler".to_owned(),
+            ));
+        }
     }
     let list = health["partnerships"].as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -160,9 +173,15 @@ fn summed_up(all: Vec<One>, only: Option<&str>) -> (Verdict, String) {
     let mut odd: Vec<&One> = all.iter().filter(|one| Verdict::of(&one.state) != Verdict::Ok).collect();
     odd.sort_by_key(|one| (std::cmp::Reverse(Verdict::of(&one.state)), one.name.clone()));
     let mut line = match &odd[..] {
-        [] if all.len() == 1 => format!("{}: {}", all.first().map_or("", |one| &one.name), all.first().map_or("", |one| &one.why)),
+        [] if all.len() == 1 => {
+            format!("{}: {}", all.first().map_or("", |one| &one.name), all.first().map_or("", |one| &one.why))
+        }
         [] => format!("{} partnerships", all.len()),
-        odd => odd.iter().map(|one| format!("{} {}: {}", one.name, one.state, one.why)).collect::<Vec<_>>().join("; "),
+        odd => odd
+            .iter()
+            .map(|one| format!("{} {}: {}", one.name, one.state, one.why))
+            .collect::<Vec<_>>()
+            .join("; "),
     };
     // A bar begins the performance data, and a line's end the rest.
     line.retain(|c| c != '|' && !c.is_control());
@@ -185,7 +204,13 @@ mod tests {
     use super::*;
 
     fn one(name: &str, state: &str) -> One {
-        One { name: name.into(), state: state.into(), why: "why | it is\nso".into(), cards: 5, roster_age: Some(60) }
+        One {
+            name: name.into(),
+            state: state.into(),
+            why: "why | it is\nso".into(),
+            cards: 5,
+            roster_age: Some(60),
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod people;
 mod pins;
 mod practice;
 mod purge;
-mod rejects;
+pub(crate) mod rejects;
 mod report;
 mod run;
 mod runs;

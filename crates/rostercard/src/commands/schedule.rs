@@ -42,7 +42,9 @@ pub(crate) async fn schedule(global: &Global, setup: &Setup, args: &Args) -> Res
         let Ok(partnership) = partnership else {
             list.push(json!({ "name": name, "schedule": null, "next": [], "why": "its configuration has mistakes" }));
             if !global.json {
-                Out::stdout().line(&format!("{name}: does not run: its configuration has mistakes, see `rostercard check`"));
+                Out::stdout().line(&format!(
+                    "{name}: does not run: its configuration has mistakes, see `rostercard check`"
+                ));
             }
             continue;
         };
@@ -100,7 +102,11 @@ fn coming(
         match due.moved {
             Some(Closed::Quiet) => notes.push(format!("moved from {} by quiet hours", time(due.written))),
             Some(Closed::Ils) => {
-                notes.push(format!("moved from {} by the hours of ILS {}", time(due.written), partnership.ils));
+                notes.push(format!(
+                    "moved from {} by the hours of ILS {}",
+                    time(due.written),
+                    partnership.ils
+                ));
             }
             None if schedule.delay().as_secs() >= 60 => {
                 notes.push(format!("{} minutes after its time, by jitter", schedule.delay().as_mins()));
@@ -111,7 +117,9 @@ fn coming(
         if skipped {
             notes.push("the clock changes".to_owned());
         }
-        let holds = |pause: &&Pause| pause.is_on(due.begins) && pause.asked.scope.holds_for(partnership.id.as_str(), ils);
+        let holds = |pause: &&Pause| {
+            pause.is_on(due.begins) && pause.asked.scope.holds_for(partnership.id.as_str(), ils)
+        };
         if let Some(pause) = pauses.iter().filter(holds).max_by_key(|pause| pause.end()) {
             notes.push(format!("paused until {}: {}", clock(pause.end()).date(), pause.asked.reason));
             writes = false;
@@ -121,7 +129,9 @@ fn coming(
             notes.push(format!("{why}: nothing is written"));
             writes = false;
         }
-        if dates.calendar.year.is_some() && dates.calendar.school_days(here.date().yesterday().unwrap_or(here.date()), here.date()) == 0 {
+        if dates.calendar.year.is_some()
+            && dates.calendar.school_days(here.date().yesterday().unwrap_or(here.date()), here.date()) == 0
+        {
             notes.push("no day of school: it counts for no grace".to_owned());
         }
         runs.push(Coming { at: due.begins, here, notes, writes });

@@ -20,7 +20,9 @@ use crate::setup::Setup;
 const BATCH: usize = 500;
 
 /// What is known of one partnership at this moment.
-pub(crate) struct Known {
+pub(crate) struct Known<'s> {
+    /// The configuration by which it runs; none where that has mistakes.
+    pub(crate) setup: Option<&'s Setup>,
     /// The partnership.
     pub(crate) about: About,
     /// Its row in the store, once it has one.
@@ -31,7 +33,7 @@ pub(crate) struct Known {
     pub(crate) read_by: Option<RunId>,
 }
 
-impl Known {
+impl<'s> Known<'s> {
     /// What is known of a kind.
     pub(crate) fn of(&self, kind: Kind) -> &Seen {
         self.seen.iter().find(|(other, _)| *other == kind).map_or(&Seen::Unknown, |(_, seen)| seen)
@@ -46,12 +48,12 @@ impl Known {
             last_success: None,
         };
         let seen = Seen::Is(Situation { about: Some(about.clone()), kind: Kind::Failed, what });
-        Self { about, row: None, seen: vec![(Kind::Failed, seen)], read_by: None }
+        Self { setup: None, about, row: None, seen: vec![(Kind::Failed, seen)], read_by: None }
     }
 
     /// What the store and the configuration know. `trouble` is why its last run could not even begin.
     pub(crate) async fn gather(
-        setup: &Setup,
+        setup: &'s Setup,
         store: Option<&dyn Store>,
         partnership: &Partnership,
         trouble: Option<&String>,
@@ -61,8 +63,13 @@ impl Known {
             About { id: partnership.id.as_str().to_owned(), name: partnership.name.as_str().to_owned() };
         let today = setup.today().ok();
         let ends = today.map_or(Seen::Unknown, |today| ends_of(partnership, &about, today));
-        let mut known =
-            Self { about: about.clone(), row: None, seen: vec![(Kind::Ends, ends)], read_by: None };
+        let mut known = Self {
+            setup: Some(setup),
+            about: about.clone(),
+            row: None,
+            seen: vec![(Kind::Ends, ends)],
+            read_by: None,
+        };
         let is = |kind, what| Seen::Is(Situation { about: Some(about.clone()), kind, what });
         let facts = facts(setup, store, partnership).await?;
         if let Some(why) = trouble {
@@ -83,7 +90,10 @@ impl Known {
             return Ok(known);
         }
         let last = runs.iter().find(|run| run.kind == "sync");
-        known.seen.push((Kind::Waiting, waiting(&runs, last, now).map_or(Seen::Not, |what| is(Kind::Waiting, what))));
+        known.seen.push((
+            Kind::Waiting,
+            waiting(&runs, last, now).map_or(Seen::Not, |what| is(Kind::Waiting, what)),
+        ));
         if trouble.is_none() {
             known.seen.push((Kind::Failed, failed(last, facts.last_success, is)));
         }
@@ -99,11 +109,7 @@ impl Known {
     }
 }
 
-fn failed(
-    last: Option<&Run>,
-    last_success: Option<Timestamp>,
-    is: impl Fn(Kind, What) -> Seen,
-) -> Seen {
+fn failed(last: Option<&Run>, last_success: Option<Timestamp>, is: impl Fn(Kind, What) -> Seen) -> Seen {
     let Some(last) = last else { return Seen::Unknown };
     let stopped = |error: &String| error.starts_with("the run was asked to stop");
     match last.state {
@@ -179,7 +185,7 @@ pub(super) struct Rejected {
     pub(super) line: RejectLine,
 }
 
-/// Every record of a partnership that the ledger holds as rejected. The ids are the district's own.
+/// Every record of a partnership that the ledger holds as rejected. It does not hold the district's ids.
 pub(super) async fn rejected(store: &dyn Store, row: PartnershipId) -> Result<Vec<Rejected>, StoreError> {
     let people: Vec<_> = store
         .index(row)
@@ -191,13 +197,11 @@ pub(super) async fn rejected(store: &dyn Store, row: PartnershipId) -> Result<Ve
     let mut all = Vec::new();
     for people in people.chunks(BATCH) {
         for link in store.links(row, people).await? {
-            // One place where an id is written out on purpose: a letter to the district that it came from.
-            let id = link.data.source_ids.first().map_or("?", |id| id.reveal()).to_owned();
-            let rule = link.data.reason.unwrap_or_default();
-            all.push(Rejected { person: link.person, line: RejectLine { id, school: link.data.school.1, rule } });
+            let (school, rule) = (link.data.school.1, link.data.reason.unwrap_or_default());
+            let (id, place, field) = (String::new(), String::new(), String::new());
+            all.push(Rejected { person: link.person, line: RejectLine { id, school, place, field, rule } });
         }
     }
-    all.sort_by(|a, b| (&a.line.school, &a.line.id).cmp(&(&b.line.school, &b.line.id)));
     Ok(all)
 }
 

@@ -7,7 +7,9 @@ mod round;
 use std::path::Path;
 use std::time::Duration;
 
-use rostercard_config::{Code, Contact, ContactWay, Loaded, MailTable, MailTls, MachineSecrets, Problem, Problems};
+use rostercard_config::{
+    Code, Contact, ContactWay, Loaded, MachineSecrets, MailTable, MailTls, Problem, Problems,
+};
 use rostercard_tell::mail::MailSettings;
 use rostercard_tell::{Kind, Letter, Mail, Security, Signing, TellError, Webhook};
 use secrecy::SecretString;
@@ -69,7 +71,8 @@ impl Tellers {
         let mail = main.mail.as_ref().and_then(|table| mail(table, secrets, base, problems));
         let mut all: Vec<Teller> =
             main.contacts.iter().map(|contact| teller(contact, None, secrets, problems)).collect();
-        for partnership in loaded.partnerships.iter().filter_map(|(_, partnership)| partnership.as_ref().ok()) {
+        for partnership in loaded.partnerships.iter().filter_map(|(_, partnership)| partnership.as_ref().ok())
+        {
             let whose = Some((partnership.name.as_str(), partnership.id.as_str()));
             all.extend(partnership.contacts.iter().map(|contact| teller(contact, whose, secrets, problems)));
         }
@@ -115,7 +118,13 @@ fn teller(
             Ok(webhook) => Way::Webhook(webhook),
             Err(error) => {
                 let (place, why) = (contact.place.clone(), error.to_string());
-                problems.add(Problem::error(Code::BadValue, place, "contacts.webhook", why, "write \"https://...\""));
+                problems.add(Problem::error(
+                    Code::BadValue,
+                    place,
+                    "contacts.webhook",
+                    why,
+                    "write \"https://...\"",
+                ));
                 Way::Broken
             }
         }

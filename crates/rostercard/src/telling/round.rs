@@ -13,6 +13,7 @@ use rostercard_tell::{Item, Kind, Letter, Memory, News, Seen, Situation, Step, T
 
 use super::gather::{self, Known};
 use super::{Teller, Tellers};
+use crate::commands::rejects::corrections;
 use crate::setup::Setup;
 
 /// What one contact was told in a round.
@@ -36,7 +37,7 @@ pub(crate) struct Round<'r> {
     /// The configuration whose library and whose contacts count.
     pub(crate) setup: &'r Setup,
     /// Every partnership.
-    pub(crate) known: &'r [Known],
+    pub(crate) known: &'r [Known<'r>],
     /// Now.
     pub(crate) now: Timestamp,
 }
@@ -59,10 +60,8 @@ impl Round<'_> {
         if tellers.is_empty() {
             return Ok(Vec::new());
         }
-        let memory: Vec<Memory> = SqliteStore::told_beside(&self.path, &self.key)?
-            .into_iter()
-            .filter_map(from_row)
-            .collect();
+        let memory: Vec<Memory> =
+            SqliteStore::told_beside(&self.path, &self.key)?.into_iter().filter_map(from_row).collect();
         let mut done = Vec::new();
         for (tellers, teller) in tellers {
             let (items, pending) = self.items(store, teller, &memory).await?;
@@ -86,7 +85,7 @@ impl Round<'_> {
         memory: &[Memory],
     ) -> Result<(Vec<Item>, Vec<Pending>), StoreError> {
         let (mut items, mut pending) = (Vec::new(), Vec::new());
-        let mut take = |about: Option<&Known>, kind: Kind, seen: &Seen| {
+        let mut take = |about: Option<&Known<'_>>, kind: Kind, seen: &Seen| {
             let partnership = about.map_or(String::new(), |known| known.about.id.clone());
             let remembered = find(memory, &teller.key, &partnership, kind);
             let step = step(kind, seen, remembered, self.now);
@@ -101,9 +100,17 @@ impl Round<'_> {
                 let since = remembered.filter(|memory| !memory.over).map_or(self.now, |memory| memory.since);
                 items.push(Item { news, kind, about: about.map(|known| known.about.clone()), what, since });
             }
-            pending.push(Pending { partnership, kind, step, seen: seen.clone(), rejects: None, digest: None });
+            pending.push(Pending {
+                partnership,
+                kind,
+                step,
+                seen: seen.clone(),
+                rejects: None,
+                digest: None,
+            });
         };
-        let theirs = |known: &&Known| teller.partnership.as_ref().is_none_or(|name| *name == known.about.name);
+        let theirs =
+            |known: &&Known<'_>| teller.partnership.as_ref().is_none_or(|name| *name == known.about.name);
         for known in self.known.iter().filter(theirs) {
             for kind in teller.kinds.iter().filter(|kind| **kind != Kind::Rejects) {
                 take(Some(known), *kind, known.of(*kind));
@@ -124,7 +131,9 @@ impl Round<'_> {
     }
 
     fn library_ends(&self) -> Seen {
-        let (Ok(main), Ok(today)) = (&self.setup.loaded.main, self.setup.today()) else { return Seen::Unknown };
+        let (Ok(main), Ok(today)) = (&self.setup.loaded.main, self.setup.today()) else {
+            return Seen::Unknown;
+        };
         let ends = gather::ending(&main.ends, today);
         if ends.is_empty() {
             return Seen::Not;
@@ -137,7 +146,7 @@ impl Round<'_> {
         &self,
         store: &dyn Store,
         teller: &Teller,
-        known: &Known,
+        known: &Known<'_>,
         memory: &[Memory],
     ) -> Result<Option<(Option<Item>, Pending)>, StoreError> {
         let (Some(row), Some(run)) = (known.row, known.read_by) else { return Ok(None) };
@@ -152,15 +161,30 @@ impl Round<'_> {
         let all: Vec<(Person, String)> =
             now_rejected.iter().map(|one| (one.person, one.line.rule.clone())).collect();
         let count = u64::try_from(now_rejected.len()).unwrap_or(u64::MAX);
-        let new: Vec<_> = now_rejected
+        let mut new: Vec<_> = now_rejected
             .into_iter()
             .filter(|one| {
                 // They come in order of the person.
                 let at = told.binary_search_by(|(person, _)| person.0.cmp(&one.person.0));
                 at.ok().and_then(|at| told.get(at)).is_none_or(|(_, rule)| *rule != one.line.rule)
             })
-            .map(|one| one.line)
             .collect();
+        // Only the district reads ids, and only the roster has them.
+        if let Some(setup) = known.setup.filter(|_| teller.district && !new.is_empty())
+            && let Ok(partnership) = setup.partnership(&known.about.name)
+            && let Ok(mut corrections) = corrections(setup, partnership, store.digest_key()).await
+        {
+            for one in &mut new {
+                if let Some(correction) = corrections.remove(&one.person) {
+                    // The one place where an id is written out on purpose: a letter to whom it came from.
+                    one.line.id = correction.student_id;
+                    one.line.place = correction.place;
+                    one.line.field = correction.field;
+                }
+            }
+        }
+        let mut new: Vec<_> = new.into_iter().map(|one| one.line).collect();
+        new.sort_by(|a, b| (&a.school, &a.id).cmp(&(&b.school, &b.id)));
         let about = Some(known.about.clone());
         let item = (!new.is_empty()).then(|| Item {
             news: News::Begins,
@@ -192,7 +216,9 @@ impl Round<'_> {
         for one in pending {
             let before = find(memory, &teller.key, &one.partnership, one.kind);
             let what = (teller.key.as_str(), one.partnership.as_str(), one.kind);
-            let Some(mut after) = remembered(what, (one.step, &one.seen), before, went, self.now) else { continue };
+            let Some(mut after) = remembered(what, (one.step, &one.seen), before, went, self.now) else {
+                continue;
+            };
             if let Some(digest) = one.digest.filter(|_| went || after.retry_at.is_none()) {
                 after.digest = digest;
             }
@@ -210,7 +236,13 @@ impl Round<'_> {
 }
 
 /// A letter to a contact.
-pub(crate) fn letter(teller: &Teller, library: &str, zone: &TimeZone, at: Timestamp, items: Vec<Item>) -> Letter {
+pub(crate) fn letter(
+    teller: &Teller,
+    library: &str,
+    zone: &TimeZone,
+    at: Timestamp,
+    items: Vec<Item>,
+) -> Letter {
     Letter {
         contact: teller.name.clone(),
         library: library.to_owned(),

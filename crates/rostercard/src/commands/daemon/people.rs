@@ -58,8 +58,12 @@ pub(super) async fn feel_the_web(daemon: Arc<Daemon>) {
 /// Tells people until it is told to stop.
 pub(super) async fn tell_people(daemon: Arc<Daemon>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        if let Err(why) = round(&daemon).await {
-            tracing::error!("{why}");
+        // On a thread of its own, as runs are: a roster may be read for it.
+        let (here, inside) = (tokio::runtime::Handle::current(), daemon.clone());
+        match tokio::task::spawn_blocking(move || here.block_on(round(&inside))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => tracing::error!("{why}"),
+            Err(fault) => tracing::error!(%fault, "People cannot be told: this is a fault of Rostercard."),
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -82,7 +86,7 @@ async fn round(daemon: &Daemon) -> Result<(), String> {
     let said = |_| "People cannot be told: the store cannot be read.".to_owned();
     let store = daemon.first.store_to_read().map_err(said)?;
     let now = daemon.world.clock.now();
-    let mut known: Vec<Known> = broken.iter().map(|name| Known::broken(name)).collect();
+    let mut known: Vec<Known<'_>> = broken.iter().map(|name| Known::broken(name)).collect();
     for (name, setup) in &good {
         let Some(partnership) = of(setup, name) else { continue };
         let trouble = lock(&daemon.trouble).get(name).cloned();
@@ -102,14 +106,15 @@ async fn round(daemon: &Daemon) -> Result<(), String> {
         .map(|teller| (&latest.tellers, teller))
         .chain(theirs)
         .collect();
-    let (path, key) =
-        (daemon.first.store_path().map_err(said)?, daemon.first.store_key().map_err(said)?);
+    let (path, key) = (daemon.first.store_path().map_err(said)?, daemon.first.store_key().map_err(said)?);
     let round = Round { path, key, store: store.as_deref(), setup: &latest, known: &known, now };
     let told = round.tell(&tellers).await.map_err(|error| format!("People cannot be told: {error}"))?;
     for told in told {
         match told.result {
             Ok(()) => tracing::info!(contact = told.contact, "Told: {}", told.subject),
-            Err(error) => tracing::error!(contact = told.contact, %error, hint = error.hint(), "A message did not go out."),
+            Err(error) => {
+                tracing::error!(contact = told.contact, %error, hint = error.hint(), "A message did not go out.")
+            }
         }
     }
     Ok(())
