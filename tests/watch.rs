@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use rostercard_practice::ils::Options;
+
 use crate::daemon::Daemon;
 use crate::support::Library;
 use crate::support::practice::Practice;
@@ -158,4 +160,24 @@ fn the_next_runs_are_told_in_words() {
     library.edit("partnerships/oak.toml", "\"19:00-07:00\"", "\"12:00-25:00\"");
     library.run(&["schedule"]).expect(0).says(&["oak: does not run"]);
     library.run(&["check"]).expect(78).says(&["is not a span of hours"]);
+}
+
+#[test]
+fn runs_at_one_ils_come_one_after_the_other() {
+    let ils = Practice::start_with(Options { latency: Duration::from_millis(60), ..Options::default() });
+    let library = library(&ils.ncip_url(), "* * * * *");
+    library.edit("rostercard.toml", "connections = 4", "connections = 1");
+    let oak = std::fs::read_to_string(library.path("partnerships/oak.toml")).unwrap();
+    let id = oak.lines().find(|line| line.starts_with("id = ")).unwrap();
+    let ash = oak.replace(id, "id = \"ash\"").replace("\"77{", "\"78{");
+    std::fs::write(library.path("partnerships/ash.toml"), ash).unwrap();
+    let daemon = Daemon::start(&library);
+    let begun = Instant::now();
+    while ils.counts().patrons < 24 {
+        assert!(begun.elapsed() < Duration::from_secs(110), "{:?}", ils.counts());
+        daemon.drain();
+        pause(Duration::from_millis(200));
+    }
+    assert_eq!(ils.counts().most_at_once, 1, "one connection is one connection, whoever runs");
+    daemon.stop();
 }
