@@ -6,7 +6,7 @@ use rostercard_core::words::LinkState;
 
 use super::sample::{DAY, ILS, bare_link, link, number, partnership, person};
 use crate::Store;
-use crate::rows::{LinkId, Missing, PartnershipId};
+use crate::rows::{LinkId, LinkWrite, Missing, PartnershipId};
 use crate::store::StoreError;
 
 /// Everything that a link holds comes back, and everybody else is left out.
