@@ -169,7 +169,9 @@ fn runs_at_one_ils_come_one_after_the_other() {
     library.edit("rostercard.toml", "connections = 4", "connections = 1");
     let oak = std::fs::read_to_string(library.path("partnerships/oak.toml")).unwrap();
     let id = oak.lines().find(|line| line.starts_with("id = ")).unwrap();
-    let ash = oak.replace(id, "id = \"ash\"").replace("\"77{", "\"78{");
+    let ash = oak.replace(id, "id = \"ash\"").replace("roster.zip", "ash.zip");
+    // Other children: a child of two districts would be a question.
+    send(&children(24)[12..], &library.path("ash.zip"));
     std::fs::write(library.path("partnerships/ash.toml"), ash).unwrap();
     let daemon = Daemon::start(&library);
     let begun = Instant::now();

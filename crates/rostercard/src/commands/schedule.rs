@@ -113,9 +113,10 @@ fn coming(
             }
             None => {}
         }
-        let skipped = zone.to_timestamp(clock(due.written)).ok() != Some(due.written);
-        if skipped {
-            notes.push("the clock changes".to_owned());
+        // A time that daylight saving skips is due when the clock goes on.
+        let just_after = due.written.checked_add(jiff::SignedDuration::from_nanos(1)).unwrap_or(due.written);
+        if zone.preceding(just_after).next().is_some_and(|change| change.timestamp() == due.written) {
+            notes.push("the clock changes just then".to_owned());
         }
         let holds = |pause: &&Pause| {
             pause.is_on(due.begins) && pause.asked.scope.holds_for(partnership.id.as_str(), ils)
