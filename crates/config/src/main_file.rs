@@ -260,20 +260,18 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: Connectors<'_>, base: &
     }
     let whole = top.finish();
     let main = match (library, state) {
-        (Some(library), Some(state)) if whole => {
-            Some(Main {
-                library,
-                libraries,
-                sources: sources.clone(),
-                state,
-                http,
-                daemon,
-                mail,
-                contacts,
-                ends,
-                ils: ils.clone(),
-            })
-        }
+        (Some(library), Some(state)) if whole => Some(Main {
+            library,
+            libraries,
+            sources: sources.clone(),
+            state,
+            http,
+            daemon,
+            mail,
+            contacts,
+            ends,
+            ils: ils.clone(),
+        }),
         _ => None,
     };
     MainRead { main, libraries: libraries_names, sources, sources_names, ils, no_mail, ils_names }

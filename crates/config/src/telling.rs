@@ -217,9 +217,11 @@ pub(crate) fn mail(mut table: TableReader<'_>) -> Option<MailTable> {
         table.or("deadline", &Span(Duration::from_secs(1)..=Duration::from_secs(300)), MAIL_DEADLINE);
     match (table.has("user"), table.has("secret")) {
         (true, false) => {
-            table.missing("secret", "a login has a password: secret = { credential = \"mail\" }")
+            table.missing("secret", "a login has a password: secret = { credential = \"mail\" }");
         }
-        (false, true) => table.missing("user", "a login has a user: user = \"rostercard\""),
+        (false, true) => {
+            table.missing("user", "a login has a user: user = \"rostercard\"");
+        }
         _ => {}
     }
     let here = |server: &str| {

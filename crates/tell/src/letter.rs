@@ -87,7 +87,7 @@ impl Letter {
                 text.push('\n');
             }
             if self.items.len() > 1 {
-                let _ = writeln!(text, "## {}\n", headline(item));
+                let _written = writeln!(text, "## {}\n", headline(item));
             }
             self.item(&mut text, item);
         }
@@ -95,7 +95,7 @@ impl Letter {
         if self.deputy && !self.district && (waits || self.items.is_empty()) {
             text.push_str(DEPUTY);
         }
-        let _ = write!(
+        let _written = write!(
             text,
             "\n-- \nRostercard at {}, {}. You get this because you are `{}` in its contacts.\n",
             self.library,
@@ -150,7 +150,7 @@ impl Letter {
         let name = name(item);
         let since = self.time(item.since);
         // Writing to a string cannot fail.
-        let _ = match (&item.what, item.news) {
+        let _written = match (&item.what, item.news) {
             (None, _) => writeln!(
                 text,
                 "{} (it was so since {since}). There is nothing to do.",
@@ -160,7 +160,7 @@ impl Letter {
                 }
             ),
             (Some(What::Waiting { run, changes, why, until }), news) => {
-                let _ = writeln!(
+                let _written = writeln!(
                     text,
                     "{} of {name}, run {run}, for a person to look at them{}.",
                     match changes {
@@ -171,7 +171,7 @@ impl Letter {
                     if news == News::Reminder { format!("; since {since}") } else { String::new() }
                 );
                 if let Some(until) = until {
-                    let _ = writeln!(
+                    let _written = writeln!(
                         text,
                         "On {} the plan is dropped; the next run makes it anew.",
                         self.time(*until)
@@ -182,7 +182,7 @@ impl Letter {
                     let of = |word: &str, value: &Option<String>| {
                         value.as_ref().map(|value| format!(", {word} {value}")).unwrap_or_default()
                     };
-                    let _ = writeln!(
+                    let _written = writeln!(
                         text,
                         "- {}{}{}: {}\n  {}",
                         why.guard,
@@ -193,7 +193,7 @@ impl Letter {
                     );
                 }
                 if why.len() > MOST_REASONS {
-                    let _ = writeln!(text, "- and {} more", why.len() - MOST_REASONS);
+                    let _written = writeln!(text, "- and {} more", why.len() - MOST_REASONS);
                 }
                 writeln!(
                     text,
@@ -202,9 +202,9 @@ impl Letter {
                 )
             }
             (Some(What::Failed { why, hint, last_success }), _) => {
-                let _ = writeln!(text, "{name} does not run: {why}.");
+                let _written = writeln!(text, "{name} does not run: {why}.");
                 if !hint.is_empty() {
-                    let _ = writeln!(text, "{}.", sentence(hint));
+                    let _written = writeln!(text, "{}.", sentence(hint));
                 }
                 let last = last_success.map_or("never".to_owned(), |at| self.time(at));
                 writeln!(
@@ -231,7 +231,7 @@ impl Letter {
                         days => format!("ends in {days} days, on {on}"),
                     };
                     let of = item.about.as_ref().map(|about| format!("{}: ", about.name)).unwrap_or_default();
-                    let _ = writeln!(text, "{of}{what} {when}.");
+                    let _written = writeln!(text, "{of}{what} {when}.");
                 }
                 writeln!(text, "\nRenew it in time, and write the new date in the configuration.")
             }
@@ -243,7 +243,7 @@ impl Letter {
             |count: u64| if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
         let new_ones = u64::try_from(new.len()).unwrap_or(u64::MAX);
         if self.district {
-            let _ = writeln!(
+            let _written = writeln!(
                 text,
                 "{} of your roster cannot be used by the library as they stand, and were not told of before.\nPlease correct \
                  them in your system; the next roster settles it. The ids are your own.\n",
@@ -252,23 +252,24 @@ impl Letter {
             text.push_str("id, school, file and row, field, rule\n");
             for line in new.iter().take(MOST_LINES) {
                 let id = if line.id.is_empty() { "(ask the library)" } else { &line.id };
-                let _ =
+                let _written =
                     writeln!(text, "{id}, {}, {}, {}, {}", line.school, line.place, line.field, line.rule);
             }
             if new.len() > MOST_LINES {
-                let _ = writeln!(text, "and {} more: the library has the whole list", new.len() - MOST_LINES);
+                let _written =
+                    writeln!(text, "and {} more: the library has the whole list", new.len() - MOST_LINES);
             }
             return;
         }
-        let _ = writeln!(text, "{name}: {} newly rejected, {all} in all. By rule:", records(new_ones));
+        let _written = writeln!(text, "{name}: {} newly rejected, {all} in all. By rule:", records(new_ones));
         let mut rules: BTreeMap<&str, usize> = BTreeMap::new();
         for line in new {
             *rules.entry(&line.rule).or_default() += 1;
         }
         for (rule, count) in rules {
-            let _ = writeln!(text, "{count:>9}  {rule}");
+            let _written = writeln!(text, "{count:>9}  {rule}");
         }
-        let _ = writeln!(
+        let _written = writeln!(
             text,
             "\nWhat to do:\n    rostercard rejects {name} --out rejects.csv     (the list for the district)"
         );

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::machine;
 use crate::output::{Out, complain};
 use crate::setup::Setup;
-use crate::telling::{Known, Round, Teller, letter};
+use crate::telling::{Known, Round, Teller, letter, library_of};
 
 /// Lists contacts, tries them, or tells them.
 pub(crate) async fn contacts(
@@ -53,9 +53,9 @@ pub(crate) async fn contacts(
             let mut results = Vec::new();
             let mut well = true;
             for teller in meant {
-                let (library, zone) = (&main.library.name, &main.library.timezone);
+                let (library, zone) = library_of(main, setup, teller);
                 let sent =
-                    tellers.send(teller, &letter(teller, library, zone, machine::now(), Vec::new())).await;
+                    tellers.send(teller, &letter(teller, &library, zone, machine::now(), Vec::new())).await;
                 well &= sent.is_ok();
                 match &sent {
                     Ok(()) if !global.json => {

@@ -151,7 +151,8 @@ struct Daemon {
     /// The configuration of the start: where the store is.
     first: Arc<Setup>,
     now: Mutex<Now>,
-    /// Whose turn it is at each ILS: runs at one ILS come one after the other, so that its limits hold whatever the schedules say.
+    /// Whose turn it is at each ILS: runs at one ILS come one after the other, so that its limits hold whatever the schedules say;
+    /// and at each source that several share, so that nobody waits inside a run for one.
     turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// Why the last run of a partnership could not even begin.
     trouble: Mutex<BTreeMap<String, String>>,
@@ -267,11 +268,15 @@ impl Daemon {
         Ok(outcome)
     }
 
-    /// The turn of a partnership's ILS.
-    fn turn(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+    /// The turns that a partnership's run waits for, always in the same order: at its ILS, and at a source that it shares.
+    fn turns(&self, name: &str) -> Vec<Arc<tokio::sync::Mutex<()>>> {
         let setup = lock(&self.now).good.get(name).cloned();
-        let ils = setup.and_then(|setup| Some(of(&setup, name)?.ils.as_str().to_owned())).unwrap_or_default();
-        lock(&self.turns).entry(ils).or_default().clone()
+        let keys = setup.as_ref().and_then(|setup| of(setup, name)).map(|partnership| {
+            let source = partnership.shared_source.as_ref().map(|source| format!("source {source}"));
+            std::iter::once(format!("ILS {}", partnership.ils)).chain(source).collect::<Vec<_>>()
+        });
+        let mut turns = lock(&self.turns);
+        keys.unwrap_or_default().into_iter().map(|key| turns.entry(key).or_default().clone()).collect()
     }
 
     /// Notes why a run could not even begin, or that one could.
@@ -313,8 +318,10 @@ struct Making(Arc<Daemon>);
 impl Runs for Making {
     async fn run(&self, name: &str) -> Outcome {
         // Whoever waits for a turn is not at work yet.
-        let turn = self.0.turn(name);
-        let _turn = turn.lock().await;
+        let mut turns = Vec::new();
+        for turn in self.0.turns(name) {
+            turns.push(turn.lock_owned().await);
+        }
         if self.0.world.asked_to_stop() {
             return Outcome::Ended;
         }
@@ -325,6 +332,7 @@ impl Runs for Making {
         let here = tokio::runtime::Handle::current();
         let attempt = tokio::task::spawn_blocking(move || here.block_on(daemon.attempt(&partnership))).await;
         self.0.control.pulse().ended(name);
+        drop(turns);
         let outcome = self.0.tell(name, attempt.unwrap_or(Err(Exit::Failed)), began);
         self.0.somebody_to_tell.notify_one();
         outcome

@@ -188,13 +188,13 @@ fn summed_up(all: Vec<One>, only: Option<&str>) -> (Verdict, String) {
     line.push_str(" | ");
     let states = [State::Ok, State::Waiting, State::Stale, State::Failing, State::Paused, State::NeverRan];
     // Writing to a string cannot fail.
-    let _ = write!(line, "partnerships={}", all.len());
+    let _written = write!(line, "partnerships={}", all.len());
     for state in states.map(State::word) {
-        let _ = write!(line, " {state}={}", all.iter().filter(|one| one.state == state).count());
+        let _written = write!(line, " {state}={}", all.iter().filter(|one| one.state == state).count());
     }
-    let _ = write!(line, " cards={}", all.iter().map(|one| one.cards).sum::<u64>());
+    let _written = write!(line, " cards={}", all.iter().map(|one| one.cards).sum::<u64>());
     if let Some(oldest) = all.iter().filter_map(|one| one.roster_age).max() {
-        let _ = write!(line, " oldest_roster={}s", oldest.max(0));
+        let _written = write!(line, " oldest_roster={}s", oldest.max(0));
     }
     (verdict, line)
 }

@@ -193,8 +193,12 @@ pub(crate) async fn corrections(
     key: &DigestKey,
 ) -> Result<HashMap<Digest, Correction>, Exit> {
     let mut source = setup.source_to_look_at(partnership)?;
-    let mut gather =
-        Gather { partnership, today: setup.today()?, lines: Vec::new(), numbers: HashMap::new() };
+    let mut gather = Gather {
+        partnership,
+        today: setup.today_of(partnership)?,
+        lines: Vec::new(),
+        numbers: HashMap::new(),
+    };
     if roster::read(&mut *source, &mut gather).await.is_err() {
         return Ok(HashMap::new());
     }

@@ -61,9 +61,13 @@ pub(crate) async fn schedule(global: &Global, setup: &Setup, args: &Args) -> Res
                 json!({ "at": run.at.to_string(), "local": run.here.to_string(), "writes": run.writes, "notes": run.notes })
             })
             .collect();
-        list.push(json!({ "name": name, "schedule": line, "next": json_runs }));
+        let timezone = &main.library_of(partnership).timezone_name;
+        list.push(json!({ "name": name, "schedule": line, "timezone": timezone, "next": json_runs }));
         if !global.json {
-            Out::stdout().line(&format!("{name}: {line}, on the clock of {}", main.library.timezone_name));
+            Out::stdout().line(&format!(
+                "{name}: {line}, on the clock of {}",
+                main.library_of(partnership).timezone_name
+            ));
             for run in &runs {
                 Out::stdout().line(&format!("  {}{}", in_words(run, now), notes(run)));
             }
@@ -74,7 +78,7 @@ pub(crate) async fn schedule(global: &Global, setup: &Setup, args: &Args) -> Res
         return Err(Exit::Configuration);
     }
     if global.json {
-        Out::stdout().json(&json!({ "timezone": main.library.timezone_name, "partnerships": list }));
+        Out::stdout().json(&json!({ "partnerships": list }));
     }
     Ok(Exit::Done)
 }
@@ -89,7 +93,7 @@ fn coming(
 ) -> Option<(String, Vec<Coming>)> {
     let (line, schedule) = schedule_of(partnership, main)?;
     let ils = main.ils(&partnership.ils).map_or("", |ils| ils.id.as_str());
-    let zone = &main.library.timezone;
+    let zone = &main.library_of(partnership).timezone;
     let clock = |at: Timestamp| zone.to_datetime(at);
     let time = |at: Timestamp| format!("{:02}:{:02}", clock(at).hour(), clock(at).minute());
     let mut runs = Vec::new();

@@ -61,7 +61,7 @@ impl<'s> Known<'s> {
     ) -> Result<Self, StoreError> {
         let about =
             About { id: partnership.id.as_str().to_owned(), name: partnership.name.as_str().to_owned() };
-        let today = setup.today().ok();
+        let today = setup.today_of(partnership).ok();
         let ends = today.map_or(Seen::Unknown, |today| ends_of(partnership, &about, today));
         let mut known = Self {
             setup: Some(setup),

@@ -7,12 +7,15 @@ mod round;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use rostercard_config::{
-    Code, Contact, ContactWay, Loaded, MachineSecrets, MailTable, MailTls, Problem, Problems,
+    Code, Contact, ContactWay, Loaded, MachineSecrets, MailTable, MailTls, Main, Problem, Problems,
 };
 use rostercard_tell::mail::MailSettings;
 use rostercard_tell::{Kind, Letter, Mail, Security, Signing, TellError, Webhook};
 use secrecy::SecretString;
+
+use crate::setup::Setup;
 
 pub(crate) use gather::Known;
 pub(crate) use round::{Round, letter};
@@ -53,6 +56,21 @@ impl Teller {
             Way::Webhook(_) => "a webhook",
             Way::Broken => "unreachable: see `rostercard check`",
         }
+    }
+}
+
+/// The library in whose name a contact is told, and its time zone: the partnership's, where they are one partnership's alone.
+pub(crate) fn library_of<'m>(main: &'m Main, setup: &Setup, teller: &Teller) -> (String, &'m TimeZone) {
+    let partnerships = setup.loaded.partnerships.iter();
+    let theirs = partnerships
+        .filter(|(name, _)| teller.partnership.as_ref() == Some(name))
+        .find_map(|(_, partnership)| partnership.as_ref().ok());
+    match theirs {
+        Some(partnership) => {
+            let library = main.library_of(partnership);
+            (library.name.clone(), &library.timezone)
+        }
+        None => (main.library_names(), &main.library.timezone),
     }
 }
 

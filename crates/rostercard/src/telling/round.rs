@@ -12,7 +12,7 @@ use rostercard_tell::rules::{remembered, step};
 use rostercard_tell::{Item, Kind, Letter, Memory, News, Seen, Situation, Step, TellError, What};
 
 use super::gather::{self, Known};
-use super::{Teller, Tellers};
+use super::{Teller, Tellers, library_of};
 use crate::commands::rejects::corrections;
 use crate::setup::Setup;
 
@@ -67,7 +67,8 @@ impl Round<'_> {
             let (items, pending) = self.items(store, teller, &memory).await?;
             let mut went = true;
             if !items.is_empty() {
-                let letter = letter(teller, &main.library.name, &main.library.timezone, self.now, items);
+                let (library, zone) = library_of(main, self.setup, teller);
+                let letter = letter(teller, &library, zone, self.now, items);
                 let result = tellers.send(teller, &letter).await;
                 went = result.is_ok();
                 done.push(Told { contact: teller.name.clone(), subject: letter.subject(), result });
