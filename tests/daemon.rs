@@ -63,10 +63,7 @@ impl Daemon {
         let socket = library.path("notify");
         fs::remove_file(&socket).unwrap();
         let text = fs::read_to_string(library.path("rostercard.toml")).unwrap();
-        let from = text.find("[http]\n").unwrap();
-        let lines = text[from..].lines().count();
-        assert!(lines >= 2, "{text}");
-        let port = text[from..].lines().nth(1).unwrap();
+        let port = text.split("[http]\n").nth(1).unwrap().lines().next().unwrap();
         let port = port.trim_end_matches('"').rsplit(':').next().unwrap().parse().unwrap();
         Self::start_at(library, port)
     }

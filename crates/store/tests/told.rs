@@ -31,7 +31,7 @@ async fn what_was_told_is_remembered_beside_a_writer_and_goes_with_its_partnersh
     assert!(matches!(nobody, Err(StoreError::NoStore { .. })));
     // Somebody else has the store for writing all the while.
     let writer = open(&path).unwrap();
-    let row = partnership(&writer).await;
+    let row = partnership(&writer).await.id;
     let id = writer.partnerships().await.unwrap().pop().unwrap().permanent_id;
     let all = vec![told("Kim", "", "ends"), told("Pat", &id, "failed"), told("Pat", &id, "waiting")];
     SqliteStore::note_told_beside(&path, &key(), &all).unwrap();

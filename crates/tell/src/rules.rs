@@ -175,12 +175,12 @@ impl Situation {
             // The same fault is told in other words each time: with other counts, or another minute.
             What::Failed { .. } | What::Late { .. } => {}
             What::Rejects { new, .. } => {
-                parts.extend(new.iter().map(|line| format!("{}\0{}", line.id, line.rule)))
+                parts.extend(new.iter().map(|line| format!("{}\0{}", line.id, line.rule)));
             }
             What::Ends(ends) => {
                 parts.extend(ends.iter().map(|end| {
                     format!("{}\0{}\0{}", end.what, end.on, step_of(end.days).unwrap_or(i64::MAX))
-                }))
+                }));
             }
         }
         parts.sort_unstable();

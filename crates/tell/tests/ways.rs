@@ -108,7 +108,7 @@ async fn whatever_a_mail_server_does_it_is_said_in_time_and_without_an_address()
         assert!(begun.elapsed() < Duration::from_secs(5), "{manner:?}");
         match &error {
             TellError::Refused { later: said, .. } => {
-                assert!(refused && *said == later, "{manner:?}: {error}")
+                assert!(refused && *said == later, "{manner:?}: {error}");
             }
             TellError::NoAnswer { .. } => assert!(!refused, "{manner:?}: {error}"),
             TellError::Settings { .. } => panic!("{manner:?}: {error}"),

@@ -27,7 +27,7 @@ pub(crate) async fn contacts(
     }
     match command {
         ContactsCommand::List => {
-            let list: Vec<_> = tellers.all().iter().map(|teller| as_json(teller)).collect();
+            let list: Vec<_> = tellers.all().iter().map(as_json).collect();
             if global.json {
                 Out::stdout().json(&json!({ "contacts": list }));
             } else {

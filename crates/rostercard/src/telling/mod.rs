@@ -26,7 +26,7 @@ const HOOK_DEADLINE: Duration = Duration::from_secs(20);
 /// By which way a contact is reached.
 enum Way {
     Mail(String),
-    Webhook(Webhook),
+    Webhook(Box<Webhook>),
     /// Its secret could not be had, or its address cannot be used; why was said.
     Broken,
 }
@@ -133,7 +133,7 @@ fn teller(
             }
         };
         match Webhook::new(url, signing, HOOK_DEADLINE) {
-            Ok(webhook) => Way::Webhook(webhook),
+            Ok(webhook) => Way::Webhook(Box::new(webhook)),
             Err(error) => {
                 let (place, why) = (contact.place.clone(), error.to_string());
                 problems.add(Problem::error(

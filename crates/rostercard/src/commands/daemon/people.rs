@@ -113,7 +113,7 @@ async fn round(daemon: &Daemon) -> Result<(), String> {
         match told.result {
             Ok(()) => tracing::info!(contact = told.contact, "Told: {}", told.subject),
             Err(error) => {
-                tracing::error!(contact = told.contact, %error, hint = error.hint(), "A message did not go out.")
+                tracing::error!(contact = told.contact, %error, hint = error.hint(), "A message did not go out.");
             }
         }
     }
