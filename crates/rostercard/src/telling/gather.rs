@@ -16,6 +16,20 @@ use rostercard_tell::{About, Digest, End, Kind, RejectLine, Seen, Situation, Wai
 use crate::commands::status::facts;
 use crate::setup::Setup;
 
+/// The codes of what a district has to correct.
+const REJECTS: [&str; 11] = [
+    "number_missing",
+    "number_damaged",
+    "number_character",
+    "number_too_short",
+    "number_too_long",
+    "number_collides",
+    "name_missing",
+    "name_damaged",
+    "birth_date_missing",
+    "grade_missing",
+    "refused_by_ils",
+];
 /// So many links are read at a time.
 const BATCH: usize = 500;
 
@@ -187,16 +201,27 @@ pub(super) struct Rejected {
 
 /// Every record of a partnership that the ledger holds as rejected. It does not hold the district's ids.
 pub(super) async fn rejected(store: &dyn Store, row: PartnershipId) -> Result<Vec<Rejected>, StoreError> {
+    // Whose record is rejected keeps the card that is there, with the reason beside it. Counts say whether there is anybody, so that a
+    // district without such records costs no look at each card.
+    let with_card = |state: LinkState, reason: Option<&String>| {
+        state.has_patron() && reason.is_some_and(|reason| REJECTS.contains(&reason.as_str()))
+    };
+    let cells = store.link_cells(row).await?;
+    let some_with_card = cells.iter().any(|cell| with_card(cell.state, cell.reason.as_ref()));
     let people: Vec<_> = store
         .index(row)
         .await?
         .into_iter()
-        .filter(|link| link.state == LinkState::Rejected)
+        .filter(|link| link.state == LinkState::Rejected || some_with_card && link.state.has_patron())
         .map(|link| link.person)
         .collect();
     let mut all = Vec::new();
     for people in people.chunks(BATCH) {
         for link in store.links(row, people).await? {
+            let (state, reason) = (link.data.state, link.data.reason.as_ref());
+            if state != LinkState::Rejected && !with_card(state, reason) {
+                continue;
+            }
             let (school, rule) = (link.data.school.1, link.data.reason.unwrap_or_default());
             let (id, place, field) = (String::new(), String::new(), String::new());
             all.push(Rejected { person: link.person, line: RejectLine { id, school, place, field, rule } });
