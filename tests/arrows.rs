@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     (ENGINE, "crates/engine", &[CORE, STORE]),
     ("rostercard-simulate", "crates/simulate", &[CORE, STORE, ENGINE]),
     ("rostercard-daemon", "crates/daemon", &[CORE, STORE, ENGINE]),
+    ("rostercard-tell", "crates/tell", &[WEB]),
     ("rostercard-source-clever", "crates/source/clever", &[CORE, CONFIG, WEB]),
     ("rostercard-source-csvdrop", "crates/source/csvdrop", &[CORE, CONFIG, INTAKE]),
     ("rostercard-source-oneroster", "crates/source/oneroster", &[CORE, CONFIG, INTAKE, ONEROSTER, WEB]),

@@ -35,3 +35,5 @@ mod rest;
 mod scenarios;
 mod sip2;
 mod support;
+mod tell;
+mod watch;

@@ -19,7 +19,7 @@ use crate::health::Health;
 pub trait Inside: Send + Sync {
     /// How everything stands. `Err` says why that cannot be told, such as a store that cannot be read.
     async fn health(&self) -> Result<Health, String>;
-    /// Whether the scheduler goes round.
+    /// Whether the scheduler goes round and no run hangs.
     fn alive(&self) -> bool;
     /// The metrics as text.
     fn metrics(&self, health: &Health) -> String;
@@ -44,7 +44,7 @@ pub async fn serve(
 }
 
 async fn healthz(State(inside): State<Arc<dyn Inside>>) -> Response {
-    if inside.alive() { "ok\n".into_response() } else { refused("the scheduler hangs") }
+    if inside.alive() { "ok\n".into_response() } else { refused("the scheduler or a run hangs: see /health") }
 }
 
 async fn readyz(State(inside): State<Arc<dyn Inside>>) -> Response {

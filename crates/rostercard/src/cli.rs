@@ -2,6 +2,7 @@
 
 pub(crate) mod init;
 pub(crate) mod people;
+pub(crate) mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -110,6 +111,8 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     People(people::PeopleCommand),
+    #[command(flatten)]
+    Watch(watch::WatchCommand),
     /// Practice systems that speak the real protocols, with invented people.
     Practice {
         #[command(subcommand)]

@@ -20,6 +20,8 @@ mod reference;
 mod roster;
 mod setup;
 mod shared;
+mod telling;
+mod watched;
 
 use std::process::ExitCode;
 
