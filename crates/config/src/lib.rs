@@ -7,6 +7,7 @@
 
 mod document;
 mod files;
+mod http;
 mod kind;
 mod layers;
 mod load;
@@ -23,6 +24,7 @@ mod suggest;
 
 pub use document::{Document, Entry, Node, Table, Value};
 pub use files::{Disk, Files, Memory};
+pub use http::{Http, PageRole, PageToken};
 pub use kind::{
     AName, Bool, Day, Integer, Kind, List, MonthDay, Parsed, Percent, Span, Text, Word, Wrong, words,
 };

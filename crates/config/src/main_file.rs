@@ -1,11 +1,11 @@
 //! rostercard.toml: the library, the state store, the ILSs. What a connector's table means is its own crate's matter.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::http::{self, Http};
 use crate::kind::{AName, Integer, Parsed, Span, Text, Wrong};
 use crate::layers::{FixedKey, FixedType};
 use crate::names::Name;
@@ -57,13 +57,6 @@ const BACKUPS: u16 = 7;
 const UNDO_DAYS: u16 = 14;
 /// A school year and a month: this August's load can be held against last August's.
 const RUN_DAYS: u16 = 400;
-
-/// `[http]`: where the daemon can be asked how it is.
-#[derive(Clone, Debug, Default)]
-pub struct Http {
-    /// The address it listens at; none: it does not listen.
-    pub listen: Option<SocketAddr>,
-}
 
 /// `[ils.NAME]`: one ILS, and how it is reached.
 #[derive(Clone, Debug)]
@@ -155,7 +148,7 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -
     let state = top
         .required_table("state", "add a line [state], and below it key = { credential = \"state-key\" }")
         .and_then(|table| read_state(table, base));
-    let http = top.table("http").map(read_http).unwrap_or_default();
+    let http = top.table("http").map(http::read).unwrap_or_default();
     let mut ils = Vec::new();
     let mut ils_names = Vec::new();
     if let Some(mut table) = top.required_table("ils", "name your ILS: add a table such as [ils.main.ncip]") {
@@ -182,7 +175,7 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -
 }
 
 /// A name from a key, or a problem.
-fn name_of(name: &Placed<String>, problems: &Problems) -> Option<Name> {
+pub(crate) fn name_of(name: &Placed<String>, problems: &Problems) -> Option<Name> {
     let found = Name::new(&name.value);
     if found.is_none() {
         let mut problem = Problem::about(
@@ -244,26 +237,6 @@ fn read_state(mut table: TableReader<'_>, base: &Path) -> Option<State> {
     let run_days = small(table.optional("run_days", &Integer(30..=3_660)), RUN_DAYS);
     table.finish();
     Some(State { path: base.join(path?.value), key: key?, backups, undo_days, run_days })
-}
-
-fn read_http(mut table: TableReader<'_>) -> Http {
-    let listen = table.optional("listen", &Parsed(address));
-    if let Some(open) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback()) {
-        let problem = Problem::about(
-            open,
-            Code::Unwise,
-            "other machines can ask here without a password",
-            "write \"127.0.0.1:9464\", and let a web server with TLS and a login stand before it",
-        );
-        table.problems().add(problem.as_warning());
-    }
-    table.finish();
-    Http { listen: listen.map(|listen| listen.value) }
-}
-
-fn address(text: &str) -> Result<SocketAddr, Wrong> {
-    let wrong = || Wrong::value("is not an address and a port", "write, for example, \"127.0.0.1:9464\"");
-    text.parse().map_err(|_| wrong())
 }
 
 fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Option<Ils> {
