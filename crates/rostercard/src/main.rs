@@ -16,6 +16,7 @@ mod output;
 mod progress;
 mod roster;
 mod setup;
+mod tokens;
 mod shared;
 
 use std::process::ExitCode;

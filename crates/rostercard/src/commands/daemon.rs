@@ -3,7 +3,11 @@
 //! The store is open for writing only while a run is under way, so that a person can `approve` in between. `[state]` and
 //! `[http]` are those of the start; everything else is read again at SIGHUP, each partnership for itself.
 
-use std::collections::BTreeMap;
+mod acting;
+mod gather;
+mod page;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
@@ -15,10 +19,12 @@ use rostercard_daemon::http::{Inside, serve};
 use rostercard_daemon::metrics::{Metrics, RunFacts};
 use rostercard_daemon::{Control, Job, Outcome, Runs, notify};
 use rostercard_engine::{EngineError, Quiet, RunReport, World};
+use rostercard_page::door::Door;
 use rostercard_store::{Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::cli::Global;
 use crate::commands::status::facts;
@@ -57,6 +63,9 @@ pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result
         control: Arc::default(),
         metrics: Metrics::new(env!("CARGO_PKG_VERSION")),
         world: world.clone(),
+        turns: Mutex::default(),
+        door: Mutex::default(),
+        acting: TaskTracker::new(),
     });
     let put_up = daemon.take_over(&setup).await?;
     let stop = CancellationToken::new();
@@ -67,7 +76,7 @@ pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result
         clock.clone(),
         stop.clone(),
     ));
-    let serving = listener.map(|listener| tokio::spawn(serve(listener, daemon.clone(), stop.clone())));
+    let serving = listener.map(|listener| tokio::spawn(serve(listener, daemon.clone(), page::routes(daemon.clone()), stop.clone())));
     let feeding =
         notify::watchdog().map(|every| tokio::spawn(notify::feed(every, daemon.control.clone(), clock)));
     notify::ready(&put_up);
@@ -82,8 +91,10 @@ pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result
     tracing::info!("Stopping: writes under way are finished first.");
     world.ask_to_stop();
     stop.cancel();
+    daemon.acting.close();
+    let finished = async { tokio::join!(scheduler, daemon.acting.wait()).0 };
     let exit = tokio::select! {
-        ended = scheduler => if ended.is_ok() { Exit::Done } else { Exit::Failed },
+        ended = finished => if ended.is_ok() { Exit::Done } else { Exit::Failed },
         () = signals.again() => Exit::Failed,
     };
     for task in
@@ -137,6 +148,8 @@ struct Now {
     good: BTreeMap<String, Arc<Setup>>,
     /// Those that have none.
     broken: Vec<String>,
+    /// The configuration that was read last, with its mistakes.
+    newest: Option<Arc<Setup>>,
 }
 
 struct Daemon {
@@ -148,6 +161,12 @@ struct Daemon {
     control: Arc<Control>,
     metrics: Metrics,
     world: World,
+    /// Whose turn it is at each partnership: a run's, or a person's on the page.
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Who may see the page.
+    door: Mutex<Door>,
+    /// What people do on the page, to be waited for at the end.
+    acting: TaskTracker,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -214,7 +233,9 @@ impl Daemon {
         if !next.broken.is_empty() {
             words.push_str(&format!("; {} cannot run: see `rostercard check`", next.broken.len()));
         }
+        next.newest = Some(setup.clone());
         *lock(&self.now) = next;
+        page::take_tokens(&mut lock(&self.door), setup);
         self.control.set_jobs(jobs);
         Ok(words)
     }
@@ -230,18 +251,24 @@ impl Daemon {
         Ok(store)
     }
 
+    /// The turn at a partnership.
+    fn turn(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        lock(&self.turns).entry(name.to_owned()).or_default().clone()
+    }
+
     async fn attempt(&self, name: &str) -> Result<Result<RunReport, EngineError>, Exit> {
         let setup = lock(&self.now).good.get(name).cloned().ok_or(Exit::Configuration)?;
         let partnership = setup.partnership(name)?;
         let mut source = setup.source(partnership)?;
         crate::commands::backup::daily(&self.first)?;
-        let engine = setup.engine_in(partnership, self.store()?, self.world.clone())?;
+        let (engine, directory) =
+            setup.engine_and_directory(partnership, self.store()?, self.world.clone())?;
         let outcome = match engine.sync(&mut *source).await {
             Ok(report) => engine.release_settled(report, &mut *source).await,
             Err(error) => Err(error),
         };
         // What could not be handed over was said; the next run goes on with it.
-        let _said = setup.hand_over().await;
+        let _said = setup.finish(vec![directory]).await;
         Ok(outcome)
     }
 
@@ -275,6 +302,7 @@ struct Making(Arc<Daemon>);
 impl Runs for Making {
     async fn run(&self, name: &str) -> Outcome {
         tracing::info!(partnership = name, "The run begins.");
+        let _turn = self.0.turn(name).lock_owned().await;
         let began = self.0.world.clock.now();
         let (daemon, partnership) = (self.0.clone(), name.to_owned());
         let here = tokio::runtime::Handle::current();
