@@ -206,7 +206,9 @@ mod tests {
         let form = visitor.form.clone().unwrap();
         assert_ne!(form, cookie, "a form that is seen opens no session");
         assert!(visitor.sent_this(Some(&form)));
-        assert!(!visitor.sent_this(None) && !visitor.sent_this(Some("")) && !visitor.sent_this(Some(&cookie)));
+        assert!(
+            !visitor.sent_this(None) && !visitor.sent_this(Some("")) && !visitor.sent_this(Some(&cookie))
+        );
         assert!(door.enter(KIM, now()).is_none() && door.enter("", now()).is_none());
         door.leave(&cookie);
         assert!(door.enter(&cookie, now()).is_none());

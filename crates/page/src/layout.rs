@@ -65,7 +65,8 @@ pub(crate) fn page(frame: &Frame, title: &str, here: &str, body: &Markup) -> Str
 }
 
 fn notice(notice: &Notice) -> Markup {
-    let (class, role, word) = if notice.good { ("good", "status", "Done") } else { ("bad", "alert", "Not done") };
+    let (class, role, word) =
+        if notice.good { ("good", "status", "Done") } else { ("bad", "alert", "Not done") };
     html! {
         div class={ "notice " (class) } role=(role) {
             p { strong { (word) ": " } (notice.text) }

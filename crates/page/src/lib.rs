@@ -18,7 +18,7 @@ mod partnership;
 mod run;
 
 pub use forms::{login, no_tokens};
-pub use layout::{STYLE, ICON, message};
+pub use layout::{ICON, STYLE, message};
 pub use lists::audit;
 pub use overview::overview;
 pub use partnership::partnership;

@@ -3,9 +3,7 @@
 use maud::{Markup, html};
 
 use crate::access::Deed;
-use crate::layout::{
-    grid, held_back, list, moment, number, page, run_badge, scrolling, with_code,
-};
+use crate::layout::{grid, held_back, list, moment, number, page, run_badge, scrolling, with_code};
 use crate::view::{Count, Decision, Frame, GuardRow, RunView};
 
 /// Shows it.

@@ -98,7 +98,11 @@ fn away(distance: SignedDuration) -> String {
         _ => (seconds / 86_400, "day"),
     };
     let many = if count == 1 { "" } else { "s" };
-    if distance.is_negative() { format!("{count} {unit}{many} ago") } else { format!("in {count} {unit}{many}") }
+    if distance.is_negative() {
+        format!("{count} {unit}{many} ago")
+    } else {
+        format!("in {count} {unit}{many}")
+    }
 }
 
 /// Something that is said at the top of a page.
@@ -369,7 +373,8 @@ impl Grid {
         let pick = |counts: &[u64]| -> Vec<u64> {
             (0..counts.len()).filter(kept).filter_map(|at| counts.get(at).copied()).collect()
         };
-        let columns = self.columns.iter().enumerate().filter(|(at, _)| kept(at)).map(|(_, name)| name.clone());
+        let columns =
+            self.columns.iter().enumerate().filter(|(at, _)| kept(at)).map(|(_, name)| name.clone());
         Self {
             columns: columns.collect(),
             rows: self.rows.iter().map(|(name, counts)| (name.clone(), pick(counts))).collect(),
@@ -595,7 +600,10 @@ mod tests {
         }
         let zone = TimeZone::fixed(jiff::tz::offset(-8));
         let moment = Moment::new(now, &zone, now);
-        assert_eq!((moment.words.as_str(), moment.iso.as_str()), ("2026-11-24 04:00", "2026-11-24T12:00:00Z"));
+        assert_eq!(
+            (moment.words.as_str(), moment.iso.as_str()),
+            ("2026-11-24 04:00", "2026-11-24T12:00:00Z")
+        );
     }
 
     #[test]

@@ -16,8 +16,8 @@ mod output;
 mod progress;
 mod roster;
 mod setup;
-mod tokens;
 mod shared;
+mod tokens;
 
 use std::process::ExitCode;
 

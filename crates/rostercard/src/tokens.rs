@@ -18,7 +18,10 @@ pub(crate) fn read(loaded: &Loaded, http: &Http, secrets: &dyn SecretStore) -> V
         if secret.reveal().trim().len() < SHORTEST_TOKEN {
             wrong("this token can be guessed: it is too short", "make one by `openssl rand -hex 32`");
         } else if read.iter().any(|(_, other)| other.reveal() == secret.reveal()) {
-            wrong("another name has the same token", "give each person one of their own: `openssl rand -hex 32`");
+            wrong(
+                "another name has the same token",
+                "give each person one of their own: `openssl rand -hex 32`",
+            );
         } else {
             read.push((token.name.as_str().to_owned(), secret));
         }

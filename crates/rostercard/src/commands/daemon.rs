@@ -76,7 +76,9 @@ pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result
         clock.clone(),
         stop.clone(),
     ));
-    let serving = listener.map(|listener| tokio::spawn(serve(listener, daemon.clone(), page::routes(daemon.clone()), stop.clone())));
+    let serving = listener.map(|listener| {
+        tokio::spawn(serve(listener, daemon.clone(), page::routes(daemon.clone()), stop.clone()))
+    });
     let feeding =
         notify::watchdog().map(|every| tokio::spawn(notify::feed(every, daemon.control.clone(), clock)));
     notify::ready(&put_up);

@@ -76,7 +76,10 @@ pub(crate) async fn drop_changes(
 }
 
 /// What is wrong with a word for a kind of change: a sentence and its hint.
-pub(crate) fn selected(school: Option<&str>, kind: Option<&str>) -> Result<ChangeSelection, (String, &'static str)> {
+pub(crate) fn selected(
+    school: Option<&str>,
+    kind: Option<&str>,
+) -> Result<ChangeSelection, (String, &'static str)> {
     let kind = match kind {
         None => None,
         Some(word) => match ChangeKind::from_word(word) {

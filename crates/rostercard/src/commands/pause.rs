@@ -31,7 +31,8 @@ pub(crate) async fn pause(
         complain(global.json, what, hint);
         Exit::Usage
     };
-    let (day, until, reason) = checked(timezone, now, &args.until, &args.reason).map_err(|(what, hint)| usage(&what, hint))?;
+    let (day, until, reason) =
+        checked(timezone, now, &args.until, &args.reason).map_err(|(what, hint)| usage(&what, hint))?;
     let store = setup.store()?;
     store
         .pause(NewPause {
@@ -77,7 +78,10 @@ pub(crate) fn checked(
     }
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().any(char::is_control) || reason.chars().count() > 200 {
-        return Err(("a pause needs a reason, of one line and at most 200 letters".to_owned(), "add --reason"));
+        return Err((
+            "a pause needs a reason, of one line and at most 200 letters".to_owned(),
+            "add --reason",
+        ));
     }
     let moment = timezone.to_timestamp(day.at(0, 0, 0, 0));
     let moment = moment.map_err(|_| (format!("{day} cannot be reckoned with"), ""))?;

@@ -59,14 +59,22 @@ pub(super) async fn act(daemon: &Arc<Daemon>, partnership: &str, who: &str, aske
     daemon.acting.spawn_blocking(move || {
         let said = here.block_on(own.done(&name, &who, asked));
         drop(turn);
-        tracing::info!(partnership = name, who, status = said.0.as_u16(), "Somebody did something on the page.");
+        tracing::info!(
+            partnership = name,
+            who,
+            status = said.0.as_u16(),
+            "Somebody did something on the page."
+        );
         // Nobody waits for it any more: the page shows how it went.
         drop(told.send(said));
     });
     match tokio::time::timeout(WAIT, hear).await {
         Ok(Ok(said)) => said,
         Ok(Err(_)) => bad(StatusCode::INTERNAL_SERVER_ERROR, "it ended unexpectedly", "see the log"),
-        Err(_) => (StatusCode::ACCEPTED, Notice::good("It is begun, and goes on: open this page again to see how far it is.")),
+        Err(_) => (
+            StatusCode::ACCEPTED,
+            Notice::good("It is begun, and goes on: open this page again to see how far it is."),
+        ),
     }
 }
 
@@ -81,7 +89,11 @@ impl Daemon {
         let setup = lock(&self.now).good.get(name).cloned();
         let found = setup.as_ref().and_then(|setup| Some((setup, of(setup, name)?)));
         let Some((setup, partnership)) = found else {
-            return Err(bad(StatusCode::CONFLICT, "its configuration has mistakes", "see `rostercard check`"));
+            return Err(bad(
+                StatusCode::CONFLICT,
+                "its configuration has mistakes",
+                "see `rostercard check`",
+            ));
         };
         let store = self.store().map_err(told)?;
         let asked = match asked {
@@ -98,7 +110,8 @@ impl Daemon {
             }
             Asked::Resume => {
                 let scope = PauseScope::Partnership(partnership.id.as_str().to_owned());
-                let ended = store.resume(&scope, machine::now(), who).await.map_err(|error| stored(&error))?;
+                let ended =
+                    store.resume(&scope, machine::now(), who).await.map_err(|error| stored(&error))?;
                 if ended == 0 {
                     return Err(bad(StatusCode::CONFLICT, format!("{name} is not paused by itself"), ""));
                 }
@@ -112,18 +125,24 @@ impl Daemon {
         let outcome = match asked {
             Asked::Approve { run, selection, digest } => {
                 let decided = Decided { run, selection, who, digest: Some(&digest) };
-                let_through(&engine, &mut *source, decided).await.map(|report| decided_words(&report, "Approved"))
+                let_through(&engine, &mut *source, decided)
+                    .await
+                    .map(|report| decided_words(&report, "Approved"))
             }
             Asked::Discard { run, selection } => {
                 let decided = Decided { run, selection, who, digest: None };
-                drop_changes(&engine, &mut *source, decided).await.map(|report| decided_words(&report, "Discarded"))
+                drop_changes(&engine, &mut *source, decided)
+                    .await
+                    .map(|report| decided_words(&report, "Discarded"))
             }
             Asked::Answer { number, answer, barcode } => {
                 let whose = Whose::Number(LinkId(number));
                 let answered = engine.answer(whose, answer, barcode.as_ref(), who).await;
                 answered.map(|review| {
                     let number = review.number;
-                    format!("Review {number} is answered with `{answer}`. The next run does what follows from it.")
+                    format!(
+                        "Review {number} is answered with `{answer}`. The next run does what follows from it."
+                    )
                 })
             }
             Asked::Pause { .. } | Asked::Resume => Ok(String::new()),
@@ -133,7 +152,8 @@ impl Daemon {
         match outcome {
             Ok(text) if handed_over => Ok((StatusCode::OK, Notice::good(text))),
             Ok(text) => {
-                let hint = "a file could not be handed over to the ILS: see the log. The next run goes on with it";
+                let hint =
+                    "a file could not be handed over to the ILS: see the log. The next run goes on with it";
                 Ok((StatusCode::OK, Notice { hint: hint.to_owned(), ..Notice::good(text) }))
             }
             Err(error) => Err(refused(&error)),
@@ -166,8 +186,12 @@ fn stored(error: &StoreError) -> Said {
 
 fn refused(error: &EngineError) -> Said {
     let status = match error {
-        EngineError::Selection(_) | EngineError::Paused { .. } | EngineError::Frozen { .. } => StatusCode::CONFLICT,
-        EngineError::Source(_) | EngineError::Store(StoreError::Busy { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+        EngineError::Selection(_) | EngineError::Paused { .. } | EngineError::Frozen { .. } => {
+            StatusCode::CONFLICT
+        }
+        EngineError::Source(_) | EngineError::Store(StoreError::Busy { .. }) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     bad(status, error.to_string(), error.hint())

@@ -88,7 +88,8 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
 /// The headers of every answer; and what another site's page sends is refused whatever it carries.
 async fn guarded(request: axum::extract::Request, next: Next) -> Response {
     let site = request.headers().get("sec-fetch-site").and_then(|site| site.to_str().ok());
-    let foreign = request.method() == Method::POST && site.is_some_and(|site| !["same-origin", "none"].contains(&site));
+    let foreign =
+        request.method() == Method::POST && site.is_some_and(|site| !["same-origin", "none"].contains(&site));
     let mut response = if foreign {
         (StatusCode::FORBIDDEN, "this was sent by another site's page\n").into_response()
     } else {
@@ -127,7 +128,10 @@ impl Page {
 
     fn set_cookie(&self, value: &str, seconds: i64) -> String {
         let secure = if self.secure() { "; Secure" } else { "" };
-        format!("{}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}", self.cookie_name())
+        format!(
+            "{}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}",
+            self.cookie_name()
+        )
     }
 
     /// Who comes, by a token with the request or by a cookie; otherwise the answer that they get.
@@ -201,13 +205,17 @@ impl Page {
     /// Whether this visitor may do this, with this form; otherwise the answer.
     fn allow(&self, guest: &Guest, deed: Deed, form: Option<&str>) -> Result<(), Response> {
         if !guest.visitor.sent_this(form) {
-            let (text, hint) =
-                ("This form is not from a page of this session.", "Open the page again, and send it from there.");
+            let (text, hint) = (
+                "This form is not from a page of this session.",
+                "Open the page again, and send it from there.",
+            );
             return Err(self.says(guest, StatusCode::FORBIDDEN, "Not done", text, hint));
         }
         match guest.visitor.holder.refusal(deed) {
             None => Ok(()),
-            Some(why) => Err(self.says(guest, StatusCode::FORBIDDEN, "Not allowed", &why, "Nothing was done.")),
+            Some(why) => {
+                Err(self.says(guest, StatusCode::FORBIDDEN, "Not allowed", &why, "Nothing was done."))
+            }
         }
     }
 
@@ -221,7 +229,8 @@ impl Page {
             }
             Some(_) => self.says(guest, status, "Not done", &notice.text, &notice.hint),
             None => {
-                let hint = if notice.hint.is_empty() { String::new() } else { format!("hint: {}\n", notice.hint) };
+                let hint =
+                    if notice.hint.is_empty() { String::new() } else { format!("hint: {}\n", notice.hint) };
                 (status, format!("{}\n{hint}", notice.text)).into_response()
             }
         }
@@ -232,7 +241,8 @@ type Shared = State<Arc<Page>>;
 
 async fn overview(State(page): Shared, headers: HeaderMap) -> Result<Response, Response> {
     let guest = page.guest(&headers).await?;
-    let view = page.daemon.overview(&guest.visitor.holder).await.map_err(|why| page.unreadable(&guest, &why))?;
+    let view =
+        page.daemon.overview(&guest.visitor.holder).await.map_err(|why| page.unreadable(&guest, &why))?;
     Ok(Html(show::overview(&page.frame(Some(&guest), None), &view)).into_response())
 }
 
@@ -284,8 +294,11 @@ async fn log_in(State(page): Shared, Form(form): Form<LogIn>) -> Result<Response
     let now = machine::now();
     let opened = page.looked(|door| door.open(token.trim(), now, &random)).await?;
     let Some(cookie) = opened else {
-        let notice = Notice::bad("there is no such token", "Tokens are in the configuration, below `[http.tokens]`.");
-        return Ok((StatusCode::UNAUTHORIZED, Html(show::login(&page.frame(None, Some(notice))))).into_response());
+        let notice =
+            Notice::bad("there is no such token", "Tokens are in the configuration, below `[http.tokens]`.");
+        return Ok(
+            (StatusCode::UNAUTHORIZED, Html(show::login(&page.frame(None, Some(notice))))).into_response()
+        );
     };
     let lasts = page.daemon.first.loaded.main.as_ref().map_or(0, |main| main.http.session.as_secs());
     let set = page.set_cookie(&cookie, i64::try_from(lasts).unwrap_or(0));
@@ -297,7 +310,11 @@ struct Bare {
     form: Option<String>,
 }
 
-async fn log_out(State(page): Shared, headers: HeaderMap, Form(form): Form<Bare>) -> Result<Response, Response> {
+async fn log_out(
+    State(page): Shared,
+    headers: HeaderMap,
+    Form(form): Form<Bare>,
+) -> Result<Response, Response> {
     let guest = page.guest(&headers).await?;
     if guest.visitor.sent_this(form.form.as_deref())
         && let Some(cookie) = &guest.cookie
@@ -324,7 +341,8 @@ async fn decide(
 ) -> Result<Response, Response> {
     let guest = page.guest(&headers).await?;
     let holder = guest.visitor.holder.clone();
-    let found = page.daemon.owner(&holder, RunId(number)).await.map_err(|why| page.unreadable(&guest, &why))?;
+    let found =
+        page.daemon.owner(&holder, RunId(number)).await.map_err(|why| page.unreadable(&guest, &why))?;
     let (partnership, digest) = found.ok_or_else(|| page.unknown(&guest))?;
     page.allow(&guest, Deed::Decide, form.form.as_deref())?;
     let refuse = |text: &str, hint: &str| page.says(&guest, StatusCode::CONFLICT, "Not done", text, hint);
