@@ -124,7 +124,7 @@ fn decide(frame: &Frame, view: &RunView, decision: &Decision) -> Markup {
                 p { "No change waits. Approving says that this roster is the right one." }
             } @else {
                 p {
-                    strong { (Count::Exact(decision.waiting).counted("change waits", "changes wait")) }
+                    strong { (decision.waiting.counted("change waits", "changes wait")) }
                     ", until " (moment(&decision.until)) "."
                 }
             }

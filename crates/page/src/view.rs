@@ -498,7 +498,7 @@ pub struct Decision {
     /// The digest of the plan that is shown: what is decided is about this one.
     pub digest: String,
     /// How many changes wait.
-    pub waiting: u64,
+    pub waiting: Count,
     /// Schools with waiting changes: key, name, how many.
     pub schools: Vec<(String, String, u64)>,
     /// Kinds with waiting changes: word, what they are, how many.

@@ -740,7 +740,7 @@ fn decision(
     }
     Some(Decision {
         digest: plan.digest.clone(),
-        waiting: if about.least == 0 { total } else { total.max(about.least) },
+        waiting: about.count(total),
         schools: schools.into_iter().map(|((key, label), count)| (key, label, count)).collect(),
         kinds: kinds
             .into_iter()
