@@ -114,7 +114,7 @@ pub(crate) fn moment_or(at: Option<&Moment>, otherwise: &str) -> Markup {
 pub(crate) fn badge(standing: Standing) -> Markup {
     let (class, sign) = match standing {
         Standing::Ok => ("good", "✓"),
-        Standing::Waiting => ("wait", "⏸"),
+        Standing::Waiting => ("wait", "!"),
         Standing::Late => ("wait", "◷"),
         Standing::Failing => ("bad", "✕"),
         Standing::Paused | Standing::NeverRan => ("calm", "○"),
@@ -126,7 +126,7 @@ pub(crate) fn badge(standing: Standing) -> Markup {
 pub(crate) fn run_badge(tone: Tone, words: &str) -> Markup {
     let (class, sign) = match tone {
         Tone::Good => ("good", "✓"),
-        Tone::Waiting => ("wait", "⏸"),
+        Tone::Waiting => ("wait", "!"),
         Tone::Bad => ("bad", "✕"),
         Tone::Quiet => ("calm", "○"),
     };
@@ -146,7 +146,7 @@ pub(crate) fn number(count: Count) -> Markup {
 
 /// A table that scrolls sideways by itself, and by the keyboard.
 pub(crate) fn scrolling(caption: &str, table: &Markup) -> Markup {
-    html! { div.scroll role="region" tabindex="0" aria-label=(caption) { (table) } }
+    html! { div.scroll role="region" tabindex="0" aria-label={ "Table: " (caption) } { (table) } }
 }
 
 /// A list with its sum.
