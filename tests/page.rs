@@ -95,7 +95,7 @@ impl Site {
             set.contains("HttpOnly") && set.contains("SameSite=Strict") && set.contains("Max-Age=28800"),
             "{set}"
         );
-        format!("Cookie: {}\r\n", set[12..].split(';').next().unwrap())
+        format!("Cookie: {}\r\n", set.split_once(": ").unwrap().1.split(';').next().unwrap())
     }
 }
 

@@ -203,6 +203,7 @@ impl Page {
     }
 
     /// Whether this visitor may do this, with this form; otherwise the answer.
+    #[expect(clippy::result_large_err, reason = "an answer is what the handlers return either way")]
     fn allow(&self, guest: &Guest, deed: Deed, form: Option<&str>) -> Result<(), Response> {
         if !guest.visitor.sent_this(form) {
             let (text, hint) = (
@@ -423,6 +424,7 @@ async fn resume(
 }
 
 /// A partnership that this visitor sees; of any other it is not said that there is one.
+#[expect(clippy::result_large_err, reason = "an answer is what the handlers return either way")]
 fn seen(page: &Page, guest: &Guest, name: &str) -> Result<(), Response> {
     let known = lock(&page.daemon.now).good.contains_key(name);
     if known && guest.visitor.holder.sees(name) { Ok(()) } else { Err(page.unknown(guest)) }
