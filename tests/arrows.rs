@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
     (INTAKE, "crates/intake", &[]),
     (WEB, "crates/web", &[]),
     ("rostercard-practice", "crates/practice", &[]),
+    ("rostercard-page", "crates/page", &[]),
     (CONFIG, "crates/config", &[CORE]),
     ("rostercard-conformance", "crates/conformance", &[CORE]),
     (STORE, "crates/store", &[CORE]),

@@ -27,6 +27,7 @@ mod koha_weeks;
 mod libraries;
 mod ncip;
 mod one_at_a_time;
+mod page;
 mod pause;
 mod people;
 mod pins;

@@ -8,6 +8,7 @@
 mod document;
 mod files;
 mod hours;
+mod http;
 mod kind;
 mod layers;
 mod load;
@@ -28,6 +29,7 @@ mod telling;
 pub use document::{Document, Entry, Node, Table, Value};
 pub use files::{Disk, Files, Memory};
 pub use hours::{AnHours, Hours};
+pub use http::{Http, PageRole, PageToken};
 pub use kind::{
     AName, Bool, Day, Integer, Kind, List, MonthDay, Parsed, Percent, Span, Text, Word, Wrong, words,
 };

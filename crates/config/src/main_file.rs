@@ -1,12 +1,12 @@
 //! rostercard.toml: the library, the state store, the ILSs. What a connector's table means is its own crate's matter.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use crate::hours::{AnHours, Hours};
+use crate::http::{self, Http};
 use crate::kind::{AName, Integer, List, Parsed, Span, Text, Wrong};
 use crate::layers::{FixedKey, FixedType};
 use crate::load::Connectors;
@@ -61,13 +61,6 @@ const BACKUPS: u16 = 7;
 const UNDO_DAYS: u16 = 14;
 /// A school year and a month: this August's load can be held against last August's.
 const RUN_DAYS: u16 = 400;
-
-/// `[http]`: where the daemon can be asked how it is.
-#[derive(Clone, Debug, Default)]
-pub struct Http {
-    /// The address it listens at; none: it does not listen.
-    pub listen: Option<SocketAddr>,
-}
 
 /// `[daemon]`: how the daemon watches itself.
 #[derive(Clone, Copy, Debug)]
@@ -236,7 +229,7 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: Connectors<'_>, base: &
     let state = top
         .required_table("state", "add a line [state], and below it key = { credential = \"state-key\" }")
         .and_then(|table| read_state(table, base));
-    let http = top.table("http").map(read_http).unwrap_or_default();
+    let http = top.table("http").map(http::read).unwrap_or_default();
     let daemon = top.table("daemon").map(read_daemon).unwrap_or_default();
     let no_mail = !top.has("mail");
     let mail = top.table("mail").and_then(telling::mail);
@@ -341,7 +334,7 @@ fn read_sources(top: &mut TableReader<'_>, connectors: &[&str]) -> (Vec<SharedSo
 }
 
 /// A name from a key, or a problem.
-fn name_of(name: &Placed<String>, problems: &Problems) -> Option<Name> {
+pub(crate) fn name_of(name: &Placed<String>, problems: &Problems) -> Option<Name> {
     let found = Name::new(&name.value);
     if found.is_none() {
         let mut problem = Problem::about(
@@ -405,31 +398,11 @@ fn read_state(mut table: TableReader<'_>, base: &Path) -> Option<State> {
     Some(State { path: base.join(path?.value), key: key?, backups, undo_days, run_days })
 }
 
-fn read_http(mut table: TableReader<'_>) -> Http {
-    let listen = table.optional("listen", &Parsed(address));
-    if let Some(open) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback()) {
-        let problem = Problem::about(
-            open,
-            Code::Unwise,
-            "other machines can ask here without a password",
-            "write \"127.0.0.1:9464\", and let a web server with TLS and a login stand before it",
-        );
-        table.problems().add(problem.as_warning());
-    }
-    table.finish();
-    Http { listen: listen.map(|listen| listen.value) }
-}
-
 fn read_daemon(mut table: TableReader<'_>) -> DaemonTable {
     let longest = Duration::from_secs(24 * 3600);
     let hung_after = table.or("hung_after", &Span(Duration::from_secs(1)..=longest), HUNG_AFTER);
     table.finish();
     DaemonTable { hung_after: hung_after.value }
-}
-
-fn address(text: &str) -> Result<SocketAddr, Wrong> {
-    let wrong = || Wrong::value("is not an address and a port", "write, for example, \"127.0.0.1:9464\"");
-    text.parse().map_err(|_| wrong())
 }
 
 fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Option<Ils> {

@@ -1,5 +1,5 @@
-//! The daemon's listener: health and metrics, to be read. Nothing can be changed through it, and it shows no person's
-//! data.
+//! The daemon's listener: health and metrics, to be read. Nothing can be changed through them, and they show no person's
+//! data. What else is answered, such as the status page, the program passes in.
 
 use std::sync::Arc;
 
@@ -25,13 +25,14 @@ pub trait Inside: Send + Sync {
     fn metrics(&self, health: &Health) -> String;
 }
 
-/// Answers until it is told to stop.
+/// Answers until it is told to stop; what is none of its own, by `more`.
 ///
 /// # Errors
 /// The listener was lost.
 pub async fn serve(
     listener: TcpListener,
     inside: Arc<dyn Inside>,
+    more: Router,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let router = Router::new()
@@ -39,7 +40,8 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
-        .with_state(inside);
+        .with_state(inside)
+        .merge(more);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 

@@ -21,6 +21,7 @@ mod roster;
 mod setup;
 mod shared;
 mod telling;
+mod tokens;
 mod watched;
 
 use std::process::ExitCode;

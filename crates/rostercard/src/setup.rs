@@ -49,6 +49,8 @@ pub(crate) struct Setup {
     pub(crate) tellers: Tellers,
     /// The store's key, where it could be read.
     key: Option<Secret>,
+    /// The page's tokens that could be read, by their names.
+    pub(crate) tokens: Vec<(String, Secret)>,
     /// Directories that runs wrote through since the last [`Self::hand_over`].
     writers: Mutex<Vec<Arc<dyn PatronDirectory>>>,
     /// Turns at the sources of several partnerships.
@@ -64,8 +66,10 @@ impl Setup {
         let problems = &loaded.problems;
         let mut ils = BTreeMap::new();
         let mut key = None;
+        let mut tokens = Vec::new();
         if let Ok(main) = &loaded.main {
             key = main.state.key.resolve(&secrets, problems);
+            tokens = crate::tokens::read(&loaded, &main.http, &secrets);
             let base = global.config.parent().unwrap_or(Path::new(""));
             for one in &main.ils {
                 let with = Reading { secrets: &secrets, zone: zone_of(main, one, &loaded), base };
@@ -109,7 +113,7 @@ impl Setup {
         }
         let tellers = Tellers::read(&loaded, &secrets, global.config.parent().unwrap_or(Path::new("")));
         let (writers, turns) = (Mutex::default(), Turns::default());
-        Self { loaded, ils, sources, tellers, key, writers, turns, global: global.clone() }
+        Self { loaded, ils, sources, tellers, key, tokens, writers, turns, global: global.clone() }
     }
 
     /// Prints every problem; how many errors and warnings.
@@ -336,6 +340,11 @@ impl Setup {
     /// is said. Whether all went well; what did not is gone on with by the next run.
     pub(crate) async fn hand_over(&self) -> bool {
         let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        self.finish(writers).await
+    }
+
+    /// The same for these alone: what another run writes through meanwhile is left to it.
+    pub(crate) async fn finish(&self, writers: Vec<Arc<dyn PatronDirectory>>) -> bool {
         let mut well = true;
         for directory in writers {
             match directory.finish().await {
@@ -359,9 +368,20 @@ impl Setup {
         store: Arc<dyn Store>,
         world: World,
     ) -> Result<Engine, Exit> {
+        let (engine, directory) = self.engine_and_directory(partnership, store, world)?;
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(directory);
+        Ok(engine)
+    }
+
+    /// The same with what it writes through, which the caller ends by [`Self::finish`].
+    pub(crate) fn engine_and_directory(
+        &self,
+        partnership: &Partnership,
+        store: Arc<dyn Store>,
+        world: World,
+    ) -> Result<(Engine, Arc<dyn PatronDirectory>), Exit> {
         let (ils, directory) = self.ils(partnership.ils.as_str())?;
-        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&directory));
-        let directory = Arc::new(Watched { inner: directory, progress: world.progress.clone() });
+        let watched = Arc::new(Watched { inner: Arc::clone(&directory), progress: world.progress.clone() });
         let main = self.main()?;
         let extract = match &partnership.matching.extract {
             Some(path) if partnership.rules.existing != Existing::Separate => {
@@ -400,7 +420,8 @@ impl Setup {
             },
         };
         let keep = Keep { undo_days: main.state.undo_days, run_days: main.state.run_days };
-        Ok(Engine::new(store, directory, settings, world).keeping(keep))
+        let engine = Engine::new(store, watched, settings, world).keeping(keep);
+        Ok((engine, directory))
     }
 }
 

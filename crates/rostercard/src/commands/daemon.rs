@@ -3,9 +3,12 @@
 //! The store is open for writing only while a run is under way, so that a person can `approve` in between. `[state]` and
 //! `[http]` are those of the start; everything else is read again at SIGHUP, each partnership for itself.
 
+mod acting;
+mod gather;
+mod page;
 mod people;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
@@ -17,11 +20,13 @@ use rostercard_daemon::http::{Inside, serve};
 use rostercard_daemon::metrics::{Metrics, RunFacts};
 use rostercard_daemon::{Control, Job, Outcome, Runs, notify};
 use rostercard_engine::{EngineError, Quiet, RunReport, World};
+use rostercard_page::door::Door;
 use rostercard_store::{Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::cli::Global;
 use crate::commands::status::facts;
@@ -63,6 +68,9 @@ pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result
         control: Arc::default(),
         metrics: Metrics::new(env!("CARGO_PKG_VERSION")),
         world: world.clone(),
+        at_work: Mutex::default(),
+        door: Mutex::default(),
+        acting: TaskTracker::new(),
     });
     let put_up = daemon.take_over(&setup).await?;
     let stop = CancellationToken::new();
@@ -73,7 +81,9 @@ pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result
         clock.clone(),
         stop.clone(),
     ));
-    let serving = listener.map(|listener| tokio::spawn(serve(listener, daemon.clone(), stop.clone())));
+    let serving = listener.map(|listener| {
+        tokio::spawn(serve(listener, daemon.clone(), page::routes(daemon.clone()), stop.clone()))
+    });
     let telling = tokio::spawn(people::tell_people(daemon.clone(), stop.clone()));
     let feeling = tokio::spawn(people::feel_the_web(daemon.clone()));
     let feeding =
@@ -90,8 +100,10 @@ pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result
     tracing::info!("Stopping: writes under way are finished first.");
     world.ask_to_stop();
     stop.cancel();
+    daemon.acting.close();
+    let finished = async { tokio::join!(scheduler, daemon.acting.wait()).0 };
     let exit = tokio::select! {
-        ended = scheduler => if ended.is_ok() { Exit::Done } else { Exit::Failed },
+        ended = finished => if ended.is_ok() { Exit::Done } else { Exit::Failed },
         () = signals.again() => Exit::Failed,
     };
     let tasks = [Some(telling.abort_handle()), Some(feeling.abort_handle())];
@@ -145,6 +157,8 @@ struct Now {
     broken: Vec<String>,
     /// The configuration that was last taken over: whose library and contacts count.
     latest: Option<Arc<Setup>>,
+    /// The configuration that was read last, with its mistakes.
+    newest: Option<Arc<Setup>>,
 }
 
 struct Daemon {
@@ -163,6 +177,12 @@ struct Daemon {
     control: Arc<Control>,
     metrics: Metrics,
     world: World,
+    /// Whose turn it is at each partnership: a run's, or a person's on the page.
+    at_work: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Who may see the page.
+    door: Mutex<Door>,
+    /// What people do on the page, to be waited for at the end.
+    acting: TaskTracker,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -234,7 +254,9 @@ impl Daemon {
                 jiff::SignedDuration::try_from(main.daemon.hung_after).unwrap_or(jiff::SignedDuration::MAX);
             self.control.pulse().set_most(most);
         }
+        next.newest = Some(setup.clone());
         *lock(&self.now) = next;
+        page::take_tokens(&mut lock(&self.door), setup);
         self.control.set_jobs(jobs);
         self.somebody_to_tell.notify_one();
         Ok(words)
@@ -251,6 +273,11 @@ impl Daemon {
         Ok(store)
     }
 
+    /// The turn at a partnership.
+    fn turn(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        lock(&self.at_work).entry(name.to_owned()).or_default().clone()
+    }
+
     async fn attempt(self: &Arc<Self>, name: &str) -> Result<Result<RunReport, EngineError>, Exit> {
         let setup = lock(&self.now).good.get(name).cloned().ok_or(Exit::Configuration)?;
         let partnership = setup.partnership(name)?;
@@ -258,13 +285,13 @@ impl Daemon {
         crate::commands::backup::daily(&self.first)?;
         let mut world = self.world.clone();
         world.progress = Arc::new(people::Beats { daemon: self.clone(), run: name.to_owned() });
-        let engine = setup.engine_in(partnership, self.store()?, world)?;
+        let (engine, directory) = setup.engine_and_directory(partnership, self.store()?, world)?;
         let outcome = match engine.sync(&mut *source).await {
             Ok(report) => engine.release_settled(report, &mut *source).await,
             Err(error) => Err(error),
         };
         // What could not be handed over was said; the next run goes on with it.
-        let _said = setup.hand_over().await;
+        let _said = setup.finish(vec![directory]).await;
         Ok(outcome)
     }
 
@@ -326,6 +353,7 @@ impl Runs for Making {
             return Outcome::Ended;
         }
         tracing::info!(partnership = name, "The run begins.");
+        let _turn = self.0.turn(name).lock_owned().await;
         let began = self.0.world.clock.now();
         self.0.control.pulse().beat(name, began);
         let (daemon, partnership) = (self.0.clone(), name.to_owned());
