@@ -10,6 +10,7 @@ mod demo;
 mod explain;
 mod ils;
 mod init;
+mod manual;
 mod pause;
 mod people;
 mod pins;
@@ -60,6 +61,8 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Report(args) => report::report(&global, &setup(), &args).await,
         Command::Pins { command } => pins::pins(&global, &setup(), &environment, &command).await,
         Command::People(command) => people::people(&global, &setup(), &environment, &command).await,
+        Command::Completions(args) => Ok(manual::completions(&args)),
+        Command::Manual(args) => manual::manual(&global, &args),
         Command::Practice { command } => practice::practice(&global, &command).await,
     };
     result.unwrap_or_else(|exit| exit)
