@@ -134,7 +134,9 @@ fn write_page(command: &Command, folder: &Path, date: &str) -> io::Result<()> {
         end.text([bold("rostercard"), roman("(1), which has the exit codes, the files and the environment")]);
     }
     end.to_writer(&mut bytes)?;
-    fs::write(folder.join(page.get_filename()), bytes)
+    // The library ends a line both before and after a blank one, which `mandoc -T lint` complains of.
+    let text = String::from_utf8_lossy(&bytes).replace(".br\n\n.br\n", "\n");
+    fs::write(folder.join(page.get_filename()), text)
 }
 
 #[cfg(test)]
