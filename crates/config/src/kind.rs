@@ -155,7 +155,7 @@ impl Kind for Span {
         let Some(duration) = parse_span(text) else {
             return Err(Wrong::value(
                 "is not a span of time",
-                "write a number and its unit: \"500ms\", \"30s\", \"5m\", \"2h\" or \"7d\"",
+                "write a number and its unit: \"500ms\", \"30s\", \"5m\", \"2h\", \"7d\" or \"1y\"",
             ));
         };
         if self.0.contains(&duration) {
@@ -170,7 +170,15 @@ impl Kind for Span {
 }
 
 /// Units of a span of time, in milliseconds.
-const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const UNITS: [(&str, u64); 6] = [
+    ("ms", 1),
+    ("s", 1000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+    // As people say it of a roster: the leap day matters to none.
+    ("y", 365 * 86_400_000),
+];
 
 fn parse_span(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
@@ -357,6 +365,8 @@ mod tests {
         }
         assert_eq!(show_span(Duration::from_millis(90_000)), "90s");
         assert_eq!(show_span(Duration::ZERO), "0ms");
+        assert_eq!(show_span(Duration::from_secs(730 * 86_400)), "2y");
+        assert_eq!(parse_span("1y"), parse_span("365d"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod reader;
 mod render;
 mod secret;
 mod sensitive;
+mod shared;
 mod suggest;
 
 pub use document::{Document, Entry, Node, Table, Value};
@@ -28,7 +29,7 @@ pub use kind::{
 };
 pub use layers::{FixedKey, FixedType, PREFIX, layered};
 pub use load::{Broken, Connectors, Loaded, load};
-pub use main_file::{FIXED_KEYS, Ils, Library, Limits, Main, State};
+pub use main_file::{FIXED_KEYS, Ils, Library, Limits, Main, SharedSource, State};
 pub use names::{Name, is_reference_name};
 pub use partnership::{DatePlaces, LapseRules, Partnership};
 pub use place::{FileId, Place, Placed};

@@ -8,7 +8,9 @@ use jiff::tz::TimeZone;
 
 use crate::kind::{AName, Integer, Parsed, Span, Text, Wrong};
 use crate::layers::{FixedKey, FixedType};
+use crate::load::Connectors;
 use crate::names::Name;
+use crate::partnership::Partnership;
 use crate::place::{Place, Placed};
 use crate::problem::{Code, Problem, Problems};
 use crate::reader::{OpaqueTable, TableReader};
@@ -117,11 +119,29 @@ impl Default for Limits {
 /// The longest card number of an ILS that does not say: that of the usual 14-digit barcode.
 const NUMBER_MAX: usize = 14;
 
+/// `[sources.NAME]`: a roster source that is named once, for several partnerships.
+#[derive(Clone, Debug)]
+pub struct SharedSource {
+    /// Its name in the configuration.
+    pub name: Name,
+    /// Which connector reads it, such as `oneroster_csv`.
+    pub connector: String,
+    /// The connector's own table.
+    pub table: OpaqueTable,
+    /// Where it is said.
+    pub place: Place,
+}
+
 /// rostercard.toml, read.
 #[derive(Clone, Debug)]
 pub struct Main {
-    /// `[library]`.
+    /// `[library]`, or the first of `[libraries]`: the one whose clock counts for what is about no partnership alone, such as
+    /// daily backups.
     pub library: Library,
+    /// `[libraries.NAME]`, in the order of the file; none where there is one `[library]` for all.
+    pub libraries: Vec<(Name, Library)>,
+    /// `[sources.NAME]`, in the order of the file.
+    pub sources: Vec<SharedSource>,
     /// `[state]`.
     pub state: State,
     /// `[http]`.
@@ -131,6 +151,23 @@ pub struct Main {
 }
 
 impl Main {
+    /// The library of a partnership.
+    #[must_use]
+    pub fn library_of(&self, partnership: &Partnership) -> &Library {
+        let named = partnership.library.as_ref();
+        let found = self.libraries.iter().find(|(name, _)| Some(name) == named);
+        found.map_or(&self.library, |(_, library)| library)
+    }
+
+    /// The names of all libraries, as people know them.
+    #[must_use]
+    pub fn library_names(&self) -> String {
+        if self.libraries.is_empty() {
+            return self.library.name.clone();
+        }
+        self.libraries.iter().map(|(_, library)| library.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
     /// The ILS of this name.
     #[must_use]
     pub fn ils(&self, name: &Name) -> Option<&Ils> {
@@ -140,18 +177,24 @@ impl Main {
 
 /// What could be read of rostercard.toml: the whole, or at least its ILSs, so that partnerships can be checked
 /// against them all the same.
+#[derive(Default)]
 pub(crate) struct MainRead {
     pub(crate) main: Option<Main>,
+    /// Every name under `[libraries]`, with mistakes in it or not.
+    pub(crate) libraries: Vec<Name>,
+    /// `[sources.NAME]` without mistakes.
+    pub(crate) sources: Vec<SharedSource>,
+    /// Every name under `[sources]`, with mistakes in it or not.
+    pub(crate) sources_names: Vec<Name>,
     pub(crate) ils: Vec<Ils>,
     /// Every name under `[ils]`, with mistakes in it or not.
     pub(crate) ils_names: Vec<Name>,
 }
 
 /// Reads rostercard.toml. `connectors` are the tables by which an ILS can be reached, `base` is the file's folder.
-pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -> MainRead {
-    let library = top
-        .required_table("library", "add a line [library], and below it name = \"...\" and timezone = \"...\"")
-        .and_then(read_library);
+pub(crate) fn read(mut top: TableReader<'_>, connectors: Connectors<'_>, base: &Path) -> MainRead {
+    let (library, libraries, libraries_names) = libraries(&mut top);
+    let (sources, sources_names) = read_sources(&mut top, connectors.sources);
     let state = top
         .required_table("state", "add a line [state], and below it key = { credential = \"state-key\" }")
         .and_then(|table| read_state(table, base));
@@ -168,17 +211,78 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -
         for (name, table) in all {
             let known = name_of(&name, table.problems());
             ils_names.extend(known.clone());
-            ils.extend(known.and_then(|name| read_ils(name, table, connectors)));
+            ils.extend(known.and_then(|name| read_ils(name, table, connectors.ils)));
         }
         table.finish();
         same_ids(&ils, top.problems());
     }
     let whole = top.finish();
     let main = match (library, state) {
-        (Some(library), Some(state)) if whole => Some(Main { library, state, http, ils: ils.clone() }),
+        (Some(library), Some(state)) if whole => {
+            Some(Main { library, libraries, sources: sources.clone(), state, http, ils: ils.clone() })
+        }
         _ => None,
     };
-    MainRead { main, ils, ils_names }
+    MainRead { main, libraries: libraries_names, sources, sources_names, ils, ils_names }
+}
+
+/// `[library]`, or `[libraries.NAME]`: the one whose clock counts for the whole, all that have names, and all names.
+fn libraries(top: &mut TableReader<'_>) -> (Option<Library>, Vec<(Name, Library)>, Vec<Name>) {
+    const ONE: &str = "add a line [library], and below it name = \"...\" and timezone = \"...\"";
+    let Some(mut table) = top.table("libraries") else {
+        return (top.required_table("library", ONE).and_then(read_library), Vec::new(), Vec::new());
+    };
+    let mut names = Vec::new();
+    let mut libraries = Vec::new();
+    for (name, table) in table.map_tables() {
+        let known = name_of(&name, table.problems());
+        names.extend(known.clone());
+        let library = read_library(table);
+        libraries.extend(known.zip(library));
+    }
+    if table.is_empty() {
+        let advice = "name each library: [libraries.elm], and below it name = \"...\" and timezone = \"...\"";
+        let place = table.place().clone();
+        top.problems().add(Problem::error(
+            Code::MissingKey,
+            place,
+            "libraries",
+            "no library is named",
+            advice,
+        ));
+    }
+    table.finish();
+    if let Some(stray) = top.table("library") {
+        let problem = Problem::error(
+            Code::Exclusive,
+            stray.place().clone(),
+            "library",
+            "there is [library] for one library, or [libraries.NAME] for several, not both",
+            "give this one a name of its own: [libraries.NAME]",
+        );
+        top.problems().add(problem.and_at(top.place_of("libraries"), "the others"));
+        // What stands in it is read, so that its own mistakes are told too.
+        let _read = read_library(stray);
+    }
+    (libraries.first().map(|(_, library)| library.clone()), libraries, names)
+}
+
+/// `[sources.NAME.CONNECTOR]`.
+fn read_sources(top: &mut TableReader<'_>, connectors: &[&str]) -> (Vec<SharedSource>, Vec<Name>) {
+    let (mut sources, mut names) = (Vec::new(), Vec::new());
+    let Some(mut all) = top.table("sources") else { return (sources, names) };
+    for (name, mut table) in all.map_tables() {
+        let known = name_of(&name, table.problems());
+        names.extend(known.clone());
+        let place = table.place().clone();
+        let source = table.one_table_of(connectors, "a roster source");
+        table.finish();
+        if let (Some(name), Some((connector, table))) = (known, source) {
+            sources.push(SharedSource { name, connector, table, place });
+        }
+    }
+    all.finish();
+    (sources, names)
 }
 
 /// A name from a key, or a problem.

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Plan(OnePartnership),
     /// One run now.
     Sync(OnePartnership),
+    /// One run over a file that somebody gives: everybody, or newcomers. The file stays where it is.
+    Import(Import),
     /// The daemon: every partnership by its schedule, until it is stopped.
     Run,
     /// Let waiting changes through, and make them.
@@ -181,6 +183,39 @@ pub(crate) struct Check {
 pub(crate) struct OnePartnership {
     /// The partnership: the name of its file.
     pub(crate) partnership: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The partnership: the name of its file.
+    pub(crate) partnership: String,
+    /// The file: a table, or a OneRoster package, as the partnership's [source] says.
+    pub(crate) file: PathBuf,
+    /// What the file holds. As additions nobody is missing for not being in it; as whole, who is not in it is missing.
+    #[arg(long = "as", value_name = "WHAT", value_enum, default_value = "additions")]
+    pub(crate) holds: Holds,
+    /// Who imports; your login otherwise.
+    #[arg(long = "by", value_name = "NAME")]
+    pub(crate) who: Option<String>,
+}
+
+/// What a file that is imported holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Holds {
+    /// Everybody.
+    Whole,
+    /// Newcomers and changes.
+    Additions,
+}
+
+impl Holds {
+    /// The word, as it is written.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Additions => "additions",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

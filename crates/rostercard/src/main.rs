@@ -10,11 +10,13 @@ mod connectors;
 mod dates;
 mod exit;
 mod extract;
+mod imported;
 mod machine;
 mod output;
 mod progress;
 mod roster;
 mod setup;
+mod shared;
 
 use std::process::ExitCode;
 

@@ -1,11 +1,13 @@
 //! From configuration files to something that runs: read, checked, connected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
-use rostercard_config::{Code, Disk, Ils, Loaded, Main, Name, Partnership, Problem, Problems, Style, load};
+use rostercard_config::{
+    Code, Disk, Ils, Loaded, Main, Name, OpaqueTable, Partnership, Problem, Problems, Style, load,
+};
 use rostercard_core::field::Field;
 use rostercard_core::ports::{FindBy, PatronDirectory, RosterSource};
 use rostercard_core::privacy::Secret;
@@ -25,6 +27,7 @@ use crate::extract;
 use crate::machine::{self, Environment, SystemClock, SystemEntropy};
 use crate::output::{Out, complain};
 use crate::progress::Shown;
+use crate::shared::{Schools, Shared, Turns};
 
 /// The store's file in the folder that `[state] path` names.
 pub(crate) const STORE_FILE: &str = "rostercard.db";
@@ -43,6 +46,8 @@ pub(crate) struct Setup {
     key: Option<Secret>,
     /// Directories that runs wrote through since the last [`Self::hand_over`].
     writers: Mutex<Vec<Arc<dyn PatronDirectory>>>,
+    /// Turns at the sources of several partnerships.
+    turns: Turns,
     global: Global,
 }
 
@@ -57,8 +62,8 @@ impl Setup {
         if let Ok(main) = &loaded.main {
             key = main.state.key.resolve(&secrets, problems);
             let base = global.config.parent().unwrap_or(Path::new(""));
-            let with = Reading { secrets: &secrets, zone: &main.library.timezone, base };
             for one in &main.ils {
+                let with = Reading { secrets: &secrets, zone: zone_of(main, one, &loaded), base };
                 if let Some(settings) = IlsSettings::read(one, &with, problems) {
                     ils.insert(one.name.as_str().to_owned(), settings);
                 }
@@ -66,13 +71,22 @@ impl Setup {
         }
         let mut sources = BTreeMap::new();
         let mut broken = Vec::new();
+        let mut named = BTreeSet::new();
         for (name, partnership) in &loaded.partnerships {
             let Ok(partnership) = partnership else { continue };
             let educators = partnership.rules.eligible.roles.contains(&Role::Educator);
             let wanted = (educators, partnership.rules.fields.allows(Field::BirthDate));
             let (name_of_source, table) = (&partnership.source, &partnership.source_table);
-            let source = SourceSettings::read(name_of_source, table, wanted, &secrets, problems);
-            let zone = loaded.main.as_ref().ok().map(|main| main.library.timezone.clone());
+            // What is wrong with a source of several partnerships is told once.
+            let (again, unheard) = (partnership.shared_source.clone(), Problems::new());
+            let again = again.is_some_and(|source| !named.insert(source));
+            let told = if again { &unheard } else { problems };
+            let mut source = SourceSettings::read(name_of_source, table, wanted, &secrets, told);
+            if let Some(source) = source.as_mut().filter(|_| users_of(partnership, &loaded) > 1) {
+                shared_files(source, table, told);
+            }
+            let source = source.filter(|_| !(again && unheard.has_errors()));
+            let zone = loaded.main.as_ref().ok().map(|main| main.library_of(partnership).timezone.clone());
             let today = zone.clone().unwrap_or(TimeZone::UTC).to_datetime(machine::now()).date();
             dates::look(partnership, today, problems);
             let possible = possible(partnership, &ils, problems) & comes(partnership, zone, problems);
@@ -83,10 +97,12 @@ impl Setup {
                 _ => broken.push(name.clone()),
             }
         }
+        unused_sources(&loaded, problems);
         for name in broken {
             loaded.break_partnership(&name);
         }
-        Self { loaded, ils, sources, key, writers: Mutex::default(), global: global.clone() }
+        let (writers, turns) = (Mutex::default(), Turns::default());
+        Self { loaded, ils, sources, key, writers, turns, global: global.clone() }
     }
 
     /// Prints every problem; how many errors and warnings.
@@ -161,23 +177,43 @@ impl Setup {
 
     /// A partnership's source.
     pub(crate) fn source(&self, partnership: &Partnership) -> Result<Box<dyn RosterSource>, Exit> {
-        let today = self.today()?;
+        let today = self.today_of(partnership)?;
         self.sources
             .get(partnership.name.as_str())
             .map(|source| source.open(&partnership.rules.fields, today, machine::now()))
+            .map(|source| self.own_part(partnership, source))
             .ok_or(Exit::Configuration)
+    }
+
+    /// Of a source that several partnerships have, what is this one's; any other as it is.
+    pub(crate) fn own_part(
+        &self,
+        partnership: &Partnership,
+        source: Box<dyn RosterSource>,
+    ) -> Box<dyn RosterSource> {
+        let all = self.loaded.partnerships.iter().filter_map(|(_, partnership)| partnership.as_ref().ok());
+        match Schools::of(partnership, all) {
+            Some(schools) => Box::new(Shared::new(source, schools, &self.turns)),
+            None => source,
+        }
     }
 
     /// A partnership's source, to be looked at: files that were used and put away are in it too.
     pub(crate) fn source_to_look_at(&self, partnership: &Partnership) -> Result<Box<dyn RosterSource>, Exit> {
-        let today = self.today()?;
+        let today = self.today_of(partnership)?;
         self.sources
             .get(partnership.name.as_str())
             .map(|source| source.look(&partnership.rules.fields, today, machine::now()))
+            .map(|source| self.own_part(partnership, source))
             .ok_or(Exit::Configuration)
     }
 
-    /// The library's day.
+    /// The day at a partnership's library.
+    pub(crate) fn today_of(&self, partnership: &Partnership) -> Result<jiff::civil::Date, Exit> {
+        Ok(self.main()?.library_of(partnership).timezone.to_datetime(machine::now()).date())
+    }
+
+    /// The day by which what is about no partnership alone is counted.
     pub(crate) fn today(&self) -> Result<jiff::civil::Date, Exit> {
         Ok(self.main()?.library.timezone.to_datetime(machine::now()).date())
     }
@@ -341,7 +377,7 @@ impl Setup {
             guards: partnership.guards.clone(),
             dates: partnership.dates.clone(),
             grace: Grace { days: partnership.lapse.grace_days, feeds: partnership.lapse.grace_feeds.into() },
-            timezone: main.library.timezone.clone(),
+            timezone: main.library_of(partnership).timezone.clone(),
             pins: PinSettings {
                 forget_days: partnership.pins.forget_days,
                 reissue_at_once: partnership.pins.reissue_at_once.into(),
@@ -419,8 +455,60 @@ fn comes(partnership: &Partnership, zone: Option<TimeZone>, problems: &Problems)
 /// A partnership's schedule on its library's clock.
 pub(crate) fn schedule_of(partnership: &Partnership, main: &Main) -> Option<(String, Schedule)> {
     let line = partnership.schedule.as_ref()?.value.clone();
-    let schedule = Schedule::new(&line, main.library.timezone.clone()).ok()?;
+    let schedule = Schedule::new(&line, main.library_of(partnership).timezone.clone()).ok()?;
     Some((line, schedule))
+}
+
+/// The time zone of an ILS: that of the libraries whose partnerships use it, which is one unless somebody is very far away.
+fn zone_of<'m>(main: &'m Main, ils: &Ils, loaded: &Loaded) -> &'m TimeZone {
+    let user = loaded.partnerships.iter().filter_map(|(_, partnership)| partnership.as_ref().ok());
+    let user = user.into_iter().find(|partnership| partnership.ils == ils.name);
+    user.map_or(&main.library.timezone, |partnership| &main.library_of(partnership).timezone)
+}
+
+/// How many partnerships have the source that this one has.
+fn users_of(partnership: &Partnership, loaded: &Loaded) -> usize {
+    let shared = partnership.shared_source.as_ref();
+    let users = loaded.partnerships.iter().filter_map(|(_, other)| other.as_ref().ok());
+    users.filter(|other| shared.is_some() && other.shared_source.as_ref() == shared).count()
+}
+
+/// Files of a source that several partnerships read have to stay until all have: they are not put away.
+fn shared_files(source: &mut SourceSettings, table: &OpaqueTable, problems: &Problems) {
+    if let Some(word) = source.keep_files() {
+        problems.add(Problem::error(
+            Code::Contradiction,
+            table.place().clone(),
+            format!("{}.after_use", table.key()),
+            format!(
+                "after_use = \"{word}\" would take the files away from the other partnerships of this source"
+            ),
+            "remove the line: files of a source that several partnerships read stay where they are",
+        ));
+    }
+}
+
+/// Sources that are named, and that no partnership has.
+fn unused_sources(loaded: &Loaded, problems: &Problems) {
+    let Ok(main) = &loaded.main else { return };
+    // A partnership with mistakes may be the one that has it.
+    if loaded.partnerships.iter().any(|(_, partnership)| partnership.is_err()) {
+        return;
+    }
+    let used: Vec<_> = loaded
+        .partnerships
+        .iter()
+        .filter_map(|(_, partnership)| partnership.as_ref().ok()?.shared_source.as_ref())
+        .collect();
+    for source in main.sources.iter().filter(|source| !used.contains(&&source.name)) {
+        problems.add(Problem::warning(
+            Code::Unwise,
+            source.place.clone(),
+            format!("sources.{}", source.name),
+            "no partnership has this source",
+            format!("write source = \"{}\" in a partnership's file, or remove the table", source.name),
+        ));
+    }
 }
 
 /// Every range of numbers that a partnership's rules name.

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use rostercard_config::{Severity, Style};
+use rostercard_config::{Partnership, Severity, Style};
 use rostercard_core::finding::Finding;
 use rostercard_core::ports::ConnectorError;
+use rostercard_core::student::Student;
 use rostercard_ils_koha::CodesInUse;
 use serde_json::json;
 
 use crate::cli::{Check, Global};
+use crate::connectors::SourceSettings;
 use crate::exit::Exit;
 use crate::output::{Out, counted};
+use crate::roster::{self, Reader};
 use crate::setup::Setup;
 
 /// What asking one machine or reading one package came to.
@@ -107,12 +110,43 @@ async fn ask(setup: &Setup) -> Vec<Asked> {
         let Ok(partnership) = partnership else { continue };
         let Ok(mut source) = setup.source(partnership) else { continue };
         let what = format!("roster of {name}");
-        asked.push(match source.check().await {
+        let mut found = source.check().await;
+        if let Ok(findings) = &mut found {
+            findings.extend(odd_schools(setup, partnership).await);
+        }
+        asked.push(match found {
             Ok(findings) => Asked { what, findings, error: None },
             Err(error) => Asked { what, findings: Vec::new(), error: Some(error) },
         });
     }
     asked
+}
+
+/// Schools of a roster of several partnerships that nobody takes, or two: only the whole roster tells, so that it is asked
+/// where it is at hand.
+async fn odd_schools(setup: &Setup, partnership: &Partnership) -> Vec<Finding> {
+    let files = setup.sources.get(partnership.name.as_str()).is_some_and(SourceSettings::is_files);
+    let mut odd = OddSchools::default();
+    if partnership.shared_source.is_some()
+        && files
+        && let Ok(mut source) = setup.source(partnership)
+    {
+        // A roster that cannot be read was told.
+        drop(roster::read(&mut *source, &mut odd).await);
+    }
+    odd.0
+}
+
+#[derive(Default)]
+struct OddSchools(Vec<Finding>);
+
+impl Reader for OddSchools {
+    fn student(&mut self, _: Student) {}
+    fn finding(&mut self, finding: &Finding) {
+        if finding.code.starts_with("school_of_") {
+            self.0.push(finding.clone());
+        }
+    }
 }
 
 /// The codes that the partnerships of an ILS use, each once.

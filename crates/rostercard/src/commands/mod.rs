@@ -9,6 +9,7 @@ mod decide;
 mod demo;
 mod explain;
 mod ils;
+mod import;
 mod init;
 mod manual;
 mod pause;
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Check(args) => check::check(&global, &setup(), &args).await,
         Command::Plan(args) => run::run(&global, &setup(), &args.partnership, run::What::Plan).await,
         Command::Sync(args) => run::run(&global, &setup(), &args.partnership, run::What::Sync).await,
+        Command::Import(args) => import::import(&global, &setup(), &environment, &args).await,
         Command::Run => daemon::daemon(&global, &environment).await,
         Command::Approve(args) => decide::approve(&global, &setup(), &environment, &args).await,
         Command::Discard(args) => decide::discard(&global, &setup(), &environment, &args).await,

@@ -119,8 +119,12 @@ impl Reader for Gather<'_> {
 pub(crate) async fn rejects(global: &Global, setup: &Setup, args: &Rejects) -> Result<Exit, Exit> {
     let partnership = setup.partnership(&args.partnership)?;
     let mut source = setup.source_to_look_at(partnership)?;
-    let mut gather =
-        Gather { partnership, today: setup.today()?, lines: Vec::new(), numbers: HashMap::new() };
+    let mut gather = Gather {
+        partnership,
+        today: setup.today_of(partnership)?,
+        lines: Vec::new(),
+        numbers: HashMap::new(),
+    };
     let (facts, _) = roster::read(&mut *source, &mut gather).await.map_err(|error| {
         complain(global.json, &error.message, &error.hint);
         crate::commands::run::source_exit(&error)

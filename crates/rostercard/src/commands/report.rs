@@ -73,8 +73,13 @@ pub(crate) async fn report(global: &Global, setup: &Setup, args: &Report) -> Res
     for name in &names {
         all.push(figures(setup, &*store, setup.partnership(name)?, args.internal).await?);
     }
+    let main = setup.main()?;
+    let library = match &args.partnership {
+        Some(name) => main.library_of(setup.partnership(name)?).name.clone(),
+        None => main.library_names(),
+    };
     let format = if global.json { ReportFormat::Json } else { args.format };
-    let text = write::text_of(&setup.main()?.library.name, &all, format);
+    let text = write::text_of(&library, &all, format);
     match &args.out {
         None => Out::stdout().line(text.trim_end()),
         Some(path) => {
@@ -136,7 +141,7 @@ async fn figures(
     let read = roster::read(&mut *source, &mut enrolment).await.is_ok() && enrolment.all > 0;
     let enrolment = read.then_some(enrolment);
     let least = if internal { 0 } else { u64::from(partnership.small_cells) };
-    let timezone = &setup.main()?.library.timezone;
+    let timezone = &setup.main()?.library_of(partnership).timezone;
     Ok(Figures {
         partnership: partnership.name.as_str().to_owned(),
         district: partnership.district.clone(),

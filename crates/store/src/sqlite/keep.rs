@@ -202,6 +202,7 @@ pub(super) fn forget(
         return Err(StoreError::Unsettled { writes }.into());
     }
     count_as_not_done(db, partnership, person)?;
+    ledger::leave_to_others(db, partnership, Some(person))?;
     let mut removed = Vec::new();
     for (table, what, which) in OF_A_PERSON {
         let rows = db.conn.execute(&format!("delete from {table} where {which}"), key)? as u64;
