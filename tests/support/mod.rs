@@ -138,6 +138,8 @@ impl Library {
         let (out, package, state) = (path(""), path("roster.zip"), path("state"));
         rostercard(&[
             "init",
+            "--existing",
+            "separate",
             "--out",
             &out,
             "--library",

@@ -16,6 +16,7 @@ mod partnership;
 mod place;
 mod problem;
 mod reader;
+mod record;
 mod render;
 mod secret;
 mod sensitive;
@@ -28,13 +29,14 @@ pub use kind::{
     AName, Bool, Day, Integer, Kind, List, MonthDay, Parsed, Percent, Span, Text, Word, Wrong, words,
 };
 pub use layers::{FixedKey, FixedType, PREFIX, layered};
-pub use load::{Broken, Connectors, Loaded, load};
+pub use load::{Broken, Connectors, Loaded, load, load_into};
 pub use main_file::{FIXED_KEYS, Ils, Library, Limits, Main, SharedSource, State};
 pub use names::{Name, is_reference_name};
 pub use partnership::{DatePlaces, LapseRules, Partnership};
 pub use place::{FileId, Place, Placed};
 pub use problem::{Code, Mark, Problem, Problems, Severity};
 pub use reader::{OpaqueTable, TableReader, TextOrTable};
+pub use record::{Recorded, Shape};
 pub use render::Style;
 pub use secret::{Clear, FoundSecret, MachineSecrets, SecretFault, SecretRef, SecretStore, SecretWay};
 pub use sensitive::is_secret_name;

@@ -60,7 +60,18 @@ pub fn load(
     environment: &BTreeMap<String, String>,
     connectors: Connectors<'_>,
 ) -> Loaded {
-    let problems = Problems::new();
+    load_into(Problems::new(), files, path, environment, connectors)
+}
+
+/// The same, telling problems that may be there already: [`Problems::recording`] among them.
+#[must_use]
+pub fn load_into(
+    problems: Problems,
+    files: &dyn Files,
+    path: &Path,
+    environment: &BTreeMap<String, String>,
+    connectors: Connectors<'_>,
+) -> Loaded {
     let base = path.parent().unwrap_or(Path::new(""));
     let main = read_main(files, path, base, environment, connectors, &problems);
     let partnerships = read_partnerships(files, &base.join("partnerships"), connectors, &main, &problems);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::kind::{AName, Integer, Parsed, Span, Text, Wrong};
+use crate::kind::{AName, Integer, List, Parsed, Span, Text, Wrong};
 use crate::layers::{FixedKey, FixedType};
 use crate::load::Connectors;
 use crate::names::Name;
@@ -86,6 +86,8 @@ pub struct Ils {
     pub limits: Limits,
     /// The longest card number that it holds, in characters.
     pub number_max: usize,
+    /// What the library's own barcodes begin with.
+    pub own_barcodes: Vec<String>,
     /// Where it is said.
     pub place: Place,
 }
@@ -229,7 +231,9 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: Connectors<'_>, base: &
 /// `[library]`, or `[libraries.NAME]`: the one whose clock counts for the whole, all that have names, and all names.
 fn libraries(top: &mut TableReader<'_>) -> (Option<Library>, Vec<(Name, Library)>, Vec<Name>) {
     const ONE: &str = "add a line [library], and below it name = \"...\" and timezone = \"...\"";
-    let Some(mut table) = top.table("libraries") else {
+    // Where nothing is there it is asked for all the same, so that it is recorded.
+    let named = top.has("libraries");
+    let Some(mut table) = top.table("libraries").filter(|_| named) else {
         return (top.required_table("library", ONE).and_then(read_library), Vec::new(), Vec::new());
     };
     let mut names = Vec::new();
@@ -374,6 +378,7 @@ fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Opti
     let place = table.place().clone();
     let id = read_id(&mut table, &name);
     let number_max = table.optional("number_max", &Integer(4..=64));
+    let own_barcodes = table.optional("own_barcodes", &List { of: Text, empty: true });
     let limits = table.table("limits").map(read_limits);
     let ways = table.tables_of(connectors, "a way to reach this ILS");
     let create = read_way(&mut table, "create", &ways);
@@ -403,6 +408,7 @@ fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Opti
         verify,
         limits: limits.unwrap_or_default(),
         number_max,
+        own_barcodes: own_barcodes.map(|own| own.value).unwrap_or_default(),
         place,
     })
 }

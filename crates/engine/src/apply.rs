@@ -715,7 +715,7 @@ impl<'a> Applier<'a> {
         state: LinkState,
     ) -> Result<(), EngineError> {
         let Attempt { run, intent, barcode, values, pin, pin_follows } = attempt;
-        let apart = pin.is_some() && !self.directory.pin_with_create() && state == LinkState::Made;
+        let apart = pin.is_some() && !self.directory.pin_with_create() && state != LinkState::Pending;
         let own_step = apart && !pin_follows;
         let pin_intent = if own_step {
             // Durable before the create is settled: whenever the program is killed, one of the two is still open.
@@ -879,9 +879,7 @@ impl<'a> Applier<'a> {
         let key = self.store.digest_key();
         let upgraded = self.is_upgraded(&link, wanted.values.category.as_ref(), &patron);
         if upgraded {
-            let message =
-                "the library's staff gave the card another category: it is the family's own from now on";
-            self.result().note("upgraded_by_staff", message, &Place::default());
+            self.note_upgraded();
         }
         let own = (upgraded || restored(&link.data) == LinkState::Linked)
             .then(|| self.settings.rules.fields.for_own_card(self.settings.rules.agreed));
@@ -1016,6 +1014,12 @@ impl<'a> Applier<'a> {
                 format!("the library's staff changed the {field} since our last write: it was left alone");
             result.note(&format!("staff_changed_{field}"), &message, &Place::default());
         }
+    }
+
+    pub(crate) fn note_upgraded(&self) {
+        let message =
+            "the library's staff gave the card another category: it is the family's own from now on";
+        self.result().note("upgraded_by_staff", message, &Place::default());
     }
 
     /// Whether staff gave a card of ours another category since our last write (S05).

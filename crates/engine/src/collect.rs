@@ -978,7 +978,9 @@ impl Collector<'_> {
             // Who is not in a delta is not missing from anything, nor is anybody while a source is not running.
             if self.state == SourceState::Running && (completeness != Completeness::Delta || left) {
                 work.result.absent += 1;
-                school_facts(&mut work.schools, &school.0, || school.1.clone()).absent += 1;
+                let facts = school_facts(&mut work.schools, &school.0, || school.1.clone());
+                facts.absent += 1;
+                facts.absent_before += u64::from(row.missing_since.is_some());
             }
             let missing = match completeness {
                 Completeness::Snapshot => true,

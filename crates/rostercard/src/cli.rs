@@ -1,5 +1,6 @@
 //! The command line. Its doc comments are the help.
 
+pub(crate) mod init;
 pub(crate) mod people;
 
 use std::net::SocketAddr;
@@ -42,8 +43,14 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// A practice district and a practice ILS, cards made before your eyes.
     Demo(Demo),
-    /// Write a starting configuration.
-    Init(Init),
+    /// Write a starting configuration: asks on a terminal, or takes flags. Nothing that is there is written over.
+    Init(Box<init::Init>),
+    /// The JSON Schema of the configuration's files, for editors.
+    Schema {
+        /// Which file.
+        #[arg(value_enum, default_value = "main")]
+        of: SchemaOf,
+    },
     /// Find every problem in the configuration.
     Check(Check),
     /// What a sync would do, by school and reason; writes nothing to the ILS.
@@ -144,32 +151,12 @@ pub(crate) struct Demo {
     pub(crate) keep: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Init {
-    /// Where the configuration goes; it must not be there yet.
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: Option<PathBuf>,
-    /// The library's name.
-    #[arg(long, default_value = "My Library")]
-    pub(crate) library: String,
-    /// The library's time zone.
-    #[arg(long, default_value = "America/Los_Angeles")]
-    pub(crate) timezone: String,
-    /// The partnership's name: lowercase letters, digits, hyphens.
-    #[arg(long, default_value = "my-district")]
-    pub(crate) partnership: String,
-    /// The district's name.
-    #[arg(long, default_value = "My School District")]
-    pub(crate) district: String,
-    /// The district's OneRoster package: a zip or a folder.
-    #[arg(long, value_name = "PATH", default_value = "/var/lib/rostercard/rosters/my-district.zip")]
-    pub(crate) package: PathBuf,
-    /// The ILS's NCIP address.
-    #[arg(long, value_name = "URL", default_value = "https://ils.example.org/ncip")]
-    pub(crate) ncip: String,
-    /// The folder of the state store.
-    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/rostercard")]
-    pub(crate) state: PathBuf,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// rostercard.toml
+    Main,
+    /// partnerships/*.toml
+    Partnership,
 }
 
 #[derive(Debug, Args)]
@@ -189,7 +176,7 @@ pub(crate) struct OnePartnership {
 pub(crate) struct Import {
     /// The partnership: the name of its file.
     pub(crate) partnership: String,
-    /// The file: a table, or a OneRoster package, as the partnership's [source] says.
+    /// The file: a table, or a OneRoster package, as the partnership's source has it.
     pub(crate) file: PathBuf,
     /// What the file holds. As additions nobody is missing for not being in it; as whole, who is not in it is missing.
     #[arg(long = "as", value_name = "WHAT", value_enum, default_value = "additions")]

@@ -1,6 +1,7 @@
 //! The machine: the clock, randomness, the environment, the log. Nothing else in Rostercard touches these.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,6 +61,16 @@ pub(crate) fn fill(bytes: &mut [u8]) {
 /// Fills bytes from the system's randomness, or says that there is none.
 pub(crate) fn random(bytes: &mut [u8]) -> std::io::Result<()> {
     getrandom::fill(bytes).map_err(std::io::Error::other)
+}
+
+/// Whether a person sits at both ends: questions are seen, and answered.
+pub(crate) fn is_a_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// What comes in by standard input, by lines.
+pub(crate) fn lines() -> impl std::io::BufRead {
+    std::io::BufReader::new(std::io::stdin())
 }
 
 /// The environment, read once.

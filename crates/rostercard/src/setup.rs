@@ -218,6 +218,11 @@ impl Setup {
         Ok(self.main()?.library.timezone.to_datetime(machine::now()).date())
     }
 
+    /// Whether the store's key could be read.
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.as_ref().is_some_and(|text| parse_key(text.reveal()).is_some())
+    }
+
     /// The store's key.
     pub(crate) fn store_key(&self) -> Result<StoreKey, Exit> {
         let key = self.key.as_ref().and_then(|text| parse_key(text.reveal()));
@@ -238,7 +243,8 @@ impl Setup {
     pub(crate) fn store(&self) -> Result<Arc<dyn Store>, Exit> {
         let (path, key) = (self.store_path()?, self.store_key()?);
         if let Some(owner) = path.parent().and_then(machine::foreign_to_root) {
-            let message = format!("the store belongs to user {owner}: what root makes in it would shut the daemon out");
+            let message =
+                format!("the store belongs to user {owner}: what root makes in it would shut the daemon out");
             let hint = "run it as that user: `sudo -u rostercard rostercard ..`, or `sudo rostercard-as-service ..`, which has the daemon's credentials too";
             complain(self.global.json, &message, hint);
             return Err(Exit::Usage);

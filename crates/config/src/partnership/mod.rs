@@ -90,6 +90,10 @@ pub struct Partnership {
     pub small_cells: u16,
     /// Where the partnership begins, for problems that are about the whole of it.
     pub place: Place,
+    /// Where the number of `[card]` is said, and then that of each `[[card.for]]`.
+    pub number_places: Vec<Place>,
+    /// Where `[homes]` begins.
+    pub homes_place: Place,
 }
 
 /// `[match]`: what becomes of cards that students already have.
@@ -178,6 +182,7 @@ pub(crate) fn read(
     let fields = people::fields(&mut top);
     let (homes, listed_homes) = people::homes(&mut top);
     let eligible_place = top.place_of("eligible");
+    let homes_place = top.place_of("homes");
     let eligible = people::eligible(&mut top, homes.as_ref());
     let own_schools = match &eligible.schools {
         Some(schools) => schools.iter().map(|school| (school.clone(), eligible_place.clone())).collect(),
@@ -261,6 +266,8 @@ pub(crate) fn read(
         pins,
         small_cells,
         place,
+        number_places: card.numbers,
+        homes_place,
     })
 }
 

@@ -14,6 +14,7 @@ use crate::kind::{Kind, List, Parsed, Text, Word, Wrong, words};
 use crate::place::Place;
 use crate::problem::{Code as Problems, Problem};
 use crate::reader::TableReader;
+use crate::record::Shape;
 use crate::suggest::listed;
 
 /// `[fields]`: what may be read, and who owns it.
@@ -160,6 +161,9 @@ pub(super) struct GradeKind;
 
 impl Kind for GradeKind {
     type Out = Grade;
+    fn shape(&self) -> Shape {
+        Shape::TextOrNumber
+    }
     fn read(&self, node: &Node) -> Result<Grade, Wrong> {
         Grade::parse(&text_or_number(node)?).ok_or_else(|| Wrong::value("is not a grade", GRADES))
     }
@@ -169,6 +173,9 @@ struct Band;
 
 impl Kind for Band {
     type Out = RangeInclusive<Grade>;
+    fn shape(&self) -> Shape {
+        Shape::TextOrNumber
+    }
     fn read(&self, node: &Node) -> Result<Self::Out, Wrong> {
         GradeSet::parse_entry(&text_or_number(node)?).ok_or_else(|| {
             Wrong::value("is not a grade, nor a band of grades from the lower to the higher", GRADES)
@@ -192,6 +199,9 @@ struct Ages;
 
 impl Kind for Ages {
     type Out = RangeInclusive<u8>;
+    fn shape(&self) -> Shape {
+        Shape::TextOrNumber
+    }
     fn read(&self, node: &Node) -> Result<Self::Out, Wrong> {
         let text = text_or_number(node)?;
         let (from, to) = text.split_once('-').unwrap_or((&text, &text));

@@ -25,7 +25,10 @@ const CODES: &[(Exit, &str)] = &[
         Exit::Later,
         "Try again later: another rostercard is at work, a roster is not whole yet, an ILS cannot be reached, or it is paused.",
     ),
-    (Exit::Configuration, "The configuration is wrong. systemd does not start the daemon again after this one."),
+    (
+        Exit::Configuration,
+        "The configuration is wrong. systemd does not start the daemon again after this one.",
+    ),
 ];
 
 /// The manual's FILES.

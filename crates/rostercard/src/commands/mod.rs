@@ -2,7 +2,7 @@
 
 mod audit;
 mod backup;
-mod check;
+pub(crate) mod check;
 mod child;
 mod daemon;
 mod decide;
@@ -21,6 +21,7 @@ mod rejects;
 mod report;
 mod run;
 mod runs;
+mod schema;
 mod schools;
 mod source;
 mod status;
@@ -38,6 +39,7 @@ pub(crate) async fn run(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Demo(args) => demo::demo(&args).await,
         Command::Init(args) => init::init(&global, &args),
+        Command::Schema { of } => schema::schema(of),
         Command::Check(args) => check::check(&global, &setup(), &args).await,
         Command::Plan(args) => run::run(&global, &setup(), &args.partnership, run::What::Plan).await,
         Command::Sync(args) => run::run(&global, &setup(), &args.partnership, run::What::Sync).await,

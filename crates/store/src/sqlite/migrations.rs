@@ -14,8 +14,11 @@ struct Migration {
     name: &'static str,
     sql: &'static str,
     /// What SQL cannot work out of what is there.
-    fill: Option<fn(&Connection) -> Result<(), Fault>>,
+    fill: Option<Fill>,
 }
+
+/// Works out what a migration has to, of what is there.
+type Fill = fn(&Connection) -> Result<(), Fault>;
 
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "first", sql: include_str!("migrations/0001_first.sql"), fill: None },
