@@ -30,6 +30,7 @@ fn copied(change: impl Fn(&str) -> String) -> TempDir {
         ("state.key", format!("{:064x}\n", 7)),
         ("sis.secret", "s3cret\n".into()),
         ("clever.secret", "s3cret\n".into()),
+        ("kim.token", format!("{:064x}\n", 8)),
     ];
     for (name, secret) in secrets {
         let path = folder.path().join(name);

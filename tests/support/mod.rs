@@ -1,6 +1,7 @@
 //! A library's folder, a practice ILS, and the built program between them. Everything is bounded in time, every child
 //! is killed when its test is done, every port is one that the system picks.
 
+pub(crate) mod post;
 pub(crate) mod practice;
 pub(crate) mod roster;
 

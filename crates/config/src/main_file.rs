@@ -1,11 +1,12 @@
 //! rostercard.toml: the library, the state store, the ILSs. What a connector's table means is its own crate's matter.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::hours::{AnHours, Hours};
+use crate::http::{self, Http};
 use crate::kind::{AName, Integer, List, Parsed, Span, Text, Wrong};
 use crate::layers::{FixedKey, FixedType};
 use crate::load::Connectors;
@@ -16,6 +17,7 @@ use crate::problem::{Code, Problem, Problems};
 use crate::reader::{OpaqueTable, TableReader};
 use crate::secret::{Clear, SecretRef};
 use crate::suggest::{listed, nearest};
+use crate::telling::{self, Contact, Ends, MailTable};
 
 /// The keys of rostercard.toml that the environment may set, with the program's defaults.
 pub const FIXED_KEYS: [FixedKey; 6] = [
@@ -60,12 +62,21 @@ const UNDO_DAYS: u16 = 14;
 /// A school year and a month: this August's load can be held against last August's.
 const RUN_DAYS: u16 = 400;
 
-/// `[http]`: where the daemon can be asked how it is.
-#[derive(Clone, Debug, Default)]
-pub struct Http {
-    /// The address it listens at; none: it does not listen.
-    pub listen: Option<SocketAddr>,
+/// `[daemon]`: how the daemon watches itself.
+#[derive(Clone, Copy, Debug)]
+pub struct DaemonTable {
+    /// A run in which nothing went on for so long hangs: the daemon is not healthy, and its watchdog is no longer fed.
+    pub hung_after: Duration,
 }
+
+impl Default for DaemonTable {
+    fn default() -> Self {
+        Self { hung_after: HUNG_AFTER }
+    }
+}
+
+/// More than the longest deadline of an ILS, and some.
+const HUNG_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// `[ils.NAME]`: one ILS, and how it is reached.
 #[derive(Clone, Debug)]
@@ -95,6 +106,8 @@ pub struct Ils {
 /// `[ils.NAME.limits]`: what an ILS may be asked to bear.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
+    /// The hours in which its runs may begin, on the library's clock; at any time where nothing is said.
+    pub hours: Vec<Hours>,
     /// Requests under way at a time.
     pub connections: u16,
     /// How long an answer is waited for.
@@ -114,7 +127,13 @@ const SHORTEST: Duration = Duration::from_millis(100);
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 2, deadline: DEADLINE, settle_after: SETTLE_AT_LEAST, rate: None }
+        Self {
+            hours: Vec::new(),
+            connections: 2,
+            deadline: DEADLINE,
+            settle_after: SETTLE_AT_LEAST,
+            rate: None,
+        }
     }
 }
 
@@ -148,6 +167,14 @@ pub struct Main {
     pub state: State,
     /// `[http]`.
     pub http: Http,
+    /// `[daemon]`.
+    pub daemon: DaemonTable,
+    /// `[mail]`.
+    pub mail: Option<MailTable>,
+    /// `[[contacts]]`: who is told of every partnership.
+    pub contacts: Vec<Contact>,
+    /// `[[ends]]`: what ends on a day.
+    pub ends: Vec<Ends>,
     /// `[ils.NAME]`, in the order of the file.
     pub ils: Vec<Ils>,
 }
@@ -189,6 +216,8 @@ pub(crate) struct MainRead {
     /// Every name under `[sources]`, with mistakes in it or not.
     pub(crate) sources_names: Vec<Name>,
     pub(crate) ils: Vec<Ils>,
+    /// Whether it is known that no mail can be sent.
+    pub(crate) no_mail: bool,
     /// Every name under `[ils]`, with mistakes in it or not.
     pub(crate) ils_names: Vec<Name>,
 }
@@ -200,7 +229,13 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: Connectors<'_>, base: &
     let state = top
         .required_table("state", "add a line [state], and below it key = { credential = \"state-key\" }")
         .and_then(|table| read_state(table, base));
-    let http = top.table("http").map(read_http).unwrap_or_default();
+    let http = top.table("http").map(http::read).unwrap_or_default();
+    let daemon = top.table("daemon").map(read_daemon).unwrap_or_default();
+    let no_mail = !top.has("mail");
+    let mail = top.table("mail").and_then(telling::mail);
+    let contacts = telling::contacts(&mut top, true);
+    telling::mail_is_there(&contacts, !no_mail, top.problems());
+    let ends = telling::ends(&mut top);
     let mut ils = Vec::new();
     let mut ils_names = Vec::new();
     if let Some(mut table) = top.required_table("ils", "name your ILS: add a table such as [ils.main.ncip]") {
@@ -220,12 +255,21 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: Connectors<'_>, base: &
     }
     let whole = top.finish();
     let main = match (library, state) {
-        (Some(library), Some(state)) if whole => {
-            Some(Main { library, libraries, sources: sources.clone(), state, http, ils: ils.clone() })
-        }
+        (Some(library), Some(state)) if whole => Some(Main {
+            library,
+            libraries,
+            sources: sources.clone(),
+            state,
+            http,
+            daemon,
+            mail,
+            contacts,
+            ends,
+            ils: ils.clone(),
+        }),
         _ => None,
     };
-    MainRead { main, libraries: libraries_names, sources, sources_names, ils, ils_names }
+    MainRead { main, libraries: libraries_names, sources, sources_names, ils, no_mail, ils_names }
 }
 
 /// `[library]`, or `[libraries.NAME]`: the one whose clock counts for the whole, all that have names, and all names.
@@ -290,7 +334,7 @@ fn read_sources(top: &mut TableReader<'_>, connectors: &[&str]) -> (Vec<SharedSo
 }
 
 /// A name from a key, or a problem.
-fn name_of(name: &Placed<String>, problems: &Problems) -> Option<Name> {
+pub(crate) fn name_of(name: &Placed<String>, problems: &Problems) -> Option<Name> {
     let found = Name::new(&name.value);
     if found.is_none() {
         let mut problem = Problem::about(
@@ -354,24 +398,11 @@ fn read_state(mut table: TableReader<'_>, base: &Path) -> Option<State> {
     Some(State { path: base.join(path?.value), key: key?, backups, undo_days, run_days })
 }
 
-fn read_http(mut table: TableReader<'_>) -> Http {
-    let listen = table.optional("listen", &Parsed(address));
-    if let Some(open) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback()) {
-        let problem = Problem::about(
-            open,
-            Code::Unwise,
-            "other machines can ask here without a password",
-            "write \"127.0.0.1:9464\", and let a web server with TLS and a login stand before it",
-        );
-        table.problems().add(problem.as_warning());
-    }
+fn read_daemon(mut table: TableReader<'_>) -> DaemonTable {
+    let longest = Duration::from_secs(24 * 3600);
+    let hung_after = table.or("hung_after", &Span(Duration::from_secs(1)..=longest), HUNG_AFTER);
     table.finish();
-    Http { listen: listen.map(|listen| listen.value) }
-}
-
-fn address(text: &str) -> Result<SocketAddr, Wrong> {
-    let wrong = || Wrong::value("is not an address and a port", "write, for example, \"127.0.0.1:9464\"");
-    text.parse().map_err(|_| wrong())
+    DaemonTable { hung_after: hung_after.value }
 }
 
 fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Option<Ils> {
@@ -455,6 +486,7 @@ fn read_limits(mut table: TableReader<'_>) -> Limits {
     let least = deadline.saturating_mul(2).max(SETTLE_AT_LEAST);
     let settle_after = table.or("settle_after", &Span(SHORTEST..=Duration::from_secs(86_400)), least);
     let rate = table.optional("rate", &Integer(1..=10_000));
+    let hours = table.optional("hours", &List { of: AnHours, empty: false });
     if settle_after.value < least {
         let problem = Problem::about(
             &settle_after,
@@ -470,6 +502,7 @@ fn read_limits(mut table: TableReader<'_>) -> Limits {
     let default = Limits::default();
     let small = |number: Placed<i64>| u16::try_from(number.value).ok();
     Limits {
+        hours: hours.map(|hours| hours.value).unwrap_or_default(),
         connections: connections.and_then(small).unwrap_or(default.connections),
         deadline,
         settle_after: settle_after.value,

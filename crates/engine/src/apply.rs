@@ -373,7 +373,7 @@ impl<'a> Applier<'a> {
         } else {
             match self.elsewhere(change, link.as_ref(), &wanted).await? {
                 Elsewhere::Nobody(change) if self.no_card_yet(&change, &wanted).await? => change,
-                Elsewhere::Taken(change, link) => return self.update(change, Some(link)).await,
+                Elsewhere::Taken(change, link) => return self.update(change, Some(*link)).await,
                 Elsewhere::Nobody(_) | Elsewhere::Settled => return Ok(()),
             }
         };

@@ -34,7 +34,7 @@ pub(crate) enum Elsewhere {
     /// There is none: the card is to be made.
     Nobody(Change),
     /// The card is this partnership's by now, and is to be changed as it wants it.
-    Taken(Change, Link),
+    Taken(Change, Box<Link>),
     /// Nothing is left to do: the change is settled.
     Settled,
 }
@@ -186,7 +186,7 @@ impl Applier<'_> {
         }
         let link = self.store.links(self.partnership, &[change.person]).await?.pop();
         let link = link.ok_or(EngineError::Internal("a card that was handed over is not in the ledger"))?;
-        Ok(Elsewhere::Taken(Change { kind, ..change }, link))
+        Ok(Elsewhere::Taken(Change { kind, ..change }, Box::new(link)))
     }
 
     /// Whether a card that is to lapse goes to another district that has its child. Then nothing is written to the ILS, and

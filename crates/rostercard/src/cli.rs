@@ -2,6 +2,7 @@
 
 pub(crate) mod init;
 pub(crate) mod people;
+pub(crate) mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -115,6 +116,8 @@ pub(crate) enum Command {
     /// Write the manual pages, for packages.
     #[command(hide = true)]
     Manual(Manual),
+    #[command(flatten)]
+    Watch(watch::WatchCommand),
     /// Practice systems that speak the real protocols, with invented people.
     Practice {
         #[command(subcommand)]

@@ -20,6 +20,9 @@ mod reference;
 mod roster;
 mod setup;
 mod shared;
+mod telling;
+mod tokens;
+mod watched;
 
 use std::process::ExitCode;
 

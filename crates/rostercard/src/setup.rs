@@ -14,7 +14,8 @@ use rostercard_core::privacy::Secret;
 use rostercard_core::rules::number::{NumberRange, NumberRule};
 use rostercard_core::rules::{Existing, OnLeaving};
 use rostercard_core::words::{Code as Word, Role};
-use rostercard_daemon::Schedule;
+use rostercard_daemon::quiet::{self, Window};
+use rostercard_daemon::{Schedule, ScheduleError};
 use rostercard_engine::{Engine, Grace, IlsLimits, Keep, PartnershipSettings, PinSettings, World};
 use rostercard_store::keep::AuditEntry;
 use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
@@ -28,6 +29,8 @@ use crate::machine::{self, Environment, SystemClock, SystemEntropy};
 use crate::output::{Out, complain};
 use crate::progress::Shown;
 use crate::shared::{Schools, Shared, Turns};
+use crate::telling::Tellers;
+use crate::watched::Watched;
 
 /// The store's file in the folder that `[state] path` names.
 pub(crate) const STORE_FILE: &str = "rostercard.db";
@@ -42,8 +45,12 @@ pub(crate) struct Setup {
     pub(crate) ils: BTreeMap<String, IlsSettings>,
     /// Sources whose tables are right, by partnership.
     pub(crate) sources: BTreeMap<String, SourceSettings>,
+    /// Who is told.
+    pub(crate) tellers: Tellers,
     /// The store's key, where it could be read.
     key: Option<Secret>,
+    /// The page's tokens that could be read, by their names.
+    pub(crate) tokens: Vec<(String, Secret)>,
     /// Directories that runs wrote through since the last [`Self::hand_over`].
     writers: Mutex<Vec<Arc<dyn PatronDirectory>>>,
     /// Turns at the sources of several partnerships.
@@ -59,8 +66,10 @@ impl Setup {
         let problems = &loaded.problems;
         let mut ils = BTreeMap::new();
         let mut key = None;
+        let mut tokens = Vec::new();
         if let Ok(main) = &loaded.main {
             key = main.state.key.resolve(&secrets, problems);
+            tokens = crate::tokens::read(&loaded, &main.http, &secrets);
             let base = global.config.parent().unwrap_or(Path::new(""));
             for one in &main.ils {
                 let with = Reading { secrets: &secrets, zone: zone_of(main, one, &loaded), base };
@@ -89,7 +98,8 @@ impl Setup {
             let zone = loaded.main.as_ref().ok().map(|main| main.library_of(partnership).timezone.clone());
             let today = zone.clone().unwrap_or(TimeZone::UTC).to_datetime(machine::now()).date();
             dates::look(partnership, today, problems);
-            let possible = possible(partnership, &ils, problems) & comes(partnership, zone, problems);
+            let possible = possible(partnership, &ils, problems)
+                & comes(partnership, zone, loaded.main.as_ref().ok(), problems);
             match source {
                 Some(source) if possible => {
                     sources.insert(name.clone(), source);
@@ -101,8 +111,9 @@ impl Setup {
         for name in broken {
             loaded.break_partnership(&name);
         }
+        let tellers = Tellers::read(&loaded, &secrets, global.config.parent().unwrap_or(Path::new("")));
         let (writers, turns) = (Mutex::default(), Turns::default());
-        Self { loaded, ils, sources, key, writers, turns, global: global.clone() }
+        Self { loaded, ils, sources, tellers, key, tokens, writers, turns, global: global.clone() }
     }
 
     /// Prints every problem; how many errors and warnings.
@@ -336,6 +347,11 @@ impl Setup {
     /// is said. Whether all went well; what did not is gone on with by the next run.
     pub(crate) async fn hand_over(&self) -> bool {
         let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        self.finish(writers).await
+    }
+
+    /// The same for these alone: what another run writes through meanwhile is left to it.
+    pub(crate) async fn finish(&self, writers: Vec<Arc<dyn PatronDirectory>>) -> bool {
         let mut well = true;
         for directory in writers {
             match directory.finish().await {
@@ -359,8 +375,20 @@ impl Setup {
         store: Arc<dyn Store>,
         world: World,
     ) -> Result<Engine, Exit> {
+        let (engine, directory) = self.engine_and_directory(partnership, store, world)?;
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(directory);
+        Ok(engine)
+    }
+
+    /// The same with what it writes through, which the caller ends by [`Self::finish`].
+    pub(crate) fn engine_and_directory(
+        &self,
+        partnership: &Partnership,
+        store: Arc<dyn Store>,
+        world: World,
+    ) -> Result<(Engine, Arc<dyn PatronDirectory>), Exit> {
         let (ils, directory) = self.ils(partnership.ils.as_str())?;
-        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&directory));
+        let watched = Arc::new(Watched { inner: Arc::clone(&directory), progress: world.progress.clone() });
         let main = self.main()?;
         let extract = match &partnership.matching.extract {
             Some(path) if partnership.rules.existing != Existing::Separate => {
@@ -399,7 +427,8 @@ impl Setup {
             },
         };
         let keep = Keep { undo_days: main.state.undo_days, run_days: main.state.run_days };
-        Ok(Engine::new(store, directory, settings, world).keeping(keep))
+        let engine = Engine::new(store, watched, settings, world).keeping(keep);
+        Ok((engine, directory))
     }
 }
 
@@ -446,9 +475,22 @@ fn possible(partnership: &Partnership, ils: &BTreeMap<String, IlsSettings>, prob
 }
 
 /// Whether a partnership's schedule ever comes; one that does not is a problem with a place.
-fn comes(partnership: &Partnership, zone: Option<TimeZone>, problems: &Problems) -> bool {
+fn comes(
+    partnership: &Partnership,
+    zone: Option<TimeZone>,
+    main: Option<&Main>,
+    problems: &Problems,
+) -> bool {
     let Some(line) = &partnership.schedule else { return true };
-    let Err(why) = Schedule::new(&line.value, zone.unwrap_or(TimeZone::UTC)) else { return true };
+    let hours = main.and_then(|main| main.ils(&partnership.ils)).map(|ils| &ils.limits.hours[..]);
+    let read = Schedule::new(&line.value, zone.unwrap_or(TimeZone::UTC))
+        .and_then(|schedule| within(schedule, partnership, hours.unwrap_or_default()));
+    let Err(why) = read else { return true };
+    if why == ScheduleError::NoHours {
+        let advice = "look at `quiet` in this file and at `hours` below [ils.NAME.limits] in rostercard.toml";
+        problems.add(Problem::about(line, Code::Contradiction, why.to_string(), advice));
+        return false;
+    }
     problems.add(Problem::about(
         line,
         Code::BadValue,
@@ -462,7 +504,22 @@ fn comes(partnership: &Partnership, zone: Option<TimeZone>, problems: &Problems)
 pub(crate) fn schedule_of(partnership: &Partnership, main: &Main) -> Option<(String, Schedule)> {
     let line = partnership.schedule.as_ref()?.value.clone();
     let schedule = Schedule::new(&line, main.library_of(partnership).timezone.clone()).ok()?;
-    Some((line, schedule))
+    let hours = main.ils(&partnership.ils).map(|ils| &ils.limits.hours[..]).unwrap_or_default();
+    let schedule = within(schedule, partnership, hours).ok()?;
+    let most = jiff::SignedDuration::try_from(partnership.jitter).unwrap_or_default();
+    Some((line, schedule.delayed(partnership.id.as_str(), most)))
+}
+
+/// A schedule that keeps a partnership's quiet hours and its ILS's hours.
+fn within(
+    schedule: Schedule,
+    partnership: &Partnership,
+    hours: &[rostercard_config::Hours],
+) -> Result<Schedule, ScheduleError> {
+    let windows = |hours: &[rostercard_config::Hours]| -> Vec<Window> {
+        hours.iter().map(|hours| (hours.from, hours.to)).collect()
+    };
+    schedule.within(quiet::Hours::new(windows(&partnership.quiet), windows(hours)))
 }
 
 /// The time zone of an ILS: that of the libraries whose partnerships use it, which is one unless somebody is very far away.

@@ -17,6 +17,7 @@ use rostercard_core::rules::{CardRules, Existing, OnLeaving};
 
 pub use dates::DatePlaces;
 
+use crate::hours::{AnHours, Hours};
 use crate::kind::{AName, Integer, List, Parsed, Span, Text, Word, Wrong, words};
 use crate::main_file::{MainRead, read_id};
 use crate::names::Name;
@@ -24,6 +25,7 @@ use crate::place::{Place, Placed};
 use crate::problem::{Code, Problem};
 use crate::reader::{OpaqueTable, TableReader, TextOrTable};
 use crate::suggest::listed;
+use crate::telling::{self, Contact, Ends};
 
 /// Counts below this are held back in reports.
 const SMALL_CELLS: u16 = 10;
@@ -59,6 +61,14 @@ pub struct Partnership {
     pub ils: Name,
     /// When it runs: a crontab line of five fields, checked by its shape alone. None: by hand only.
     pub schedule: Option<Placed<String>>,
+    /// A run begins up to so long after its time, by a delay that is always the same for the partnership.
+    pub jitter: Duration,
+    /// Hours in which no run begins, on the library's clock: one that is due then begins at their end.
+    pub quiet: Vec<Hours>,
+    /// `[[contacts]]`: who is told of this partnership, besides the library's own.
+    pub contacts: Vec<Contact>,
+    /// `[[ends]]`: what ends on a day, such as the source's secret.
+    pub ends: Vec<Ends>,
     /// How often a new roster comes, where that was said: a roster older than this, and half as much again, is late.
     pub expected_every: Option<Duration>,
     /// A source that gives changes alone (OneRoster REST, Clever) is read in full again after so many days.
@@ -172,6 +182,11 @@ pub(crate) fn read(
     let library = library(&mut top, main);
     let ils = top.required("ils", &AName, "\"main\"");
     let schedule = top.optional("schedule", &Parsed(schedule));
+    let jitter = top.or("jitter", &Span(Duration::ZERO..=HOUR.saturating_mul(6)), Duration::ZERO);
+    let quiet = top.optional("quiet", &List { of: AnHours, empty: true });
+    let contacts = telling::contacts(&mut top, false);
+    telling::mail_is_there(&contacts, !main.no_mail, top.problems());
+    let ends = telling::ends(&mut top);
     let expected_every = top.optional("expected_every", &Span(HOUR..=HOUR.saturating_mul(24 * 730)));
     let full_every = top.optional("full_every", &Span(DAY..=DAY.saturating_mul(92)));
     let source = source(&mut top, sources, main);
@@ -251,6 +266,10 @@ pub(crate) fn read(
         library,
         ils,
         schedule,
+        jitter: jitter.value,
+        quiet: quiet.map(|quiet| quiet.value).unwrap_or_default(),
+        contacts,
+        ends,
         expected_every: expected_every.map(|every| every.value),
         full_every: full_every.map_or(FULL_EVERY, |every| days(every.value)),
         source,

@@ -4,10 +4,12 @@ mod audit;
 mod backup;
 pub(crate) mod check;
 mod child;
+mod contacts;
 mod daemon;
 mod decide;
 mod demo;
 mod explain;
+mod healthcheck;
 mod ils;
 mod import;
 mod init;
@@ -17,15 +19,17 @@ mod people;
 mod pins;
 mod practice;
 mod purge;
-mod rejects;
+pub(crate) mod rejects;
 mod report;
 mod run;
 mod runs;
+mod schedule;
 mod schema;
 mod schools;
 mod source;
-mod status;
+pub(crate) mod status;
 
+use crate::cli::watch::WatchCommand;
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 use crate::machine::Environment;
@@ -67,6 +71,11 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::People(command) => people::people(&global, &setup(), &environment, &command).await,
         Command::Completions(args) => Ok(manual::completions(&args)),
         Command::Manual(args) => manual::manual(&global, &args),
+        Command::Watch(WatchCommand::Contacts { command }) => {
+            contacts::contacts(&global, &setup(), &command).await
+        }
+        Command::Watch(WatchCommand::Healthcheck(args)) => healthcheck::healthcheck(setup, &args).await,
+        Command::Watch(WatchCommand::Schedule(args)) => schedule::schedule(&global, &setup(), &args).await,
         Command::Practice { command } => practice::practice(&global, &command).await,
     };
     result.unwrap_or_else(|exit| exit)

@@ -103,7 +103,7 @@ type List = Vec<(String, u64, Option<u64>)>;
 
 /// How many students a roster has, by school and by grade.
 #[derive(Default)]
-struct Enrolment {
+pub(crate) struct Enrolment {
     schools: BTreeMap<String, u64>,
     grades: BTreeMap<Option<u8>, u64>,
     all: u64,
@@ -150,7 +150,8 @@ async fn figures(
     })
 }
 
-fn gather(cells: &[LinkCell], enrolment: Option<&Enrolment>, least: u64) -> Figures {
+/// The figures of these cells. `least` is the smallest count that is shown; 0 shows all.
+pub(crate) fn gather(cells: &[LinkCell], enrolment: Option<&Enrolment>, least: u64) -> Figures {
     let live = || cells.iter().filter(|cell| cell.state.is_live());
     let cards: u64 = live().map(|cell| cell.count).sum();
     let mut schools: BTreeMap<(String, String), u64> = BTreeMap::new();

@@ -163,7 +163,7 @@ fn variants() -> Vec<Files> {
 }
 
 /// Keys that cannot stand beside others of the annotated examples: what is said of them, and how they are written.
-const BESIDE: [(&str, &str, &str); 10] = [
+const BESIDE: [(&str, &str, &str); 11] = [
     ("libraries", "instead of [library], where one daemon serves several: each by a name of its own", ""),
     (
         "sources",
@@ -189,6 +189,11 @@ const BESIDE: [(&str, &str, &str); 10] = [
         "\"64 digits\"",
     ),
     ("source.oneroster.token", "for auth = \"bearer\": a token that stays", "{ file = \"sis.token\" }"),
+    (
+        "mail.ca_file",
+        "certificates that are trusted, and none else; read when a message is sent",
+        "\"/etc/rostercard/mail-ca.pem\"",
+    ),
     ("guards.expect[].percent", "so many, as a share of the cards; or count", "\"40%\""),
 ];
 
@@ -316,6 +321,9 @@ pub(super) fn table_of(pattern: &str) -> (&str, &str) {
 /// Keys with what was recorded of them, in their order.
 type Ordered = Vec<(String, Recorded)>;
 
+/// Tables that stand in either file.
+const BOTH: [&str; 2] = ["contacts", "ends"];
+
 /// The keys of the two files. Those of rostercard.toml are found by reading one with no partnership beside it; a name that both
 /// have at the top has another shape in each.
 fn told_apart(all: Ordered) -> (Ordered, Ordered) {
@@ -326,8 +334,24 @@ fn told_apart(all: Ordered) -> (Ordered, Ordered) {
             tops.insert(pattern, key.shapes);
         }
     }
+    // What both files may have: each as its own reader asks for it.
+    let whole = examples::files(true);
+    let asked = |files: Files| read(&files, Problems::recording()).1.recorded();
+    let of_main = asked(Files::from([(MAIN.to_owned(), whole[MAIN].clone())]));
+    let mut beside = whole.clone();
+    beside.insert(MAIN.to_owned(), main_with(NCIP));
+    let of_partnership = asked(beside);
     let (mut main, mut partnership) = (Vec::new(), Vec::new());
     for (pattern, key) in all {
+        if BOTH.contains(&pattern.split(['.', '[']).next().unwrap_or_default()) {
+            if of_main.contains_key(&pattern) {
+                main.push((pattern.clone(), key.clone()));
+            }
+            if of_partnership.contains_key(&pattern) {
+                partnership.push((pattern, key));
+            }
+            continue;
+        }
         let Some(shapes) = tops.get(pattern.split(['.', '[']).next().unwrap_or_default()) else {
             partnership.push((pattern, key));
             continue;

@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/0007_who.sql"),
         fill: Some(super::ledger::fill_who),
     },
+    Migration { number: 8, name: "told", sql: include_str!("migrations/0008_told.sql"), fill: None },
 ];
 
 /// The newest schema that this program knows.

@@ -25,6 +25,7 @@ mod purge;
 mod read;
 mod restore;
 mod runs;
+mod told;
 mod values;
 mod writer;
 

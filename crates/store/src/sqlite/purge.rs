@@ -53,6 +53,8 @@ const REMOVED: &[Goes] = &[
         which: "partnership = ?1",
     },
     Goes { table: "school", what: "schools", which: "partnership = ?1" },
+    Goes { table: "told_reject", what: "which rejects contacts were told of", which: "partnership = ?1" },
+    Goes { table: "told", what: "what contacts were told of it, and when", which: "partnership = ?2" },
     Goes { table: "pause", what: "pauses of the partnership", which: "scope = 3 and name = ?2" },
     Goes {
         table: "partnership",
