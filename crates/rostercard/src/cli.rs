@@ -111,6 +111,11 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     People(people::PeopleCommand),
+    /// Print completions for a shell: bash, zsh, fish ..
+    Completions(Completions),
+    /// Write the manual pages, for packages.
+    #[command(hide = true)]
+    Manual(Manual),
     #[command(flatten)]
     Watch(watch::WatchCommand),
     /// Practice systems that speak the real protocols, with invented people.
@@ -118,6 +123,22 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PracticeCommand,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Manual {
+    /// The folder; made where it is not there.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// The date on the pages: 2026-11-24.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) date: String,
 }
 
 #[derive(Debug, Args)]

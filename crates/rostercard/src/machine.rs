@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -111,6 +112,14 @@ impl Environment {
             .cloned()
             .unwrap_or_else(|| "unknown".to_owned())
     }
+}
+
+/// The number of the user that a folder belongs to, where root is at work there and it is another's: what root makes in
+/// it, that user could not open.
+pub(crate) fn foreign_to_root(folder: &Path) -> Option<u32> {
+    let ours = std::fs::metadata("/proc/self").ok()?.uid();
+    let theirs = std::fs::metadata(folder).ok()?.uid();
+    (ours == 0 && theirs != 0).then_some(theirs)
 }
 
 /// Starts the log, where one is wanted; the daemon has one unasked. Where systemd reads its standard error, the daemon

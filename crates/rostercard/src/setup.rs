@@ -253,6 +253,13 @@ impl Setup {
     /// The store, to write to. One process at a time.
     pub(crate) fn store(&self) -> Result<Arc<dyn Store>, Exit> {
         let (path, key) = (self.store_path()?, self.store_key()?);
+        if let Some(owner) = path.parent().and_then(machine::foreign_to_root) {
+            let message =
+                format!("the store belongs to user {owner}: what root makes in it would shut the daemon out");
+            let hint = "run it as that user: `sudo -u rostercard rostercard ..`, or `sudo rostercard-as-service ..`, which has the daemon's credentials too";
+            complain(self.global.json, &message, hint);
+            return Err(Exit::Usage);
+        }
         match SqliteStore::open_writer(&path, &key, Arc::new(machine::random)) {
             Ok(store) => Ok(Arc::new(store)),
             Err(error) => Err(self.store_error(&error)),

@@ -13,6 +13,7 @@ mod healthcheck;
 mod ils;
 mod import;
 mod init;
+mod manual;
 mod pause;
 mod people;
 mod pins;
@@ -68,6 +69,8 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Report(args) => report::report(&global, &setup(), &args).await,
         Command::Pins { command } => pins::pins(&global, &setup(), &environment, &command).await,
         Command::People(command) => people::people(&global, &setup(), &environment, &command).await,
+        Command::Completions(args) => Ok(manual::completions(&args)),
+        Command::Manual(args) => manual::manual(&global, &args),
         Command::Watch(WatchCommand::Contacts { command }) => {
             contacts::contacts(&global, &setup(), &command).await
         }
