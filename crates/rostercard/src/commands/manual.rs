@@ -70,8 +70,12 @@ pub(crate) fn completions(args: &Completions) -> Exit {
 }
 
 fn completions_text(shell: Shell) -> String {
+    let whole = Cli::command();
+    // The generators name hidden commands too.
+    let shown = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    let mut shown = Command::new("rostercard").args(whole.get_arguments().cloned()).subcommands(shown);
     let mut bytes = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "rostercard", &mut bytes);
+    clap_complete::generate(shell, &mut shown, "rostercard", &mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
