@@ -17,7 +17,7 @@ pub(crate) fn read(loaded: &Loaded, http: &Http, secrets: &dyn SecretStore) -> V
         };
         if secret.reveal().trim().len() < SHORTEST_TOKEN {
             wrong("this token can be guessed: it is too short", "make one by `openssl rand -hex 32`");
-        } else if read.iter().any(|(_, other)| other.reveal() == secret.reveal()) {
+        } else if read.iter().any(|(_, other)| other.reveal().trim() == secret.reveal().trim()) {
             wrong(
                 "another name has the same token",
                 "give each person one of their own: `openssl rand -hex 32`",
