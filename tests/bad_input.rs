@@ -294,9 +294,9 @@ fn five_mistakes_in_two_files_are_told_in_one_pass() {
     let ran = library.run(&["check"]).expect(78).says(&[
         "rostercard.toml:5:12",
         "rostercard.toml:22:1",
-        "oak.toml:6:12",
-        "oak.toml:12:9",
-        "oak.toml:16:13",
+        "oak.toml:17:12",
+        "oak.toml:23:9",
+        "oak.toml:27:13",
         "did you mean `America/Los_Angeles`?",
         "did you mean `deadline`?",
         "did you mean `digital`?",
@@ -317,9 +317,9 @@ fn five_mistakes_in_two_files_are_told_in_one_pass() {
     let expected = [
         ("rostercard.toml", 5, 12),
         ("rostercard.toml", 22, 1),
-        ("oak.toml", 6, 12),
-        ("oak.toml", 12, 9),
-        ("oak.toml", 16, 13),
+        ("oak.toml", 17, 12),
+        ("oak.toml", 23, 9),
+        ("oak.toml", 27, 13),
     ];
     assert_eq!(places, expected);
     // Nothing runs on such a main file, and every command says so in the same words.
@@ -398,7 +398,9 @@ fn a_missing_configuration_says_what_to_do() {
     // `init` writes nothing over.
     let library = two_partnerships();
     let out = library.path("").display().to_string();
-    rostercard(&["init", "--out", &out]).expect(1).says(&["nothing that is there is written over"]);
+    rostercard(&["init", "--existing", "separate", "--out", &out])
+        .expect(1)
+        .says(&["nothing that is there is written over"]);
     rostercard(&["init", "--partnership", "Oak Hill"]).expect(64).says(&["oak-hill"]);
 }
 

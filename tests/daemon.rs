@@ -16,9 +16,9 @@ use crate::support::roster::{TWO_HOMES, children, deliver, district, homes, send
 use crate::support::{Library, Program};
 
 /// A daemon with a listener, and the socket of a service manager that the test plays.
-struct Daemon {
-    program: Program,
-    port: u16,
+pub(crate) struct Daemon {
+    pub(crate) program: Program,
+    pub(crate) port: u16,
     manager: UnixDatagram,
 }
 
@@ -27,9 +27,13 @@ fn free_port() -> u16 {
 }
 
 impl Daemon {
-    fn start(library: &Library) -> Self {
+    pub(crate) fn start(library: &Library) -> Self {
         let port = free_port();
         library.append("rostercard.toml", &format!("[http]\nlisten = \"127.0.0.1:{port}\""));
+        Self::start_at(library, port)
+    }
+
+    fn start_at(library: &Library, port: u16) -> Self {
         let socket = library.path("notify");
         let manager = UnixDatagram::bind(&socket).unwrap();
         manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -42,7 +46,7 @@ impl Daemon {
     }
 
     /// Waits until the service manager is told so; what was said then.
-    fn hears(&self, what: &str) -> String {
+    pub(crate) fn hears(&self, what: &str) -> String {
         let mut buffer = [0; 4096];
         for _ in 0..200 {
             let length = self.manager.recv(&mut buffer).unwrap();
@@ -54,8 +58,30 @@ impl Daemon {
         panic!("{what} was never said");
     }
 
+    /// Starts it once more, on the configuration that an earlier one has made.
+    pub(crate) fn start_again(library: &Library) -> Self {
+        let socket = library.path("notify");
+        fs::remove_file(&socket).unwrap();
+        let text = fs::read_to_string(library.path("rostercard.toml")).unwrap();
+        let port = text.split("[http]\n").nth(1).unwrap().lines().next().unwrap();
+        let port = port.trim_end_matches('"').rsplit(':').next().unwrap().parse().unwrap();
+        Self::start_at(library, port)
+    }
+
+    /// Whether the service manager was told so since it last listened.
+    pub(crate) fn heard_already(&self, what: &str) -> bool {
+        self.manager.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 4096];
+        let mut found = false;
+        while let Ok(length) = self.manager.recv(&mut buffer) {
+            found |= String::from_utf8_lossy(&buffer[..length]).contains(what);
+        }
+        self.manager.set_nonblocking(false).unwrap();
+        found
+    }
+
     /// Reads what was said meanwhile, as a service manager does all the time.
-    fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.manager.set_nonblocking(true).unwrap();
         let mut buffer = [0; 4096];
         while self.manager.recv(&mut buffer).is_ok() {}
@@ -63,7 +89,7 @@ impl Daemon {
     }
 
     /// The status code and the body.
-    fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         self.ask("GET", path)
     }
 
@@ -77,19 +103,19 @@ impl Daemon {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
-    fn health(&self) -> Value {
+    pub(crate) fn health(&self) -> Value {
         let (code, body) = self.get("/health");
         assert_eq!(code, 200, "{body}");
         serde_json::from_str(&body).unwrap()
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.program.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
     /// Stops it, which takes it no time; what it has said. Nobody of the class is in it.
-    fn stop(self) {
+    pub(crate) fn stop(self) {
         let asked = Instant::now();
         self.signal("-TERM");
         self.hears("STOPPING=1");
@@ -136,7 +162,7 @@ fn it_answers_reloads_and_ends() {
         assert_eq!(daemon.get(path).0, 200, "{path}");
     }
     assert_eq!(daemon.ask("POST", "/health").0, 405);
-    assert_eq!(daemon.get("/").0, 404);
+    assert!(daemon.get("/").1.contains("Nobody can log in yet"));
     let oak = &daemon.health()["partnerships"][0];
     assert_eq!((oak["name"].as_str(), oak["state"].as_str()), (Some("oak"), Some("never_ran")));
     assert!(oak["next_run"].as_str().unwrap().contains("-01-01T04:30:00Z"), "{oak}");

@@ -30,6 +30,7 @@ fn copied(change: impl Fn(&str) -> String) -> TempDir {
         ("state.key", format!("{:064x}\n", 7)),
         ("sis.secret", "s3cret\n".into()),
         ("clever.secret", "s3cret\n".into()),
+        ("kim.token", format!("{:064x}\n", 8)),
     ];
     for (name, secret) in secrets {
         let path = folder.path().join(name);
@@ -49,7 +50,7 @@ fn uncommented(line: &str) -> String {
     match line.strip_prefix('#') {
         // These name credentials, which only a unit of systemd has.
         Some(key)
-            if ["from_system_secret", "from_agency_secret", "proxy_secret"]
+            if ["from_system_secret", "from_agency_secret", "proxy_secret", "terminal_password"]
                 .iter()
                 .any(|s| key.starts_with(s)) =>
         {
@@ -64,7 +65,7 @@ fn uncommented(line: &str) -> String {
             line.to_owned()
         }
         Some(key) if key.starts_with("address = ") => "address = \"school\"".to_owned(),
-        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[' || c == '"') => {
+        Some(key) if key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '[' || c == '"') => {
             key.to_owned()
         }
         _ => line.to_owned(),

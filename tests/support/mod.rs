@@ -1,6 +1,7 @@
 //! A library's folder, a practice ILS, and the built program between them. Everything is bounded in time, every child
 //! is killed when its test is done, every port is one that the system picks.
 
+pub(crate) mod post;
 pub(crate) mod practice;
 pub(crate) mod roster;
 
@@ -138,6 +139,8 @@ impl Library {
         let (out, package, state) = (path(""), path("roster.zip"), path("state"));
         rostercard(&[
             "init",
+            "--existing",
+            "separate",
             "--out",
             &out,
             "--library",

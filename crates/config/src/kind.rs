@@ -11,6 +11,7 @@ use crate::document::{Node, Value};
 use crate::names::Name;
 use crate::place::Place;
 use crate::problem::Code;
+use crate::record::Shape;
 use crate::suggest::{listed, nearest};
 
 /// Why a value is not of its kind. The text never repeats the value.
@@ -58,6 +59,9 @@ pub trait Kind {
     /// # Errors
     /// Where the value is not of this kind.
     fn read(&self, node: &Node) -> Result<Self::Out, Wrong>;
+
+    /// What its values look like, for the schema and the reference page.
+    fn shape(&self) -> Shape;
 }
 
 /// Text that is not empty.
@@ -66,6 +70,9 @@ pub struct Text;
 
 impl Kind for Text {
     type Out = String;
+    fn shape(&self) -> Shape {
+        Shape::Text
+    }
     fn read(&self, node: &Node) -> Result<String, Wrong> {
         let text = string(node, "text", "\"...\"")?;
         if text.trim().is_empty() {
@@ -84,6 +91,9 @@ pub struct Integer(pub RangeInclusive<i64>);
 
 impl Kind for Integer {
     type Out = i64;
+    fn shape(&self) -> Shape {
+        Shape::Integer(*self.0.start(), *self.0.end())
+    }
     fn read(&self, node: &Node) -> Result<i64, Wrong> {
         let Value::Integer(number) = node.value else {
             return Err(Wrong::kind(
@@ -113,6 +123,9 @@ pub struct Bool;
 
 impl Kind for Bool {
     type Out = bool;
+    fn shape(&self) -> Shape {
+        Shape::Bool
+    }
     fn read(&self, node: &Node) -> Result<bool, Wrong> {
         match node.value {
             Value::Bool(value) => Ok(value),
@@ -127,6 +140,9 @@ pub struct Percent;
 
 impl Kind for Percent {
     type Out = f64;
+    fn shape(&self) -> Shape {
+        Shape::Percent
+    }
     fn read(&self, node: &Node) -> Result<f64, Wrong> {
         let percent = match &node.value {
             Value::Float(percent) => *percent,
@@ -150,12 +166,15 @@ pub struct Span(pub RangeInclusive<Duration>);
 
 impl Kind for Span {
     type Out = Duration;
+    fn shape(&self) -> Shape {
+        Shape::Span
+    }
     fn read(&self, node: &Node) -> Result<Duration, Wrong> {
         let text = string(node, "a span of time", "\"30s\"")?;
         let Some(duration) = parse_span(text) else {
             return Err(Wrong::value(
                 "is not a span of time",
-                "write a number and its unit: \"500ms\", \"30s\", \"5m\", \"2h\" or \"7d\"",
+                "write a number and its unit: \"500ms\", \"30s\", \"5m\", \"2h\", \"7d\" or \"1y\"",
             ));
         };
         if self.0.contains(&duration) {
@@ -170,7 +189,15 @@ impl Kind for Span {
 }
 
 /// Units of a span of time, in milliseconds.
-const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const UNITS: [(&str, u64); 6] = [
+    ("ms", 1),
+    ("s", 1000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+    // As people say it of a roster: the leap day matters to none.
+    ("y", 365 * 86_400_000),
+];
 
 fn parse_span(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
@@ -202,6 +229,9 @@ pub struct Day;
 
 impl Kind for Day {
     type Out = Date;
+    fn shape(&self) -> Shape {
+        Shape::Day
+    }
     fn read(&self, node: &Node) -> Result<Date, Wrong> {
         let text = match &node.value {
             Value::String(text) => text.clone(),
@@ -221,6 +251,9 @@ pub struct MonthDay;
 
 impl Kind for MonthDay {
     type Out = expiry::MonthDay;
+    fn shape(&self) -> Shape {
+        Shape::MonthDay
+    }
     fn read(&self, node: &Node) -> Result<expiry::MonthDay, Wrong> {
         let text = string(node, "a day of the year", "\"10-01\"")?;
         expiry::MonthDay::parse(text).ok_or_else(|| {
@@ -238,6 +271,9 @@ pub struct Word<'w, T>(pub &'w [(&'w str, T)]);
 
 impl<T: Clone> Kind for Word<'_, T> {
     type Out = T;
+    fn shape(&self) -> Shape {
+        Shape::Words(self.0.iter().map(|(word, _)| (*word).to_owned()).collect())
+    }
     fn read(&self, node: &Node) -> Result<T, Wrong> {
         let example = self.0.first().map_or("\"...\"".to_owned(), |(word, _)| format!("\"{word}\""));
         let text = string(node, "a word", &example)?;
@@ -267,6 +303,9 @@ pub struct AName;
 
 impl Kind for AName {
     type Out = Name;
+    fn shape(&self) -> Shape {
+        Shape::Name
+    }
     fn read(&self, node: &Node) -> Result<Name, Wrong> {
         let text = string(node, "a name", "\"main\"")?;
         Name::new(text).ok_or_else(|| Wrong {
@@ -290,6 +329,9 @@ pub struct List<K> {
 
 impl<K: Kind> Kind for List<K> {
     type Out = Vec<K::Out>;
+    fn shape(&self) -> Shape {
+        Shape::List(self.empty, Box::new(self.of.shape()))
+    }
     fn read(&self, node: &Node) -> Result<Self::Out, Wrong> {
         let Value::Array(items) = &node.value else {
             return Err(Wrong::kind(&node.value, "a list", "[\"one\", \"two\"]"));
@@ -317,6 +359,9 @@ pub struct Parsed<F>(pub F);
 
 impl<T, F: Fn(&str) -> Result<T, Wrong>> Kind for Parsed<F> {
     type Out = T;
+    fn shape(&self) -> Shape {
+        Shape::Text
+    }
     fn read(&self, node: &Node) -> Result<T, Wrong> {
         let text = Text.read(node)?;
         (self.0)(&text)
@@ -357,6 +402,8 @@ mod tests {
         }
         assert_eq!(show_span(Duration::from_millis(90_000)), "90s");
         assert_eq!(show_span(Duration::ZERO), "0ms");
+        assert_eq!(show_span(Duration::from_secs(730 * 86_400)), "2y");
+        assert_eq!(parse_span("1y"), parse_span("365d"));
     }
 
     #[test]

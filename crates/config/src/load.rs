@@ -15,6 +15,7 @@ use crate::partnership::{self, Partnership};
 use crate::place::Place;
 use crate::problem::{Code, Problem, Problems};
 use crate::reader::TableReader;
+use crate::shared;
 
 /// The connectors that the program has, by the names of their tables.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +60,18 @@ pub fn load(
     environment: &BTreeMap<String, String>,
     connectors: Connectors<'_>,
 ) -> Loaded {
-    let problems = Problems::new();
+    load_into(Problems::new(), files, path, environment, connectors)
+}
+
+/// The same, telling problems that may be there already: [`Problems::recording`] among them.
+#[must_use]
+pub fn load_into(
+    problems: Problems,
+    files: &dyn Files,
+    path: &Path,
+    environment: &BTreeMap<String, String>,
+    connectors: Connectors<'_>,
+) -> Loaded {
     let base = path.parent().unwrap_or(Path::new(""));
     let main = read_main(files, path, base, environment, connectors, &problems);
     let partnerships = read_partnerships(files, &base.join("partnerships"), connectors, &main, &problems);
@@ -74,7 +86,7 @@ fn read_main(
     connectors: Connectors<'_>,
     problems: &Problems,
 ) -> MainRead {
-    let nothing = MainRead { main: None, ils: Vec::new(), ils_names: Vec::new() };
+    let nothing = MainRead::default();
     let advice = "make one by `rostercard init`, or name another by --config FILE";
     let Some(bytes) = read_bytes(files, path, advice, problems) else {
         return nothing;
@@ -83,7 +95,7 @@ fn read_main(
     if let Some(root) = &document.root {
         document.root = Some(layered(root, &FIXED_KEYS, environment, problems));
     }
-    let read = TableReader::top(&document, problems).map(|top| main_file::read(top, connectors.ils, base));
+    let read = TableReader::top(&document, problems).map(|top| main_file::read(top, connectors, base));
     let mut read = read.unwrap_or(nothing);
     // A mistake in a variable is one in rostercard.toml, though its reading never saw it.
     if problems.has_errors() {
@@ -160,6 +172,7 @@ fn read_partnerships(
         let read = read.filter(|_| !problems.failed_since(&mark)).ok_or(Broken);
         partnerships.push((stem, read));
     }
+    shared::schools_once(&mut partnerships, problems);
     partnerships
 }
 

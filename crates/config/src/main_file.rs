@@ -1,19 +1,23 @@
 //! rostercard.toml: the library, the state store, the ILSs. What a connector's table means is its own crate's matter.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::kind::{AName, Integer, Parsed, Span, Text, Wrong};
+use crate::hours::{AnHours, Hours};
+use crate::http::{self, Http};
+use crate::kind::{AName, Integer, List, Parsed, Span, Text, Wrong};
 use crate::layers::{FixedKey, FixedType};
+use crate::load::Connectors;
 use crate::names::Name;
+use crate::partnership::Partnership;
 use crate::place::{Place, Placed};
 use crate::problem::{Code, Problem, Problems};
 use crate::reader::{OpaqueTable, TableReader};
 use crate::secret::{Clear, SecretRef};
 use crate::suggest::{listed, nearest};
+use crate::telling::{self, Contact, Ends, MailTable};
 
 /// The keys of rostercard.toml that the environment may set, with the program's defaults.
 pub const FIXED_KEYS: [FixedKey; 6] = [
@@ -58,12 +62,21 @@ const UNDO_DAYS: u16 = 14;
 /// A school year and a month: this August's load can be held against last August's.
 const RUN_DAYS: u16 = 400;
 
-/// `[http]`: where the daemon can be asked how it is.
-#[derive(Clone, Debug, Default)]
-pub struct Http {
-    /// The address it listens at; none: it does not listen.
-    pub listen: Option<SocketAddr>,
+/// `[daemon]`: how the daemon watches itself.
+#[derive(Clone, Copy, Debug)]
+pub struct DaemonTable {
+    /// A run in which nothing went on for so long hangs: the daemon is not healthy, and its watchdog is no longer fed.
+    pub hung_after: Duration,
 }
+
+impl Default for DaemonTable {
+    fn default() -> Self {
+        Self { hung_after: HUNG_AFTER }
+    }
+}
+
+/// More than the longest deadline of an ILS, and some.
+const HUNG_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// `[ils.NAME]`: one ILS, and how it is reached.
 #[derive(Clone, Debug)]
@@ -84,6 +97,8 @@ pub struct Ils {
     pub limits: Limits,
     /// The longest card number that it holds, in characters.
     pub number_max: usize,
+    /// What the library's own barcodes begin with.
+    pub own_barcodes: Vec<String>,
     /// Where it is said.
     pub place: Place,
 }
@@ -91,6 +106,8 @@ pub struct Ils {
 /// `[ils.NAME.limits]`: what an ILS may be asked to bear.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
+    /// The hours in which its runs may begin, on the library's clock; at any time where nothing is said.
+    pub hours: Vec<Hours>,
     /// Requests under way at a time.
     pub connections: u16,
     /// How long an answer is waited for.
@@ -110,27 +127,76 @@ const SHORTEST: Duration = Duration::from_millis(100);
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 2, deadline: DEADLINE, settle_after: SETTLE_AT_LEAST, rate: None }
+        Self {
+            hours: Vec::new(),
+            connections: 2,
+            deadline: DEADLINE,
+            settle_after: SETTLE_AT_LEAST,
+            rate: None,
+        }
     }
 }
 
 /// The longest card number of an ILS that does not say: that of the usual 14-digit barcode.
 const NUMBER_MAX: usize = 14;
 
+/// `[sources.NAME]`: a roster source that is named once, for several partnerships.
+#[derive(Clone, Debug)]
+pub struct SharedSource {
+    /// Its name in the configuration.
+    pub name: Name,
+    /// Which connector reads it, such as `oneroster_csv`.
+    pub connector: String,
+    /// The connector's own table.
+    pub table: OpaqueTable,
+    /// Where it is said.
+    pub place: Place,
+}
+
 /// rostercard.toml, read.
 #[derive(Clone, Debug)]
 pub struct Main {
-    /// `[library]`.
+    /// `[library]`, or the first of `[libraries]`: the one whose clock counts for what is about no partnership alone, such as
+    /// daily backups.
     pub library: Library,
+    /// `[libraries.NAME]`, in the order of the file; none where there is one `[library]` for all.
+    pub libraries: Vec<(Name, Library)>,
+    /// `[sources.NAME]`, in the order of the file.
+    pub sources: Vec<SharedSource>,
     /// `[state]`.
     pub state: State,
     /// `[http]`.
     pub http: Http,
+    /// `[daemon]`.
+    pub daemon: DaemonTable,
+    /// `[mail]`.
+    pub mail: Option<MailTable>,
+    /// `[[contacts]]`: who is told of every partnership.
+    pub contacts: Vec<Contact>,
+    /// `[[ends]]`: what ends on a day.
+    pub ends: Vec<Ends>,
     /// `[ils.NAME]`, in the order of the file.
     pub ils: Vec<Ils>,
 }
 
 impl Main {
+    /// The library of a partnership.
+    #[must_use]
+    pub fn library_of(&self, partnership: &Partnership) -> &Library {
+        let named = partnership.library.as_ref();
+        let found = self.libraries.iter().find(|(name, _)| Some(name) == named);
+        found.map_or(&self.library, |(_, library)| library)
+    }
+
+    /// The names of all libraries, as people know them.
+    #[must_use]
+    pub fn library_names(&self) -> String {
+        if self.libraries.is_empty() {
+            return self.library.name.clone();
+        }
+        self.libraries.iter().map(|(_, library)| library.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
     /// The ILS of this name.
     #[must_use]
     pub fn ils(&self, name: &Name) -> Option<&Ils> {
@@ -140,22 +206,36 @@ impl Main {
 
 /// What could be read of rostercard.toml: the whole, or at least its ILSs, so that partnerships can be checked
 /// against them all the same.
+#[derive(Default)]
 pub(crate) struct MainRead {
     pub(crate) main: Option<Main>,
+    /// Every name under `[libraries]`, with mistakes in it or not.
+    pub(crate) libraries: Vec<Name>,
+    /// `[sources.NAME]` without mistakes.
+    pub(crate) sources: Vec<SharedSource>,
+    /// Every name under `[sources]`, with mistakes in it or not.
+    pub(crate) sources_names: Vec<Name>,
     pub(crate) ils: Vec<Ils>,
+    /// Whether it is known that no mail can be sent.
+    pub(crate) no_mail: bool,
     /// Every name under `[ils]`, with mistakes in it or not.
     pub(crate) ils_names: Vec<Name>,
 }
 
 /// Reads rostercard.toml. `connectors` are the tables by which an ILS can be reached, `base` is the file's folder.
-pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -> MainRead {
-    let library = top
-        .required_table("library", "add a line [library], and below it name = \"...\" and timezone = \"...\"")
-        .and_then(read_library);
+pub(crate) fn read(mut top: TableReader<'_>, connectors: Connectors<'_>, base: &Path) -> MainRead {
+    let (library, libraries, libraries_names) = libraries(&mut top);
+    let (sources, sources_names) = read_sources(&mut top, connectors.sources);
     let state = top
         .required_table("state", "add a line [state], and below it key = { credential = \"state-key\" }")
         .and_then(|table| read_state(table, base));
-    let http = top.table("http").map(read_http).unwrap_or_default();
+    let http = top.table("http").map(http::read).unwrap_or_default();
+    let daemon = top.table("daemon").map(read_daemon).unwrap_or_default();
+    let no_mail = !top.has("mail");
+    let mail = top.table("mail").and_then(telling::mail);
+    let contacts = telling::contacts(&mut top, true);
+    telling::mail_is_there(&contacts, !no_mail, top.problems());
+    let ends = telling::ends(&mut top);
     let mut ils = Vec::new();
     let mut ils_names = Vec::new();
     if let Some(mut table) = top.required_table("ils", "name your ILS: add a table such as [ils.main.ncip]") {
@@ -168,21 +248,93 @@ pub(crate) fn read(mut top: TableReader<'_>, connectors: &[&str], base: &Path) -
         for (name, table) in all {
             let known = name_of(&name, table.problems());
             ils_names.extend(known.clone());
-            ils.extend(known.and_then(|name| read_ils(name, table, connectors)));
+            ils.extend(known.and_then(|name| read_ils(name, table, connectors.ils)));
         }
         table.finish();
         same_ids(&ils, top.problems());
     }
     let whole = top.finish();
     let main = match (library, state) {
-        (Some(library), Some(state)) if whole => Some(Main { library, state, http, ils: ils.clone() }),
+        (Some(library), Some(state)) if whole => Some(Main {
+            library,
+            libraries,
+            sources: sources.clone(),
+            state,
+            http,
+            daemon,
+            mail,
+            contacts,
+            ends,
+            ils: ils.clone(),
+        }),
         _ => None,
     };
-    MainRead { main, ils, ils_names }
+    MainRead { main, libraries: libraries_names, sources, sources_names, ils, no_mail, ils_names }
+}
+
+/// `[library]`, or `[libraries.NAME]`: the one whose clock counts for the whole, all that have names, and all names.
+fn libraries(top: &mut TableReader<'_>) -> (Option<Library>, Vec<(Name, Library)>, Vec<Name>) {
+    const ONE: &str = "add a line [library], and below it name = \"...\" and timezone = \"...\"";
+    // Where nothing is there it is asked for all the same, so that it is recorded.
+    let named = top.has("libraries");
+    let Some(mut table) = top.table("libraries").filter(|_| named) else {
+        return (top.required_table("library", ONE).and_then(read_library), Vec::new(), Vec::new());
+    };
+    let mut names = Vec::new();
+    let mut libraries = Vec::new();
+    for (name, table) in table.map_tables() {
+        let known = name_of(&name, table.problems());
+        names.extend(known.clone());
+        let library = read_library(table);
+        libraries.extend(known.zip(library));
+    }
+    if table.is_empty() {
+        let advice = "name each library: [libraries.elm], and below it name = \"...\" and timezone = \"...\"";
+        let place = table.place().clone();
+        top.problems().add(Problem::error(
+            Code::MissingKey,
+            place,
+            "libraries",
+            "no library is named",
+            advice,
+        ));
+    }
+    table.finish();
+    if let Some(stray) = top.table("library") {
+        let problem = Problem::error(
+            Code::Exclusive,
+            stray.place().clone(),
+            "library",
+            "there is [library] for one library, or [libraries.NAME] for several, not both",
+            "give this one a name of its own: [libraries.NAME]",
+        );
+        top.problems().add(problem.and_at(top.place_of("libraries"), "the others"));
+        // What stands in it is read, so that its own mistakes are told too.
+        let _read = read_library(stray);
+    }
+    (libraries.first().map(|(_, library)| library.clone()), libraries, names)
+}
+
+/// `[sources.NAME.CONNECTOR]`.
+fn read_sources(top: &mut TableReader<'_>, connectors: &[&str]) -> (Vec<SharedSource>, Vec<Name>) {
+    let (mut sources, mut names) = (Vec::new(), Vec::new());
+    let Some(mut all) = top.table("sources") else { return (sources, names) };
+    for (name, mut table) in all.map_tables() {
+        let known = name_of(&name, table.problems());
+        names.extend(known.clone());
+        let place = table.place().clone();
+        let source = table.one_table_of(connectors, "a roster source");
+        table.finish();
+        if let (Some(name), Some((connector, table))) = (known, source) {
+            sources.push(SharedSource { name, connector, table, place });
+        }
+    }
+    all.finish();
+    (sources, names)
 }
 
 /// A name from a key, or a problem.
-fn name_of(name: &Placed<String>, problems: &Problems) -> Option<Name> {
+pub(crate) fn name_of(name: &Placed<String>, problems: &Problems) -> Option<Name> {
     let found = Name::new(&name.value);
     if found.is_none() {
         let mut problem = Problem::about(
@@ -246,30 +398,18 @@ fn read_state(mut table: TableReader<'_>, base: &Path) -> Option<State> {
     Some(State { path: base.join(path?.value), key: key?, backups, undo_days, run_days })
 }
 
-fn read_http(mut table: TableReader<'_>) -> Http {
-    let listen = table.optional("listen", &Parsed(address));
-    if let Some(open) = listen.as_ref().filter(|listen| !listen.value.ip().is_loopback()) {
-        let problem = Problem::about(
-            open,
-            Code::Unwise,
-            "other machines can ask here without a password",
-            "write \"127.0.0.1:9464\", and let a web server with TLS and a login stand before it",
-        );
-        table.problems().add(problem.as_warning());
-    }
+fn read_daemon(mut table: TableReader<'_>) -> DaemonTable {
+    let longest = Duration::from_secs(24 * 3600);
+    let hung_after = table.or("hung_after", &Span(Duration::from_secs(1)..=longest), HUNG_AFTER);
     table.finish();
-    Http { listen: listen.map(|listen| listen.value) }
-}
-
-fn address(text: &str) -> Result<SocketAddr, Wrong> {
-    let wrong = || Wrong::value("is not an address and a port", "write, for example, \"127.0.0.1:9464\"");
-    text.parse().map_err(|_| wrong())
+    DaemonTable { hung_after: hung_after.value }
 }
 
 fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Option<Ils> {
     let place = table.place().clone();
     let id = read_id(&mut table, &name);
     let number_max = table.optional("number_max", &Integer(4..=64));
+    let own_barcodes = table.optional("own_barcodes", &List { of: Text, empty: true });
     let limits = table.table("limits").map(read_limits);
     let ways = table.tables_of(connectors, "a way to reach this ILS");
     let create = read_way(&mut table, "create", &ways);
@@ -299,6 +439,7 @@ fn read_ils(name: Name, mut table: TableReader<'_>, connectors: &[&str]) -> Opti
         verify,
         limits: limits.unwrap_or_default(),
         number_max,
+        own_barcodes: own_barcodes.map(|own| own.value).unwrap_or_default(),
         place,
     })
 }
@@ -345,6 +486,7 @@ fn read_limits(mut table: TableReader<'_>) -> Limits {
     let least = deadline.saturating_mul(2).max(SETTLE_AT_LEAST);
     let settle_after = table.or("settle_after", &Span(SHORTEST..=Duration::from_secs(86_400)), least);
     let rate = table.optional("rate", &Integer(1..=10_000));
+    let hours = table.optional("hours", &List { of: AnHours, empty: false });
     if settle_after.value < least {
         let problem = Problem::about(
             &settle_after,
@@ -360,6 +502,7 @@ fn read_limits(mut table: TableReader<'_>) -> Limits {
     let default = Limits::default();
     let small = |number: Placed<i64>| u16::try_from(number.value).ok();
     Limits {
+        hours: hours.map(|hours| hours.value).unwrap_or_default(),
         connections: connections.and_then(small).unwrap_or(default.connections),
         deadline,
         settle_after: settle_after.value,

@@ -1,10 +1,12 @@
 //! What is wrong with a configuration, and what to do about it: collected over all files, told once.
 //! A problem says nothing without advice, and never holds a value that was configured.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::place::{FileId, Place, Placed};
+use crate::record::{self, Record, Recorded, Shape};
 use crate::suggest::nearest;
 
 /// How bad it is.
@@ -200,6 +202,8 @@ pub struct Mark(usize);
 #[derive(Default)]
 pub struct Problems {
     inner: Mutex<Inner>,
+    /// What the readers ask for, where that is recorded; nothing is a problem then.
+    record: Option<Mutex<Record>>,
 }
 
 #[derive(Default)]
@@ -225,9 +229,40 @@ impl Problems {
         Self::default()
     }
 
+    /// Instead of problems, what the readers ask for is written down: see [`Recorded`]. Nothing is a problem then.
+    #[must_use]
+    pub fn recording() -> Self {
+        Self { record: Some(Mutex::default()), ..Self::default() }
+    }
+
+    /// What was recorded, by patterns such as `card.for[].grades`; nothing where nothing is.
+    #[must_use]
+    pub fn recorded(&self) -> BTreeMap<String, Recorded> {
+        self.record.as_ref().map(|record| lock(record).clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn is_recording(&self) -> bool {
+        self.record.is_some()
+    }
+
+    pub(crate) fn record(&self, pattern: &str, shape: Shape, said: Option<bool>) {
+        if let Some(record) = &self.record {
+            record::note(&mut lock(record), pattern, shape, said);
+        }
+    }
+
+    pub(crate) fn record_required(&self, pattern: &str) {
+        if let Some(record) = &self.record {
+            record::note_missed(&mut lock(record), pattern);
+        }
+    }
+
     /// Adds one. Past the first few hundred of a file, only that there are more is kept: nobody reads them, and a file
     /// that is something else altogether must not take the program down.
     pub fn add(&self, problem: Problem) {
+        if self.is_recording() {
+            return;
+        }
         let mut inner = self.lock();
         inner.errors += usize::from(problem.severity == Severity::Error);
         let source = match &problem.place {
@@ -315,8 +350,12 @@ impl Problems {
         problems
     }
 
-    // A thread that panicked while it added a problem left the list whole: a push either happened or did not.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
+}
+
+// A thread that panicked while it added something left the list whole: a push either happened or did not.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

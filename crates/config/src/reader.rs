@@ -21,22 +21,32 @@ use crate::document::{Document, Entry, Node, Table, Value};
 use crate::kind::{Kind, Text};
 use crate::place::{Place, Placed, join};
 use crate::problem::{Code, Mark, Problem, Problems};
+use crate::record::{self, Shape};
 use crate::secret::{self, Clear, SecretRef};
 use crate::sensitive::is_secret_name;
 use crate::suggest::{listed, nearest};
 
 /// A table on its way to the crate that knows what its keys mean: a connector's.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OpaqueTable {
     table: Arc<Table>,
     place: Place,
     path: String,
+    /// Its path as it is recorded.
+    pattern: String,
+}
+
+/// Shows which it is, and nothing of what is in it.
+impl std::fmt::Debug for OpaqueTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OpaqueTable({})", self.pattern)
+    }
 }
 
 impl OpaqueTable {
     /// Starts to read it.
     pub fn reader<'a>(&'a self, problems: &'a Problems) -> TableReader<'a> {
-        TableReader::new(&self.table, self.place.clone(), self.path.clone(), problems)
+        TableReader::new(&self.table, self.place.clone(), self.path.clone(), self.pattern.clone(), problems)
     }
 
     /// Where it is.
@@ -68,6 +78,8 @@ pub struct TableReader<'a> {
     table: &'a Arc<Table>,
     place: Place,
     path: String,
+    /// The path with `*` for names that are the configuration's own, and `[]` for each of a list: see [`record`].
+    pattern: String,
     problems: &'a Problems,
     known: Vec<String>,
     /// Whether all keys were asked for, whatever they are.
@@ -83,14 +95,22 @@ impl<'a> TableReader<'a> {
             return None;
         };
         // What is missing from a whole file is missing at its beginning.
-        Some(Self::new(table, Place::File { file: document.file, span: 0..0 }, String::new(), problems))
+        let place = Place::File { file: document.file, span: 0..0 };
+        Some(Self::new(table, place, String::new(), String::new(), problems))
     }
 
-    pub(crate) fn new(table: &'a Arc<Table>, place: Place, path: String, problems: &'a Problems) -> Self {
+    pub(crate) fn new(
+        table: &'a Arc<Table>,
+        place: Place,
+        path: String,
+        pattern: String,
+        problems: &'a Problems,
+    ) -> Self {
         Self {
             table,
             place,
             path,
+            pattern,
             problems,
             known: Vec::new(),
             all_taken: false,
@@ -135,19 +155,21 @@ impl<'a> TableReader<'a> {
         self.table.get(name).map_or_else(|| self.place.clone(), |entry| entry.key_place.clone())
     }
 
-    /// A key's value as it stands.
+    /// A key's value as it stands. What can stand there is not recorded: whoever asks like this has no kind for it.
     pub fn node(&mut self, name: &str) -> Option<&'a Node> {
-        self.entry(name).map(|entry| &entry.node)
+        self.know(name);
+        self.table.get(name).map(|entry| &entry.node)
     }
 
-    fn entry(&mut self, name: &str) -> Option<&'a Entry> {
+    fn entry(&mut self, name: &str, shape: impl FnOnce() -> Shape) -> Option<&'a Entry> {
         self.know(name);
+        self.record(name, shape);
         self.table.get(name)
     }
 
     /// A key that may be there.
     pub fn optional<K: Kind>(&mut self, name: &str, kind: &K) -> Option<Placed<K::Out>> {
-        let node = self.node(name)?;
+        let node = &self.entry(name, || kind.shape())?.node;
         self.read(name, node, kind)
     }
 
@@ -155,7 +177,6 @@ impl<'a> TableReader<'a> {
     pub fn required<K: Kind>(&mut self, name: &str, kind: &K, example: &str) -> Option<Placed<K::Out>> {
         if !self.has(name) {
             self.missing(name, &format!("add this line: {name} = {example}"));
-            return None;
         }
         self.optional(name, kind)
     }
@@ -189,21 +210,54 @@ impl<'a> TableReader<'a> {
     /// is there mistyped.
     pub fn missing(&mut self, name: &str, advice: &str) {
         self.know(name);
+        self.problems.record_required(&self.pattern_of(name));
         self.missing.push((name.to_owned(), advice.to_owned()));
     }
 
     /// A table inside this one, if it is there.
     pub fn table(&mut self, name: &str) -> Option<Self> {
-        let node = self.entry(name)?;
+        let pattern = self.pattern_of(name);
+        let Some(entry) = self.entry(name, || Shape::Table) else {
+            return self.blank(&pattern);
+        };
         let key = self.key(name);
-        self.as_table(&node.node, node.key_place.clone(), key)
+        self.as_table(&entry.node, entry.key_place.clone(), key, pattern)
+    }
+
+    /// A table with nothing in it, in the place of one that is not there, so that what is asked of it is recorded; none
+    /// where nothing is recorded.
+    fn blank(&self, pattern: &str) -> Option<Self> {
+        let blank = || {
+            Self::new(
+                record::nothing(),
+                Place::Default,
+                pattern.to_owned(),
+                pattern.to_owned(),
+                self.problems,
+            )
+        };
+        self.problems.is_recording().then(blank)
+    }
+
+    /// The path of a key of this table, as it is recorded.
+    fn pattern_of(&self, name: &str) -> String {
+        if self.pattern.is_empty() { name.to_owned() } else { format!("{}.{name}", self.pattern) }
+    }
+
+    fn record(&self, name: &str, shape: impl FnOnce() -> Shape) {
+        if self.problems.is_recording() {
+            let said = match &self.place {
+                Place::Default => None,
+                _ => Some(self.has(name)),
+            };
+            self.problems.record(&self.pattern_of(name), shape(), said);
+        }
     }
 
     /// A table that must be there; `advice` says what to add.
     pub fn required_table(&mut self, name: &str, advice: &str) -> Option<Self> {
         if !self.has(name) {
             self.missing(name, advice);
-            return None;
         }
         self.table(name)
     }
@@ -215,12 +269,13 @@ impl<'a> TableReader<'a> {
             table: Arc::clone(reader.table),
             place: reader.place.clone(),
             path: reader.path.clone(),
+            pattern: reader.pattern.clone(),
         })
     }
 
     /// A secret, by reference. `clear` says whether it may also be written in clear.
     pub fn secret(&mut self, name: &str, clear: Clear) -> Option<SecretRef> {
-        let node = self.node(name)?;
+        let node = &self.entry(name, || Shape::Secret)?.node;
         secret::read(node, &self.key(name), clear, self.problems)
     }
 
@@ -228,17 +283,17 @@ impl<'a> TableReader<'a> {
     pub fn required_secret(&mut self, name: &str, clear: Clear) -> Option<SecretRef> {
         if !self.has(name) {
             self.missing(name, &format!("add this line: {name} = {{ credential = \"NAME\" }}"));
-            return None;
         }
         self.secret(name, clear)
     }
 
     /// The tables of an array of tables (`[[card.for]]`), none where it is not there.
     pub fn tables(&mut self, name: &str) -> Vec<Self> {
-        let Some(node) = self.node(name) else {
-            return Vec::new();
+        let pattern = format!("{}[]", self.pattern_of(name));
+        let Some(entry) = self.entry(name, || Shape::Tables) else {
+            return self.blank(&pattern).into_iter().collect();
         };
-        let key = self.key(name);
+        let (node, key) = (&entry.node, self.key(name));
         let Value::Array(items) = &node.value else {
             self.wrong_type(
                 &node.place,
@@ -252,21 +307,26 @@ impl<'a> TableReader<'a> {
         items
             .iter()
             .enumerate()
-            .filter_map(|(at, item)| self.as_table(item, item.place.clone(), format!("{key}[{}]", at + 1)))
+            .filter_map(|(at, item)| {
+                self.as_table(item, item.place.clone(), format!("{key}[{}]", at + 1), pattern.clone())
+            })
             .collect()
     }
 
     /// Text, or a table that says more.
     pub fn text_or_table(&mut self, name: &str) -> Option<TextOrTable<'a>> {
-        let entry = self.entry(name)?;
-        self.entry_text_or_table(entry)
+        let pattern = self.pattern_of(name);
+        match self.entry(name, || Shape::TextOrTable) {
+            Some(entry) => self.entry_text_or_table(entry, pattern),
+            None => self.blank(&pattern).map(TextOrTable::Table),
+        }
     }
 
-    fn entry_text_or_table(&self, entry: &'a Entry) -> Option<TextOrTable<'a>> {
+    fn entry_text_or_table(&self, entry: &'a Entry, pattern: String) -> Option<TextOrTable<'a>> {
         match &entry.node.value {
             Value::Table(_) => {
                 let key = self.key(&entry.name);
-                self.as_table(&entry.node, entry.key_place.clone(), key).map(TextOrTable::Table)
+                self.as_table(&entry.node, entry.key_place.clone(), key, pattern).map(TextOrTable::Table)
             }
             _ => self.read(&entry.name, &entry.node, &Text).map(TextOrTable::Text),
         }
@@ -275,30 +335,35 @@ impl<'a> TableReader<'a> {
     /// All keys of this table that were not asked for, each with its value: a table whose keys are the configuration's
     /// own words, such as `[homes]`.
     pub fn map<K: Kind>(&mut self, kind: &K) -> Vec<(Placed<String>, Placed<K::Out>)> {
-        let rest = self.rest();
+        let rest = self.rest(|| kind.shape());
         let read = rest.into_iter().map(|(name, entry)| (name, self.read(&entry.name, &entry.node, kind)));
         read.filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     /// The same where each value may be text or a table.
     pub fn map_text_or_table(&mut self) -> Vec<(Placed<String>, TextOrTable<'a>)> {
-        let rest = self.rest();
-        let read = rest.into_iter().map(|(name, entry)| (name, self.entry_text_or_table(entry)));
+        let rest = self.rest(|| Shape::TextOrTable);
+        let pattern = self.pattern_of(record::ANY);
+        let read =
+            rest.into_iter().map(|(name, entry)| (name, self.entry_text_or_table(entry, pattern.clone())));
         read.filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
     /// The same where each value must be a table: `main` of `[ils.main]`.
     pub fn map_tables(&mut self) -> Vec<(Placed<String>, Self)> {
-        let rest = self.rest();
+        let rest = self.rest(|| Shape::Table);
+        let pattern = self.pattern_of(record::ANY);
         let read = rest.into_iter().map(|(name, entry)| {
-            let table = self.as_table(&entry.node, entry.key_place.clone(), name.key.clone());
+            let table =
+                self.as_table(&entry.node, entry.key_place.clone(), name.key.clone(), pattern.clone());
             (name, table)
         });
         read.filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
-    fn rest(&mut self) -> Vec<(Placed<String>, &'a Entry)> {
+    fn rest(&mut self, shape: impl FnOnce() -> Shape) -> Vec<(Placed<String>, &'a Entry)> {
         self.all_taken = true;
+        self.record(record::ANY, shape);
         let unasked = self.table.iter().filter(|entry| !self.known.contains(&entry.name));
         let placed = unasked.map(|entry| {
             let (value, place, key) = (entry.name.clone(), entry.key_place.clone(), self.key(&entry.name));
@@ -372,7 +437,7 @@ impl<'a> TableReader<'a> {
         Some((name, table))
     }
 
-    fn as_table(&self, node: &'a Node, place: Place, key: String) -> Option<Self> {
+    fn as_table(&self, node: &'a Node, place: Place, key: String, pattern: String) -> Option<Self> {
         let Value::Table(table) = &node.value else {
             self.wrong_type(
                 &node.place,
@@ -383,7 +448,7 @@ impl<'a> TableReader<'a> {
             );
             return None;
         };
-        Some(Self::new(table, place, key, self.problems))
+        Some(Self::new(table, place, key, pattern, self.problems))
     }
 
     fn wrong_type(&self, place: &Place, key: &str, wanted: &str, found: &Value, advice: &str) {

@@ -68,7 +68,7 @@ fn five_mistakes_in_one_pass() {
     7 | deadline = "30"
       |            ^^^^
       |
-      = help: write a number and its unit: "500ms", "30s", "5m", "2h" or "7d"
+      = help: write a number and its unit: "500ms", "30s", "5m", "2h", "7d" or "1y"
 
     error[unknown-word]: ils.model: is not one of the words that can stand here
      --> rostercard.toml:8:9

@@ -30,4 +30,5 @@ pub mod spool;
 pub mod student;
 pub mod suppress;
 pub mod threeway;
+pub mod who;
 pub mod words;

@@ -101,6 +101,8 @@ pub enum Review {
     PossiblePatron,
     /// A person with the same names and birth date has left under another number: perhaps the number was corrected.
     PerhapsRenumbered,
+    /// A person with the same names and birth date has a card by another district of the same ILS, and nothing else agrees.
+    PerhapsMoved,
     /// The names and the birth date under this number are another person's than they were.
     AnotherPerson,
     /// A card was handed over to the ILS's loader long ago, and is not there.
@@ -198,6 +200,7 @@ impl Review {
             Self::OptOutOnOwnCard => "opt_out_on_own_card",
             Self::PossiblePatron => "possible_patron",
             Self::PerhapsRenumbered => "perhaps_renumbered",
+            Self::PerhapsMoved => "perhaps_moved",
             Self::AnotherPerson => "another_person",
             Self::NotLoaded => "not_loaded",
         }
@@ -256,6 +259,9 @@ impl fmt::Display for Reason {
             ),
             Self::Review(Review::PerhapsRenumbered) => f.write_str(
                 "somebody with the same names and birth date is no longer in the roster under another number: one person?",
+            ),
+            Self::Review(Review::PerhapsMoved) => f.write_str(
+                "somebody with the same names and birth date has a card by another district of this ILS: one person?",
             ),
             Self::Review(Review::NotLoaded) => f.write_str(
                 "the card was handed over to the ILS's loader two weeks ago or more, and is not in the ILS",

@@ -20,7 +20,7 @@ vocabulary! {
         Recreate = "recreate",
         /// A patron that is gone, or a card that is the family's own, is no longer looked after.
         Leave = "leave",
-        /// The person who left under another number is this one: the card stays, under the new number.
+        /// The person who has a card under another number, or by another district, is this one: that card stays the card.
         Same = "same",
     }
 }
@@ -42,6 +42,7 @@ const QUESTIONS: &[Review] = &[
     Review::OptOutOnOwnCard,
     Review::PossiblePatron,
     Review::PerhapsRenumbered,
+    Review::PerhapsMoved,
     Review::AnotherPerson,
     Review::NotLoaded,
 ];
@@ -62,7 +63,7 @@ pub fn answers_to(question: &Review) -> &'static [ReviewAnswer] {
         Review::Gone => &[Relink, Recreate, Leave],
         Review::OptOutOnOwnCard => &[Leave],
         Review::PossiblePatron => &[Link, Separate, Skip],
-        Review::PerhapsRenumbered => &[Same, Separate, Skip],
+        Review::PerhapsRenumbered | Review::PerhapsMoved => &[Same, Separate, Skip],
         Review::AnotherPerson => &[Same, Leave],
         Review::NotLoaded => &[Again, Leave],
     }

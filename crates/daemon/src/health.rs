@@ -67,6 +67,8 @@ pub struct Facts {
     pub name: String,
     /// Its configuration has mistakes.
     pub broken: bool,
+    /// A run of it is under way in which nothing has gone on since, for longer than is allowed.
+    pub hung_since: Option<Timestamp>,
     /// Until when it is paused, by whom and why, in words.
     pub paused: Option<String>,
     /// Its schedule, as it is written and as it is read.
@@ -149,6 +151,10 @@ pub fn judge(facts: Facts, now: Timestamp) -> Standing {
 }
 
 fn state(facts: &Facts, now: Timestamp) -> (State, String) {
+    if let Some(since) = facts.hung_since {
+        let why = format!("its run hangs: nothing has gone on since {since:.0}");
+        return (State::Failing, why);
+    }
     if facts.broken {
         return (State::Failing, "its configuration has mistakes: see `rostercard check`".to_owned());
     }

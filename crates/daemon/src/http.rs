@@ -1,5 +1,5 @@
-//! The daemon's listener: health and metrics, to be read. Nothing can be changed through it, and it shows no person's
-//! data.
+//! The daemon's listener: health and metrics, to be read. Nothing can be changed through them, and they show no person's
+//! data. What else is answered, such as the status page, the program passes in.
 
 use std::sync::Arc;
 
@@ -19,19 +19,20 @@ use crate::health::Health;
 pub trait Inside: Send + Sync {
     /// How everything stands. `Err` says why that cannot be told, such as a store that cannot be read.
     async fn health(&self) -> Result<Health, String>;
-    /// Whether the scheduler goes round.
+    /// Whether the scheduler goes round and no run hangs.
     fn alive(&self) -> bool;
     /// The metrics as text.
     fn metrics(&self, health: &Health) -> String;
 }
 
-/// Answers until it is told to stop.
+/// Answers until it is told to stop; what is none of its own, by `more`.
 ///
 /// # Errors
 /// The listener was lost.
 pub async fn serve(
     listener: TcpListener,
     inside: Arc<dyn Inside>,
+    more: Router,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let router = Router::new()
@@ -39,12 +40,13 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
-        .with_state(inside);
+        .with_state(inside)
+        .merge(more);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 async fn healthz(State(inside): State<Arc<dyn Inside>>) -> Response {
-    if inside.alive() { "ok\n".into_response() } else { refused("the scheduler hangs") }
+    if inside.alive() { "ok\n".into_response() } else { refused("the scheduler or a run hangs: see /health") }
 }
 
 async fn readyz(State(inside): State<Arc<dyn Inside>>) -> Response {

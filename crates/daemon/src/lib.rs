@@ -7,8 +7,10 @@ pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod notify;
+pub mod pulse;
+pub mod quiet;
 mod schedule;
 mod scheduler;
 
-pub use schedule::{Schedule, ScheduleError};
+pub use schedule::{Due, Schedule, ScheduleError};
 pub use scheduler::{Board, Control, Job, Outcome, Runs, run};

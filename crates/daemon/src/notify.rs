@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use rostercard_engine::Clock;
 use sd_notify::NotifyState;
 
-use crate::health;
 use crate::scheduler::Control;
 
 /// Started, or done with reloading. `status` is a line for `systemctl status`.
@@ -34,7 +33,7 @@ pub fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled()
 }
 
-/// Feeds the watchdog for as long as the scheduler goes round.
+/// Feeds the watchdog for as long as the scheduler goes round and no run hangs.
 pub async fn feed(every: Duration, control: Arc<Control>, clock: Arc<dyn Clock>) {
     // On a thread of its own: where nobody reads the socket, telling blocks, and nothing else of the daemon may wait for it.
     let (beat, beats) = std::sync::mpsc::sync_channel::<()>(1);
@@ -49,7 +48,7 @@ pub async fn feed(every: Duration, control: Arc<Control>, clock: Arc<dyn Clock>)
     }
     loop {
         let now: Timestamp = clock.now();
-        if health::alive(control.heartbeat(), now) {
+        if control.is_well(now) {
             // Full: the last one was not even taken yet.
             let _taken = beat.try_send(());
         }

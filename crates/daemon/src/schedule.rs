@@ -2,14 +2,17 @@
 //!
 //! The `cron` crate reads the fields; which moments they mean is decided here, because its weekdays begin at Sunday = 1,
 //! it wants a day to match both day fields, and it drops times that daylight saving skips. A skipped time is due once, at
-//! the first moment after the gap; a doubled time is due once, at its first occurrence.
+//! the first moment after the gap; a doubled time is due once, at its first occurrence. What moves a time besides, a partnership's own
+//! delay and hours that are closed, comes on top: several times that are moved to one moment are one run.
 
 use std::str::FromStr;
 
 use cron::TimeUnitSpec;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use crate::quiet::{Closed, Hours};
 
 /// Why a line is no schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +29,20 @@ pub enum ScheduleError {
     /// It would never run.
     #[error("this never comes: none of these months has such a day")]
     Never,
+    /// Quiet hours, or the ILS's, leave no minute of the day.
+    #[error("quiet hours and the hours of the ILS leave no minute of the day in which a run could begin")]
+    NoHours,
+}
+
+/// A time that is due: when it is written, when the run begins, and what moved it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// The moment that the line names.
+    pub written: Timestamp,
+    /// The moment at which the run begins.
+    pub begins: Timestamp,
+    /// What closed the hours in which it would have begun.
+    pub moved: Option<Closed>,
 }
 
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
@@ -44,6 +61,8 @@ pub struct Schedule {
     any_day: bool,
     any_weekday: bool,
     zone: TimeZone,
+    delay: SignedDuration,
+    shut: Hours,
 }
 
 impl Schedule {
@@ -69,6 +88,8 @@ impl Schedule {
             any_day: day.starts_with('*') || day == "?",
             any_weekday: weekday.starts_with('*') || weekday == "?",
             zone,
+            delay: SignedDuration::ZERO,
+            shut: Hours::default(),
         };
         if schedule.any_weekday
             && !schedule.months.iter().any(|m| schedule.days.iter().any(|d| *d <= longest(*m)))
@@ -78,9 +99,79 @@ impl Schedule {
         Ok(schedule)
     }
 
-    /// The first moment after this one at which it is due. `None` only where the calendar ends.
+    /// The same with each run a little later: by up to `most`, always the same for the same `id`, so that ten partnerships with one
+    /// line do not begin in one second.
+    #[must_use]
+    pub fn delayed(mut self, id: &str, most: SignedDuration) -> Self {
+        let seconds = u64::try_from(most.as_secs()).unwrap_or(0);
+        // FNV-1a: stable between versions of everything.
+        let spread = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+            (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
+        // The upper half is mixed best.
+        let delay = (spread >> 32) % (seconds + 1);
+        self.delay = SignedDuration::from_secs(i64::try_from(delay).unwrap_or(0));
+        self
+    }
+
+    /// The same with hours in which no run begins.
+    ///
+    /// # Errors
+    /// [`ScheduleError::NoHours`] where they leave no minute of the day.
+    pub fn within(mut self, hours: Hours) -> Result<Self, ScheduleError> {
+        if !hours.leave_any() {
+            return Err(ScheduleError::NoHours);
+        }
+        self.shut = hours;
+        Ok(self)
+    }
+
+    /// The delay of each run.
+    #[must_use]
+    pub const fn delay(&self) -> SignedDuration {
+        self.delay
+    }
+
+    /// Its time zone.
+    #[must_use]
+    pub const fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// The first moment from this one on at which a run may begin.
+    #[must_use]
+    pub fn open(&self, at: Timestamp) -> Timestamp {
+        self.shut.open(at, &self.zone).unwrap_or(at)
+    }
+
+    /// Why no run begins at this moment, where none does.
+    #[must_use]
+    pub fn closed(&self, at: Timestamp) -> Option<Closed> {
+        self.shut.closed(at, &self.zone)
+    }
+
+    /// The first moment after this one at which a run begins. `None` only where the calendar ends.
     #[must_use]
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        self.due_after(after).map(|due| due.begins)
+    }
+
+    /// The same with what moved it.
+    #[must_use]
+    pub fn due_after(&self, after: Timestamp) -> Option<Due> {
+        // Times within the closed stretch in which `after` lies are moved to its end, which is still to come.
+        let from = if self.closed(after).is_some() {
+            self.shut.since(after, &self.zone).checked_sub(SignedDuration::from_nanos(1)).ok()?
+        } else {
+            after
+        };
+        let written = self.written_after(from.checked_sub(self.delay).ok()?)?;
+        let delayed = written.checked_add(self.delay).ok()?;
+        Some(Due { written, begins: self.open(delayed), moved: self.closed(delayed) })
+    }
+
+    /// The first moment after this one that the line names.
+    fn written_after(&self, after: Timestamp) -> Option<Timestamp> {
         let first = self.zone.to_datetime(after).date();
         let mut date = first;
         for _ in 0..LONGEST_WAIT_DAYS {

@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::health;
+use crate::pulse::Pulse;
 use crate::schedule::Schedule;
 
 /// How long until a run that could not be made is tried again: the first time, the second, the third. Then it is left to
@@ -100,7 +102,7 @@ impl Board {
             if entry.retry.is_some_and(|at| at.duration_since(now) > WRONG_CLOCK) {
                 entry.retry = None;
             }
-            if !entry.running && next(entry).is_some_and(|at| at <= now) {
+            if !entry.running && next(entry, now).is_some_and(|at| at <= now) {
                 entry.through = entry.through.max(now);
                 entry.retry = None;
                 entry.running = true;
@@ -133,27 +135,28 @@ impl Board {
 
     /// When a partnership runs next.
     #[must_use]
-    pub fn next_run(&self, name: &str) -> Option<Timestamp> {
-        self.entries.get(name).and_then(next)
+    pub fn next_run(&self, name: &str, now: Timestamp) -> Option<Timestamp> {
+        self.entries.get(name).and_then(|entry| next(entry, now))
     }
 
     /// When the next of all is due, of those that are not at work.
     #[must_use]
-    pub fn next_of_all(&self) -> Option<Timestamp> {
-        self.entries.values().filter(|entry| !entry.running).filter_map(next).min()
+    pub fn next_of_all(&self, now: Timestamp) -> Option<Timestamp> {
+        self.entries.values().filter(|entry| !entry.running).filter_map(|entry| next(entry, now)).min()
     }
 
     /// Every partnership with its next run.
     #[must_use]
-    pub fn next_runs(&self) -> BTreeMap<String, Timestamp> {
-        self.entries.iter().filter_map(|(name, entry)| Some((name.clone(), next(entry)?))).collect()
+    pub fn next_runs(&self, now: Timestamp) -> BTreeMap<String, Timestamp> {
+        self.entries.iter().filter_map(|(name, entry)| Some((name.clone(), next(entry, now)?))).collect()
     }
 }
 
-/// The sooner of the schedule and a retry.
-fn next(entry: &Entry) -> Option<Timestamp> {
+/// The sooner of the schedule and a retry. What is overdue in hours that are closed begins at their end.
+fn next(entry: &Entry, now: Timestamp) -> Option<Timestamp> {
     let scheduled = entry.schedule.next_after(entry.through);
-    entry.retry.into_iter().chain(scheduled).min()
+    let due = entry.retry.into_iter().chain(scheduled).min()?;
+    Some(entry.schedule.open(if due < now && entry.schedule.closed(now).is_some() { now } else { due }))
 }
 
 /// What the rest of the daemon sees of the scheduler, and how it tells it of a new configuration.
@@ -161,6 +164,7 @@ fn next(entry: &Entry) -> Option<Timestamp> {
 pub struct Control {
     inner: Mutex<Inner>,
     wake: Notify,
+    pulse: Pulse,
 }
 
 #[derive(Debug, Default)]
@@ -185,6 +189,18 @@ impl Control {
     #[must_use]
     pub fn heartbeat(&self) -> Option<Timestamp> {
         self.with(|inner| inner.heartbeat)
+    }
+
+    /// The pulse of the runs under way.
+    #[must_use]
+    pub const fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Whether the scheduler goes round and no run hangs: only then is the watchdog fed.
+    #[must_use]
+    pub fn is_well(&self, now: Timestamp) -> bool {
+        health::alive(self.heartbeat(), now) && self.pulse.hung(now).is_empty()
     }
 
     /// Every scheduled partnership's next run.
@@ -214,9 +230,9 @@ pub async fn run(control: Arc<Control>, runs: Arc<dyn Runs>, clock: Arc<dyn Cloc
         }
         control.with(|inner| {
             inner.heartbeat = Some(now);
-            inner.next = board.next_runs();
+            inner.next = board.next_runs(now);
         });
-        let until = board.next_of_all().map_or(TICK, |at| {
+        let until = board.next_of_all(now).map_or(TICK, |at| {
             Duration::try_from(at.duration_since(now))
                 .unwrap_or_default()
                 .clamp(Duration::from_millis(10), TICK)

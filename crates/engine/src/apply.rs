@@ -31,10 +31,11 @@ use rostercard_store::rows::{
     Change, IntentEnd, IntentId, IntentKind, Link, LinkData, LinkWrite, NewIntent, NumberDraw, PartnershipId,
     RunId, RunResult, Settlement,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::answered;
 use crate::collect::without_card;
+use crate::elsewhere::Elsewhere;
 use crate::engine::EngineError;
 use crate::lapse::restored;
 use crate::settings::PartnershipSettings;
@@ -77,6 +78,8 @@ pub(crate) struct Applier<'a> {
     /// When this work began, and when it last sent a write.
     pub(crate) began: Timestamp,
     last_sent: Mutex<Option<Timestamp>>,
+    /// Whether other partnerships have cards in the same ILS, once it was asked.
+    pub(crate) shared: OnceCell<bool>,
 }
 
 /// A create that is about to be sent.
@@ -157,6 +160,7 @@ impl<'a> Applier<'a> {
             next: Mutex::default(),
             began: world.clock.now(),
             last_sent: Mutex::default(),
+            shared: OnceCell::new(),
         }
     }
 
@@ -358,15 +362,21 @@ impl<'a> Applier<'a> {
     async fn create(&self, change: Change, link: Option<Link>) -> Result<(), EngineError> {
         let wanted = spool::decode(&change.spool)?;
         let separate = link.as_ref().and_then(|l| l.data.reason.as_deref()) == Some(answered::SEPARATE);
-        if link.is_some_and(|link| link.data.state.has_patron()) {
+        if link.as_ref().is_some_and(|link| link.data.state.has_patron()) {
             // Made since the plan, by another one.
             self.result().shift(&change.school.1, Fate::Change(change.kind), Fate::Unchanged, 1);
             let change = Some((change.id, ChangeState::Dropped));
             return self.settle_one(Settlement { change, ..self.nothing() }).await;
         }
-        if !separate && !self.no_card_yet(&change, &wanted).await? {
-            return Ok(());
-        }
+        let change = if separate {
+            change
+        } else {
+            match self.elsewhere(change, link.as_ref(), &wanted).await? {
+                Elsewhere::Nobody(change) if self.no_card_yet(&change, &wanted).await? => change,
+                Elsewhere::Taken(change, link) => return self.update(change, Some(*link)).await,
+                Elsewhere::Nobody(_) | Elsewhere::Settled => return Ok(()),
+            }
+        };
         self.creates.fetch_add(1, Ordering::Relaxed);
         let mut values = wanted.values.clone();
         let mut pin = self.resolve_pin(&wanted.pin);
@@ -705,7 +715,7 @@ impl<'a> Applier<'a> {
         state: LinkState,
     ) -> Result<(), EngineError> {
         let Attempt { run, intent, barcode, values, pin, pin_follows } = attempt;
-        let apart = pin.is_some() && !self.directory.pin_with_create() && state == LinkState::Made;
+        let apart = pin.is_some() && !self.directory.pin_with_create() && state != LinkState::Pending;
         let own_step = apart && !pin_follows;
         let pin_intent = if own_step {
             // Durable before the create is settled: whenever the program is killed, one of the two is still open.
@@ -869,9 +879,7 @@ impl<'a> Applier<'a> {
         let key = self.store.digest_key();
         let upgraded = self.is_upgraded(&link, wanted.values.category.as_ref(), &patron);
         if upgraded {
-            let message =
-                "the library's staff gave the card another category: it is the family's own from now on";
-            self.result().note("upgraded_by_staff", message, &Place::default());
+            self.note_upgraded();
         }
         let own = (upgraded || restored(&link.data) == LinkState::Linked)
             .then(|| self.settings.rules.fields.for_own_card(self.settings.rules.agreed));
@@ -1006,6 +1014,12 @@ impl<'a> Applier<'a> {
                 format!("the library's staff changed the {field} since our last write: it was left alone");
             result.note(&format!("staff_changed_{field}"), &message, &Place::default());
         }
+    }
+
+    pub(crate) fn note_upgraded(&self) {
+        let message =
+            "the library's staff gave the card another category: it is the family's own from now on";
+        self.result().note("upgraded_by_staff", message, &Place::default());
     }
 
     /// Whether staff gave a card of ours another category since our last write (S05).

@@ -22,6 +22,7 @@ use rostercard_core::reason::{NotEligible, Reason, Reject, Review};
 use rostercard_core::spool;
 use rostercard_core::student::{Consent, Damaged, School, Student};
 use rostercard_core::threeway::{FieldDigests, changed_wishes, digests_after};
+use rostercard_core::who::Who;
 use rostercard_core::words::LinkState;
 use rostercard_store::Store;
 use rostercard_store::rows::{
@@ -36,7 +37,7 @@ use crate::engine::EngineError;
 use crate::lapse::restored;
 use crate::pauses::Pauses;
 use crate::people::People;
-use crate::renumbered::{self, Newcomer, Newcomers, is_another, who_is, who_was};
+use crate::renumbered::{self, Newcomer, Newcomers};
 use crate::schools::Schools;
 use crate::settings::{Grace, PartnershipSettings};
 use crate::tally::{Fate, NO_SCHOOL, Tally};
@@ -168,6 +169,8 @@ pub(crate) struct Work {
     asked: usize,
     /// People for whom the source could not say this time whether they have left.
     unsure: HashSet<Digest>,
+    /// People whose card another district looked after, and does no longer.
+    again: HashSet<Digest>,
     consents: Consents,
     lapsing: HashSet<LinkId>,
 }
@@ -215,6 +218,7 @@ impl Collector<'_> {
         // The ledger is read while the source makes its first pass.
         let (index, first) = tokio::join!(self.store.index(self.partnership.id), source.next_page());
         let people = People::new(index?);
+        let again = self.card_no_longer_elsewhere(people.rows()).await?;
         let mut work = Work {
             result: RunResult::default(),
             schools: live_by_school(people.rows(), &stored_schools),
@@ -234,6 +238,7 @@ impl Collector<'_> {
             newcomers: Newcomers::default(),
             asked: 0,
             unsure: HashSet::new(),
+            again,
             consents: Consents::default(),
             lapsing: HashSet::new(),
         };
@@ -400,7 +405,8 @@ impl Collector<'_> {
         let print = policy::fingerprint(&decision, &rules.fields, print_hasher);
         let held = *work.people.row(position);
         work.is_there(&held);
-        let anew = self.mode == Mode::Adopt && held.state == LinkState::Review;
+        let anew =
+            (self.mode == Mode::Adopt && held.state == LinkState::Review) || work.again.contains(&person);
         if held.decided == print && held.state != LinkState::Lapsed && !anew {
             let fate = unchanged_fate(&decision, held.state);
             if let Decision::No(reason) = &decision
@@ -497,7 +503,7 @@ impl Collector<'_> {
             work.claims.insert(number, claim);
         }
         if !work.people.rows().is_empty()
-            && let Some(who) = who_is(&wanted.values, key)
+            && let Some(who) = Who::is(&wanted.values, key)
         {
             let (school, place) = (school.clone(), place.clone());
             work.newcomers.add(who, Newcomer { person, school, decided: print, place, change: None });
@@ -666,7 +672,10 @@ impl Collector<'_> {
             work.result.count(&label, Fate::Unchanged);
             return Ok(());
         }
-        let another = is_another(&wanted.values, &link.data.digests, key);
+        let another = match (Who::is(&wanted.values, key), Who::was(&link.data.digests)) {
+            (Some(is), Some(was)) => is.is_wholly_another(was),
+            _ => false,
+        };
         let asks = Reason::Review(Review::AnotherPerson);
         let asked = link.data.state == LinkState::Review && link.data.reason.as_deref() == Some(asks.code());
         if another && (asked || link.data.state.is_live() || link.data.state == LinkState::Lapsed) {
@@ -855,7 +864,10 @@ impl Collector<'_> {
         let mut kept = Vec::with_capacity(planned.len());
         for item in planned {
             match item.number.and_then(|n| taken.get(&n)) {
-                Some(owner) if *owner != item.change.person => {
+                Some(owner)
+                    if *owner != item.change.person
+                        && !self.perhaps_moved(&spool::decode(&item.change.spool)?).await? =>
+                {
                     let reason = Reason::Review(Review::NumberTaken);
                     let NewChange { person, school, decided, .. } = item.change;
                     uncount(work, &school, ChangeKind::Create, Fate::Review);
@@ -966,7 +978,9 @@ impl Collector<'_> {
             // Who is not in a delta is not missing from anything, nor is anybody while a source is not running.
             if self.state == SourceState::Running && (completeness != Completeness::Delta || left) {
                 work.result.absent += 1;
-                school_facts(&mut work.schools, &school.0, || school.1.clone()).absent += 1;
+                let facts = school_facts(&mut work.schools, &school.0, || school.1.clone());
+                facts.absent += 1;
+                facts.absent_before += u64::from(row.missing_since.is_some());
             }
             let missing = match completeness {
                 Completeness::Snapshot => true,
@@ -1020,7 +1034,7 @@ impl Collector<'_> {
             .collect();
         for some in missing.chunks(PEOPLE) {
             for link in self.store.links(self.partnership.id, some).await? {
-                let Some(who) = who_was(&link.data.digests) else { continue };
+                let Some(who) = Who::was(&link.data.digests) else { continue };
                 for newcomer in work.newcomers.take(&who) {
                     let reason = Reason::Review(Review::PerhapsRenumbered);
                     uncount(work, &newcomer.school, ChangeKind::Create, Fate::Review);

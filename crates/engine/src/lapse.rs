@@ -84,6 +84,9 @@ impl Applier<'_> {
         let ours = link.data.state != LinkState::Linked;
         // A card that should never have been made ends, whatever becomes of those who leave.
         let undone = &**change.spool == UNDONE.as_bytes();
+        if !undone && opted_out(&change).is_none() && self.left_to_another(&change, &link).await? {
+            return Ok(());
+        }
         let on_leaving = if undone { OnLeaving::Expire } else { self.settings.on_leaving };
         match on_leaving {
             OnLeaving::Expire if ours => self.expire(change, link).await,

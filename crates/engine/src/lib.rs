@@ -12,6 +12,7 @@ mod adopt;
 mod answered;
 mod apply;
 mod collect;
+mod elsewhere;
 mod engine;
 mod guarding;
 mod handed_over;

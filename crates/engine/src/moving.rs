@@ -7,11 +7,11 @@ use rostercard_core::digest::Digest;
 use rostercard_core::ports::{ConnectorError, FindKey, Lookup};
 use rostercard_core::reason::Review;
 use rostercard_core::review::ReviewAnswer;
+use rostercard_core::who::Who;
 use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Answer, Link, LinkWrite};
 
 use crate::engine::{Engine, EngineError, SelectionError};
-use crate::renumbered::who_was;
 use crate::review::seen;
 
 /// What a move came to, or would come to.
@@ -40,7 +40,7 @@ impl Engine {
         let (mut moved, mut pairs) = (Moved::default(), Vec::new());
         for some in people.chunks(1_000) {
             for link in self.store.links(partnership.id, some).await? {
-                match who_was(&link.data.digests).and_then(|who| cards.get(&who)).map(Vec::as_slice) {
+                match Who::was(&link.data.digests).and_then(|who| cards.get(&who)).map(Vec::as_slice) {
                     Some([old]) => pairs.push((*old, link.person)),
                     _ => moved.unclear += 1,
                 }

@@ -3,43 +3,15 @@
 //! are questions; nothing is crossed by guess.
 
 use hashbrown::HashMap;
-use rostercard_core::digest::{Digest, DigestKey, ValueDigest};
-use rostercard_core::field::Field;
+use rostercard_core::digest::Digest;
 use rostercard_core::finding::Place;
-use rostercard_core::patron::PatronValues;
 use rostercard_core::reason::{Reason, Review};
-use rostercard_core::threeway::{FieldDigest, FieldDigests};
+use rostercard_core::who::Who;
 use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Answer, ChangeId, Link, LinkIndex, LinkWrite, Partnership, PartnershipId};
 
 use crate::collect::without_card;
 use crate::engine::{Engine, EngineError, SelectionError};
-
-/// The fields by which a person is known beside the number.
-const KNOWN_BY: [Field; 3] = [Field::Surname, Field::GivenName, Field::BirthDate];
-
-/// Who somebody is by names and birth date, as their digests.
-pub(crate) type Who = [u64; 3];
-
-/// Who a wanted patron is; `None` where something is missing.
-pub(crate) fn who_is(values: &PatronValues, key: &DigestKey) -> Option<Who> {
-    let digest = |field: Field| Some(key.value(field, Some(&values.canonical(field)?)).0);
-    Some([digest(KNOWN_BY[0])?, digest(KNOWN_BY[1])?, digest(KNOWN_BY[2])?])
-}
-
-/// Who a link's person was when the card was last written.
-pub(crate) fn who_was(digests: &FieldDigests) -> Option<Who> {
-    let sent = KNOWN_BY.map(|field| digests.get(field).sent);
-    (!sent.contains(&ValueDigest::NOTHING)).then(|| sent.map(|digest| digest.0))
-}
-
-/// Whether all of names and birth date are another person's than they were: not a name that was corrected.
-pub(crate) fn is_another(values: &PatronValues, digests: &FieldDigests, key: &DigestKey) -> bool {
-    match (who_is(values, key), who_was(digests)) {
-        (Some(is), Some(was)) => is.iter().zip(&was).all(|(is, was)| is != was),
-        _ => false,
-    }
-}
 
 /// Somebody for whom this plan makes a card.
 #[derive(Debug)]
@@ -89,9 +61,7 @@ pub(crate) fn review(newcomer: &Newcomer, who: &Who) -> LinkWrite {
     let reason = Reason::Review(Review::PerhapsRenumbered);
     let school = newcomer.school.clone();
     let mut data = without_card(LinkState::Review, newcomer.decided, Some(reason.code()), school);
-    for (field, digest) in KNOWN_BY.into_iter().zip(who) {
-        data.digests.set(field, FieldDigest { sent: ValueDigest(*digest), seen: ValueDigest::NOTHING });
-    }
+    who.mark(&mut data.digests);
     LinkWrite { person: newcomer.person, data }
 }
 
@@ -109,11 +79,11 @@ impl Engine {
             let mut data = link.data.clone();
             (data.state, data.reason) = (LinkState::Made, None);
             data.decided = crate::review::NOTHING_DECIDED;
-            data.digests = forget_who(&data.digests);
+            Who::forget(&mut data.digests);
             let write = LinkWrite { person: link.person, data };
             return Ok(self.store.write_answers(partnership.id, vec![answer], vec![write]).await?);
         }
-        let who = who_was(&link.data.digests).ok_or_else(|| refuse("the review says too little"))?;
+        let who = Who::was(&link.data.digests).ok_or_else(|| refuse("the review says too little"))?;
         let cards = self.cards_by_who(partnership.id).await?;
         let Some([old]) = cards.get(&who).map(Vec::as_slice) else {
             return Err(refuse(
@@ -136,21 +106,11 @@ impl Engine {
         let mut cards: HashMap<Who, Vec<Digest>> = HashMap::new();
         for some in people.chunks(1_000) {
             for link in self.store.links(partnership, some).await? {
-                if let Some(who) = who_was(&link.data.digests) {
+                if let Some(who) = Who::was(&link.data.digests) {
                     cards.entry(who).or_default().push(link.person);
                 }
             }
         }
         Ok(cards)
     }
-}
-
-/// What names and birth date were sent is forgotten, so that others are no other person's.
-fn forget_who(digests: &FieldDigests) -> FieldDigests {
-    let mut digests = *digests;
-    for field in KNOWN_BY {
-        let seen = digests.get(field).seen;
-        digests.set(field, FieldDigest { sent: ValueDigest::NOTHING, seen });
-    }
-    digests
 }

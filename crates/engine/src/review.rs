@@ -122,6 +122,10 @@ impl Engine {
             at: self.world.clock.now(),
             who: who.to_owned(),
         };
+        if said == ReviewAnswer::Same && review.question == Review::PerhapsMoved {
+            self.same_child(&partnership, &link, answer).await?;
+            return Ok(review);
+        }
         if said == ReviewAnswer::Same {
             self.same_person(&partnership, &link, answer).await?;
             return Ok(review);

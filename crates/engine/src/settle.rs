@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use hashbrown::HashSet;
 use jiff::Timestamp;
 use rostercard_core::digest::Digest;
-use rostercard_core::field::Field;
+use rostercard_core::field::{Field, Ownership};
 use rostercard_core::patron::{Patron, PatronValues, WantedPatron};
 use rostercard_core::plan::{ChangeKind, ChangeState};
 use rostercard_core::ports::{FindKey, Lookup, Outcome, RejectionKind};
@@ -126,8 +126,15 @@ impl Applier<'_> {
             let ended = Some((open.id, IntentEnd::NotWritten));
             return self.number_taken(&open.planned, wanted, Review::NumberTaken, ended).await;
         }
+        // Staff may have been quicker than we were to look: a card that they gave another category is the family's own (S05).
+        let upgraded = differs(Field::Category)
+            && self.settings.rules.fields.owner(Field::Category) != Ownership::School;
+        let state = if upgraded { LinkState::Linked } else { LinkState::Made };
+        if upgraded {
+            self.note_upgraded();
+        }
         let (planned, attempt) = attempt_of(open, pin_follows);
-        self.made(&planned, wanted, attempt, Some(patron), LinkState::Made).await
+        self.made(&planned, wanted, attempt, Some(patron), state).await
     }
 
     /// It did not land, and can land no more: the same create once more, with the same number and PIN.

@@ -31,10 +31,20 @@ enum Kind {
     Link,
     OptOut,
     Undo,
+    /// To another district of the ILS.
+    Moved,
 }
 
-const KINDS: [Kind; 7] =
-    [Kind::Expire, Kind::Block, Kind::Return, Kind::Unblock, Kind::Link, Kind::OptOut, Kind::Undo];
+const KINDS: [Kind; 8] = [
+    Kind::Expire,
+    Kind::Block,
+    Kind::Return,
+    Kind::Unblock,
+    Kind::Link,
+    Kind::OptOut,
+    Kind::Undo,
+    Kind::Moved,
+];
 
 /// What the run that is cut short is to do.
 enum Act {
@@ -109,6 +119,15 @@ async fn before(kind: Kind) -> (Town, Act, Vec<Kid>) {
                 origin: "command".into(),
             };
             town.store.write_wishes(town.partnership().await, vec![wish]).await.unwrap();
+            (town, Act::Sync(people.clone()), people)
+        }
+        Kind::Moved => {
+            town.sync(&without).await;
+            // The same number, so the card goes along without a question.
+            town.settings.permanent_id = "oakdale".into();
+            town.settings.name = "oakdale".into();
+            people.truncate(1);
+            people[0].school = "B".into();
             (town, Act::Sync(people.clone()), people)
         }
         Kind::Expire | Kind::Block => {
@@ -207,7 +226,7 @@ fn check(town: &Town, kind: Kind, context: &str) {
     match kind {
         Kind::Expire | Kind::OptOut => assert!(held(&first).values.expiry.unwrap() < next_year, "{context}"),
         Kind::Block => assert!(held(&first).blocked, "{context}"),
-        Kind::Return | Kind::Unblock => {
+        Kind::Return | Kind::Unblock | Kind::Moved => {
             let card = held(&first);
             assert!(!card.blocked && card.values.expiry.unwrap() > next_year, "{context}");
             assert_eq!(card.values.home_branch, Some("EAST".into()), "{context}");

@@ -103,6 +103,20 @@ async fn s02_a_roster_that_really_shrank_can_be_approved_and_the_next_run_goes_o
 }
 
 #[tokio::test]
+async fn s02_a_yes_to_some_peoples_absence_is_none_to_that_of_others() {
+    let town = Town::new().open();
+    let all = district(&[("A", 40), ("B", 30)]);
+    town.sync(&all).await;
+    let waiting = town.sync(&all[..40]).await;
+    town.approve(waiting.run.id).await;
+    // As many are missing as were approved, and they are others.
+    town.clock.days(1);
+    let others = town.sync(&all[30..]).await;
+    assert_eq!((others.run.state, guards(&others)), (RunState::Waiting, vec!["roster_collapsed"]));
+    assert_eq!(missing(&town).await, 0, "those who were missing are back, and the others count as there");
+}
+
+#[tokio::test]
 async fn s15_a_school_that_closed_can_be_approved_alone() {
     let town = Town::new().open();
     let all = district(&[("A", 100), ("B", 12)]);

@@ -16,7 +16,8 @@ use rostercard_core::words::LinkState;
 use rostercard_engine::{EngineError, OpenReview, RunReport, SelectionError, Whose};
 use rostercard_store::Store;
 use rostercard_store::rows::Link;
-use support::{Kid, Town, kid, kids};
+use support::ils::Mishap;
+use support::{Kid, SETTLE_AFTER, Town, kid, kids};
 
 fn barcode(kid: &Kid) -> String {
     format!("77{:0>8}", kid.id)
@@ -122,11 +123,7 @@ async fn s03_a_search_that_failed_makes_no_card() {
     let mut calls = 0;
     town.ils.script(move |service| {
         calls += u32::from(service == "find");
-        if calls == 1 && service == "find" {
-            support::ils::Mishap::LostBefore
-        } else {
-            support::ils::Mishap::None
-        }
+        if calls == 1 && service == "find" { Mishap::LostBefore } else { Mishap::None }
     });
     let report = town.sync(&people).await;
     assert_eq!((report.run.state, report.run.result.failed), (RunState::Failed, 1));
@@ -195,6 +192,31 @@ async fn s05_a_card_that_staff_upgraded_is_the_familys_own_from_then_on() {
     }
     assert_eq!(town.ils.held(&barcode(&people[0])).unwrap().values, before);
     assert_eq!(link(&town, &people[0].id).await.unwrap().data.reason.as_deref(), Some("unlinked"));
+}
+
+#[tokio::test]
+async fn s05_a_card_that_staff_upgraded_before_it_was_first_read_is_the_familys_own() {
+    let town = Town::new().open();
+    let people = kids(3);
+    // The card was made, nobody heard of it, and nobody could look.
+    let mut lost = false;
+    town.ils.script(move |service| {
+        lost |= service == "create";
+        if lost { Mishap::LostAfter } else { Mishap::None }
+    });
+    town.sync(&people).await;
+    town.ils.calm();
+    town.ils.staff(&barcode(&people[0]), |values| values.category = Some("JUV-FULL".into()));
+    town.clock.advance(SETTLE_AFTER * 2);
+    let report = town.sync(&people).await;
+    assert!(link(&town, &people[0].id).await.is_some(), "{:?}", report.run.result);
+    for _ in 0..2 {
+        town.clock.days(1);
+        town.sync(&people).await;
+    }
+    assert_eq!(link(&town, &people[0].id).await.unwrap().data.state, LinkState::Linked);
+    assert_eq!(town.ils.held(&barcode(&people[0])).unwrap().values.category, Some("JUV-FULL".into()));
+    assert_eq!(town.ils.patrons().len(), 3);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The command line. Its doc comments are the help.
 
+pub(crate) mod init;
 pub(crate) mod people;
+pub(crate) mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -42,14 +44,22 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// A practice district and a practice ILS, cards made before your eyes.
     Demo(Demo),
-    /// Write a starting configuration.
-    Init(Init),
+    /// Write a starting configuration: asks on a terminal, or takes flags. Nothing that is there is written over.
+    Init(Box<init::Init>),
+    /// The JSON Schema of the configuration's files, for editors.
+    Schema {
+        /// Which file.
+        #[arg(value_enum, default_value = "main")]
+        of: SchemaOf,
+    },
     /// Find every problem in the configuration.
     Check(Check),
     /// What a sync would do, by school and reason; writes nothing to the ILS.
     Plan(OnePartnership),
     /// One run now.
     Sync(OnePartnership),
+    /// One run over a file that somebody gives: everybody, or newcomers. The file stays where it is.
+    Import(Import),
     /// The daemon: every partnership by its schedule, until it is stopped.
     Run,
     /// Let waiting changes through, and make them.
@@ -101,11 +111,34 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     People(people::PeopleCommand),
+    /// Print completions for a shell: bash, zsh, fish ..
+    Completions(Completions),
+    /// Write the manual pages, for packages.
+    #[command(hide = true)]
+    Manual(Manual),
+    #[command(flatten)]
+    Watch(watch::WatchCommand),
     /// Practice systems that speak the real protocols, with invented people.
     Practice {
         #[command(subcommand)]
         command: PracticeCommand,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Manual {
+    /// The folder; made where it is not there.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// The date on the pages: 2026-11-24.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) date: String,
 }
 
 #[derive(Debug, Args)]
@@ -121,32 +154,12 @@ pub(crate) struct Demo {
     pub(crate) keep: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Init {
-    /// Where the configuration goes; it must not be there yet.
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: Option<PathBuf>,
-    /// The library's name.
-    #[arg(long, default_value = "My Library")]
-    pub(crate) library: String,
-    /// The library's time zone.
-    #[arg(long, default_value = "America/Los_Angeles")]
-    pub(crate) timezone: String,
-    /// The partnership's name: lowercase letters, digits, hyphens.
-    #[arg(long, default_value = "my-district")]
-    pub(crate) partnership: String,
-    /// The district's name.
-    #[arg(long, default_value = "My School District")]
-    pub(crate) district: String,
-    /// The district's OneRoster package: a zip or a folder.
-    #[arg(long, value_name = "PATH", default_value = "/var/lib/rostercard/rosters/my-district.zip")]
-    pub(crate) package: PathBuf,
-    /// The ILS's NCIP address.
-    #[arg(long, value_name = "URL", default_value = "https://ils.example.org/ncip")]
-    pub(crate) ncip: String,
-    /// The folder of the state store.
-    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/rostercard")]
-    pub(crate) state: PathBuf,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// rostercard.toml
+    Main,
+    /// partnerships/*.toml
+    Partnership,
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +173,39 @@ pub(crate) struct Check {
 pub(crate) struct OnePartnership {
     /// The partnership: the name of its file.
     pub(crate) partnership: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The partnership: the name of its file.
+    pub(crate) partnership: String,
+    /// The file: a table, or a OneRoster package, as the partnership's source has it.
+    pub(crate) file: PathBuf,
+    /// What the file holds. As additions nobody is missing for not being in it; as whole, who is not in it is missing.
+    #[arg(long = "as", value_name = "WHAT", value_enum, default_value = "additions")]
+    pub(crate) holds: Holds,
+    /// Who imports; your login otherwise.
+    #[arg(long = "by", value_name = "NAME")]
+    pub(crate) who: Option<String>,
+}
+
+/// What a file that is imported holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Holds {
+    /// Everybody.
+    Whole,
+    /// Newcomers and changes.
+    Additions,
+}
+
+impl Holds {
+    /// The word, as it is written.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Additions => "additions",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,8 @@
 //! The machine: the clock, randomness, the environment, the log. Nothing else in Rostercard touches these.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,6 +63,16 @@ pub(crate) fn random(bytes: &mut [u8]) -> std::io::Result<()> {
     getrandom::fill(bytes).map_err(std::io::Error::other)
 }
 
+/// Whether a person sits at both ends: questions are seen, and answered.
+pub(crate) fn is_a_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// What comes in by standard input, by lines.
+pub(crate) fn lines() -> impl std::io::BufRead {
+    std::io::BufReader::new(std::io::stdin())
+}
+
 /// The environment, read once.
 #[derive(Debug, Clone)]
 pub(crate) struct Environment {
@@ -100,6 +112,14 @@ impl Environment {
             .cloned()
             .unwrap_or_else(|| "unknown".to_owned())
     }
+}
+
+/// The number of the user that a folder belongs to, where root is at work there and it is another's: what root makes in
+/// it, that user could not open.
+pub(crate) fn foreign_to_root(folder: &Path) -> Option<u32> {
+    let ours = std::fs::metadata("/proc/self").ok()?.uid();
+    let theirs = std::fs::metadata(folder).ok()?.uid();
+    (ours == 0 && theirs != 0).then_some(theirs)
 }
 
 /// Starts the log, where one is wanted; the daemon has one unasked. Where systemd reads its standard error, the daemon

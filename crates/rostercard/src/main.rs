@@ -8,13 +8,21 @@ mod cli;
 mod commands;
 mod connectors;
 mod dates;
+mod doubts;
 mod exit;
 mod extract;
+mod imported;
 mod machine;
 mod output;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod roster;
 mod setup;
+mod shared;
+mod telling;
+mod tokens;
+mod watched;
 
 use std::process::ExitCode;
 

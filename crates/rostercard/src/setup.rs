@@ -1,18 +1,21 @@
 //! From configuration files to something that runs: read, checked, connected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
-use rostercard_config::{Code, Disk, Ils, Loaded, Main, Name, Partnership, Problem, Problems, Style, load};
+use rostercard_config::{
+    Code, Disk, Ils, Loaded, Main, Name, OpaqueTable, Partnership, Problem, Problems, Style, load,
+};
 use rostercard_core::field::Field;
 use rostercard_core::ports::{FindBy, PatronDirectory, RosterSource};
 use rostercard_core::privacy::Secret;
 use rostercard_core::rules::number::{NumberRange, NumberRule};
 use rostercard_core::rules::{Existing, OnLeaving};
 use rostercard_core::words::{Code as Word, Role};
-use rostercard_daemon::Schedule;
+use rostercard_daemon::quiet::{self, Window};
+use rostercard_daemon::{Schedule, ScheduleError};
 use rostercard_engine::{Engine, Grace, IlsLimits, Keep, PartnershipSettings, PinSettings, World};
 use rostercard_store::keep::AuditEntry;
 use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
@@ -25,6 +28,9 @@ use crate::extract;
 use crate::machine::{self, Environment, SystemClock, SystemEntropy};
 use crate::output::{Out, complain};
 use crate::progress::Shown;
+use crate::shared::{Schools, Shared, Turns};
+use crate::telling::Tellers;
+use crate::watched::Watched;
 
 /// The store's file in the folder that `[state] path` names.
 pub(crate) const STORE_FILE: &str = "rostercard.db";
@@ -39,10 +45,16 @@ pub(crate) struct Setup {
     pub(crate) ils: BTreeMap<String, IlsSettings>,
     /// Sources whose tables are right, by partnership.
     pub(crate) sources: BTreeMap<String, SourceSettings>,
+    /// Who is told.
+    pub(crate) tellers: Tellers,
     /// The store's key, where it could be read.
     key: Option<Secret>,
+    /// The page's tokens that could be read, by their names.
+    pub(crate) tokens: Vec<(String, Secret)>,
     /// Directories that runs wrote through since the last [`Self::hand_over`].
     writers: Mutex<Vec<Arc<dyn PatronDirectory>>>,
+    /// Turns at the sources of several partnerships.
+    turns: Turns,
     global: Global,
 }
 
@@ -54,11 +66,13 @@ impl Setup {
         let problems = &loaded.problems;
         let mut ils = BTreeMap::new();
         let mut key = None;
+        let mut tokens = Vec::new();
         if let Ok(main) = &loaded.main {
             key = main.state.key.resolve(&secrets, problems);
+            tokens = crate::tokens::read(&loaded, &main.http, &secrets);
             let base = global.config.parent().unwrap_or(Path::new(""));
-            let with = Reading { secrets: &secrets, zone: &main.library.timezone, base };
             for one in &main.ils {
+                let with = Reading { secrets: &secrets, zone: zone_of(main, one, &loaded), base };
                 if let Some(settings) = IlsSettings::read(one, &with, problems) {
                     ils.insert(one.name.as_str().to_owned(), settings);
                 }
@@ -66,16 +80,26 @@ impl Setup {
         }
         let mut sources = BTreeMap::new();
         let mut broken = Vec::new();
+        let mut named = BTreeSet::new();
         for (name, partnership) in &loaded.partnerships {
             let Ok(partnership) = partnership else { continue };
             let educators = partnership.rules.eligible.roles.contains(&Role::Educator);
             let wanted = (educators, partnership.rules.fields.allows(Field::BirthDate));
             let (name_of_source, table) = (&partnership.source, &partnership.source_table);
-            let source = SourceSettings::read(name_of_source, table, wanted, &secrets, problems);
-            let zone = loaded.main.as_ref().ok().map(|main| main.library.timezone.clone());
+            // What is wrong with a source of several partnerships is told once.
+            let (again, unheard) = (partnership.shared_source.clone(), Problems::new());
+            let again = again.is_some_and(|source| !named.insert(source));
+            let told = if again { &unheard } else { problems };
+            let mut source = SourceSettings::read(name_of_source, table, wanted, &secrets, told);
+            if let Some(source) = source.as_mut().filter(|_| users_of(partnership, &loaded) > 1) {
+                shared_files(source, table, told);
+            }
+            let source = source.filter(|_| !(again && unheard.has_errors()));
+            let zone = loaded.main.as_ref().ok().map(|main| main.library_of(partnership).timezone.clone());
             let today = zone.clone().unwrap_or(TimeZone::UTC).to_datetime(machine::now()).date();
             dates::look(partnership, today, problems);
-            let possible = possible(partnership, &ils, problems) & comes(partnership, zone, problems);
+            let possible = possible(partnership, &ils, problems)
+                & comes(partnership, zone, loaded.main.as_ref().ok(), problems);
             match source {
                 Some(source) if possible => {
                     sources.insert(name.clone(), source);
@@ -83,10 +107,13 @@ impl Setup {
                 _ => broken.push(name.clone()),
             }
         }
+        unused_sources(&loaded, problems);
         for name in broken {
             loaded.break_partnership(&name);
         }
-        Self { loaded, ils, sources, key, writers: Mutex::default(), global: global.clone() }
+        let tellers = Tellers::read(&loaded, &secrets, global.config.parent().unwrap_or(Path::new("")));
+        let (writers, turns) = (Mutex::default(), Turns::default());
+        Self { loaded, ils, sources, tellers, key, tokens, writers, turns, global: global.clone() }
     }
 
     /// Prints every problem; how many errors and warnings.
@@ -161,25 +188,50 @@ impl Setup {
 
     /// A partnership's source.
     pub(crate) fn source(&self, partnership: &Partnership) -> Result<Box<dyn RosterSource>, Exit> {
-        let today = self.today()?;
+        let today = self.today_of(partnership)?;
         self.sources
             .get(partnership.name.as_str())
             .map(|source| source.open(&partnership.rules.fields, today, machine::now()))
+            .map(|source| self.own_part(partnership, source))
             .ok_or(Exit::Configuration)
+    }
+
+    /// Of a source that several partnerships have, what is this one's; any other as it is.
+    pub(crate) fn own_part(
+        &self,
+        partnership: &Partnership,
+        source: Box<dyn RosterSource>,
+    ) -> Box<dyn RosterSource> {
+        let all = self.loaded.partnerships.iter().filter_map(|(_, partnership)| partnership.as_ref().ok());
+        match Schools::of(partnership, all) {
+            Some(schools) => Box::new(Shared::new(source, schools, &self.turns)),
+            None => source,
+        }
     }
 
     /// A partnership's source, to be looked at: files that were used and put away are in it too.
     pub(crate) fn source_to_look_at(&self, partnership: &Partnership) -> Result<Box<dyn RosterSource>, Exit> {
-        let today = self.today()?;
+        let today = self.today_of(partnership)?;
         self.sources
             .get(partnership.name.as_str())
             .map(|source| source.look(&partnership.rules.fields, today, machine::now()))
+            .map(|source| self.own_part(partnership, source))
             .ok_or(Exit::Configuration)
     }
 
-    /// The library's day.
+    /// The day at a partnership's library.
+    pub(crate) fn today_of(&self, partnership: &Partnership) -> Result<jiff::civil::Date, Exit> {
+        Ok(self.main()?.library_of(partnership).timezone.to_datetime(machine::now()).date())
+    }
+
+    /// The day by which what is about no partnership alone is counted.
     pub(crate) fn today(&self) -> Result<jiff::civil::Date, Exit> {
         Ok(self.main()?.library.timezone.to_datetime(machine::now()).date())
+    }
+
+    /// Whether the store's key could be read.
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.as_ref().is_some_and(|text| parse_key(text.reveal()).is_some())
     }
 
     /// The store's key.
@@ -201,6 +253,13 @@ impl Setup {
     /// The store, to write to. One process at a time.
     pub(crate) fn store(&self) -> Result<Arc<dyn Store>, Exit> {
         let (path, key) = (self.store_path()?, self.store_key()?);
+        if let Some(owner) = path.parent().and_then(machine::foreign_to_root) {
+            let message =
+                format!("the store belongs to user {owner}: what root makes in it would shut the daemon out");
+            let hint = "run it as that user: `sudo -u rostercard rostercard ..`, or `sudo rostercard-as-service ..`, which has the daemon's credentials too";
+            complain(self.global.json, &message, hint);
+            return Err(Exit::Usage);
+        }
         match SqliteStore::open_writer(&path, &key, Arc::new(machine::random)) {
             Ok(store) => Ok(Arc::new(store)),
             Err(error) => Err(self.store_error(&error)),
@@ -288,6 +347,11 @@ impl Setup {
     /// is said. Whether all went well; what did not is gone on with by the next run.
     pub(crate) async fn hand_over(&self) -> bool {
         let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
+        self.finish(writers).await
+    }
+
+    /// The same for these alone: what another run writes through meanwhile is left to it.
+    pub(crate) async fn finish(&self, writers: Vec<Arc<dyn PatronDirectory>>) -> bool {
         let mut well = true;
         for directory in writers {
             match directory.finish().await {
@@ -311,8 +375,20 @@ impl Setup {
         store: Arc<dyn Store>,
         world: World,
     ) -> Result<Engine, Exit> {
+        let (engine, directory) = self.engine_and_directory(partnership, store, world)?;
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(directory);
+        Ok(engine)
+    }
+
+    /// The same with what it writes through, which the caller ends by [`Self::finish`].
+    pub(crate) fn engine_and_directory(
+        &self,
+        partnership: &Partnership,
+        store: Arc<dyn Store>,
+        world: World,
+    ) -> Result<(Engine, Arc<dyn PatronDirectory>), Exit> {
         let (ils, directory) = self.ils(partnership.ils.as_str())?;
-        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&directory));
+        let watched = Arc::new(Watched { inner: Arc::clone(&directory), progress: world.progress.clone() });
         let main = self.main()?;
         let extract = match &partnership.matching.extract {
             Some(path) if partnership.rules.existing != Existing::Separate => {
@@ -335,7 +411,7 @@ impl Setup {
             guards: partnership.guards.clone(),
             dates: partnership.dates.clone(),
             grace: Grace { days: partnership.lapse.grace_days, feeds: partnership.lapse.grace_feeds.into() },
-            timezone: main.library.timezone.clone(),
+            timezone: main.library_of(partnership).timezone.clone(),
             pins: PinSettings {
                 forget_days: partnership.pins.forget_days,
                 reissue_at_once: partnership.pins.reissue_at_once.into(),
@@ -351,7 +427,8 @@ impl Setup {
             },
         };
         let keep = Keep { undo_days: main.state.undo_days, run_days: main.state.run_days };
-        Ok(Engine::new(store, directory, settings, world).keeping(keep))
+        let engine = Engine::new(store, watched, settings, world).keeping(keep);
+        Ok((engine, directory))
     }
 }
 
@@ -398,9 +475,22 @@ fn possible(partnership: &Partnership, ils: &BTreeMap<String, IlsSettings>, prob
 }
 
 /// Whether a partnership's schedule ever comes; one that does not is a problem with a place.
-fn comes(partnership: &Partnership, zone: Option<TimeZone>, problems: &Problems) -> bool {
+fn comes(
+    partnership: &Partnership,
+    zone: Option<TimeZone>,
+    main: Option<&Main>,
+    problems: &Problems,
+) -> bool {
     let Some(line) = &partnership.schedule else { return true };
-    let Err(why) = Schedule::new(&line.value, zone.unwrap_or(TimeZone::UTC)) else { return true };
+    let hours = main.and_then(|main| main.ils(&partnership.ils)).map(|ils| &ils.limits.hours[..]);
+    let read = Schedule::new(&line.value, zone.unwrap_or(TimeZone::UTC))
+        .and_then(|schedule| within(schedule, partnership, hours.unwrap_or_default()));
+    let Err(why) = read else { return true };
+    if why == ScheduleError::NoHours {
+        let advice = "look at `quiet` in this file and at `hours` below [ils.NAME.limits] in rostercard.toml";
+        problems.add(Problem::about(line, Code::Contradiction, why.to_string(), advice));
+        return false;
+    }
     problems.add(Problem::about(
         line,
         Code::BadValue,
@@ -413,8 +503,75 @@ fn comes(partnership: &Partnership, zone: Option<TimeZone>, problems: &Problems)
 /// A partnership's schedule on its library's clock.
 pub(crate) fn schedule_of(partnership: &Partnership, main: &Main) -> Option<(String, Schedule)> {
     let line = partnership.schedule.as_ref()?.value.clone();
-    let schedule = Schedule::new(&line, main.library.timezone.clone()).ok()?;
-    Some((line, schedule))
+    let schedule = Schedule::new(&line, main.library_of(partnership).timezone.clone()).ok()?;
+    let hours = main.ils(&partnership.ils).map(|ils| &ils.limits.hours[..]).unwrap_or_default();
+    let schedule = within(schedule, partnership, hours).ok()?;
+    let most = jiff::SignedDuration::try_from(partnership.jitter).unwrap_or_default();
+    Some((line, schedule.delayed(partnership.id.as_str(), most)))
+}
+
+/// A schedule that keeps a partnership's quiet hours and its ILS's hours.
+fn within(
+    schedule: Schedule,
+    partnership: &Partnership,
+    hours: &[rostercard_config::Hours],
+) -> Result<Schedule, ScheduleError> {
+    let windows = |hours: &[rostercard_config::Hours]| -> Vec<Window> {
+        hours.iter().map(|hours| (hours.from, hours.to)).collect()
+    };
+    schedule.within(quiet::Hours::new(windows(&partnership.quiet), windows(hours)))
+}
+
+/// The time zone of an ILS: that of the libraries whose partnerships use it, which is one unless somebody is very far away.
+fn zone_of<'m>(main: &'m Main, ils: &Ils, loaded: &Loaded) -> &'m TimeZone {
+    let user = loaded.partnerships.iter().filter_map(|(_, partnership)| partnership.as_ref().ok());
+    let user = user.into_iter().find(|partnership| partnership.ils == ils.name);
+    user.map_or(&main.library.timezone, |partnership| &main.library_of(partnership).timezone)
+}
+
+/// How many partnerships have the source that this one has.
+fn users_of(partnership: &Partnership, loaded: &Loaded) -> usize {
+    let shared = partnership.shared_source.as_ref();
+    let users = loaded.partnerships.iter().filter_map(|(_, other)| other.as_ref().ok());
+    users.filter(|other| shared.is_some() && other.shared_source.as_ref() == shared).count()
+}
+
+/// Files of a source that several partnerships read have to stay until all have: they are not put away.
+fn shared_files(source: &mut SourceSettings, table: &OpaqueTable, problems: &Problems) {
+    if let Some(word) = source.keep_files() {
+        problems.add(Problem::error(
+            Code::Contradiction,
+            table.place().clone(),
+            format!("{}.after_use", table.key()),
+            format!(
+                "after_use = \"{word}\" would take the files away from the other partnerships of this source"
+            ),
+            "remove the line: files of a source that several partnerships read stay where they are",
+        ));
+    }
+}
+
+/// Sources that are named, and that no partnership has.
+fn unused_sources(loaded: &Loaded, problems: &Problems) {
+    let Ok(main) = &loaded.main else { return };
+    // A partnership with mistakes may be the one that has it.
+    if loaded.partnerships.iter().any(|(_, partnership)| partnership.is_err()) {
+        return;
+    }
+    let used: Vec<_> = loaded
+        .partnerships
+        .iter()
+        .filter_map(|(_, partnership)| partnership.as_ref().ok()?.shared_source.as_ref())
+        .collect();
+    for source in main.sources.iter().filter(|source| !used.contains(&&source.name)) {
+        problems.add(Problem::warning(
+            Code::Unwise,
+            source.place.clone(),
+            format!("sources.{}", source.name),
+            "no partnership has this source",
+            format!("write source = \"{}\" in a partnership's file, or remove the table", source.name),
+        ));
+    }
 }
 
 /// Every range of numbers that a partnership's rules name.

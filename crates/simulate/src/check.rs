@@ -191,11 +191,25 @@ impl Watch {
         missing > allowed(COLLAPSE, ledger.live())
     }
 
-    /// A person let a plan through: whoever is missing from its roster is missing with a yes to it.
-    pub(crate) fn let_through(&mut self, delivery: &Delivery) {
+    /// A person let a plan through: whoever is missing from its roster is missing with a yes to it, and counts as missing.
+    pub(crate) fn let_through(&mut self, delivery: &Delivery, day: Date) {
         let mentioned = delivery.mentioned();
         let missing = self.pupils.values().copied().filter(|pupil| !mentioned.contains(pupil));
         self.accepted = missing.collect();
+        self.count_missing(delivery, day);
+    }
+
+    /// Whoever is missing from a roster that is believed, once for each roster.
+    fn count_missing(&mut self, delivery: &Delivery, day: Date) {
+        if self.counted.as_ref().is_none_or(|(as_of, _)| *as_of != delivery.as_of) {
+            self.counted = Some((delivery.as_of, BTreeSet::new()));
+        }
+        let mentioned = delivery.mentioned();
+        let Some((_, counted)) = &mut self.counted else { return };
+        for pupil in self.pupils.values().filter(|p| !mentioned.contains(p) && counted.insert(**p)) {
+            let missing = self.missing.entry(*pupil).or_insert(Missing { since: day, feeds: 0 });
+            missing.feeds += 1;
+        }
     }
 
     /// A sync was made, whole or in part.
@@ -210,21 +224,17 @@ impl Watch {
         let newly = ils.sent().newly;
         let doubtful = delivery.is_doubtful() || self.too_many_missing(before, delivery);
         let mut lapsed = 0;
-        let mentioned = delivery.mentioned();
-        if self.counted.as_ref().is_none_or(|(as_of, _)| *as_of != delivery.as_of) {
-            self.counted = Some((delivery.as_of, BTreeSet::new()));
-        }
-        if !doubtful && let Some((_, counted)) = &mut self.counted {
-            for pupil in self.pupils.values().filter(|p| !mentioned.contains(p) && counted.insert(**p)) {
-                let missing = self.missing.entry(*pupil).or_insert(Missing { since: day, feeds: 0 });
-                missing.feeds += 1;
-            }
+        if !doubtful {
+            self.count_missing(delivery, day);
         }
         for (person, row) in &after.rows {
             let old = before.rows.get(person);
             let name = || self.pupils.get(person).map_or_else(|| "somebody".to_owned(), |p| format!("p{p}"));
             let grew = old.is_none_or(|old| old.feeds_missed < row.feeds_missed) && row.feeds_missed > 0;
-            self.court.holds(Invariant::DoubtWithdrawsNobody, !(doubtful && grew), || {
+            // A plan that was let through and cut short is gone on with first, with what it says of the missing.
+            let let_through =
+                approval_open && self.pupils.get(person).is_some_and(|pupil| self.accepted.contains(pupil));
+            self.court.holds(Invariant::DoubtWithdrawsNobody, !(doubtful && grew) || let_through, || {
                 format!("{} counts as missing by a {:?} roster", name(), delivery.kind)
             });
             let lapses = row.state == LinkState::Lapsed && old.is_none_or(|old| old.state != row.state);

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
+use rostercard_core::who::Who;
 use rostercard_store::keep::{
     AuditEntry, Decided, Held, Purge, Removed, RestoreNote, Retained, Retention, Year,
 };
@@ -239,6 +240,8 @@ passed_on! {
     LOOK fn schools(&self, partnership: PartnershipId) -> Result<Vec<StoredSchool>, StoreError>;
     LOOK fn links(&self, partnership: PartnershipId, people: &[Digest]) -> Result<Vec<Link>, StoreError>;
     LOOK fn numbers_in_use(&self, ils: &str, numbers: &[Personal]) -> Result<Vec<(Personal, Digest)>, StoreError>;
+    LOOK fn alike_elsewhere(&self, partnership: PartnershipId, who: Who) -> Result<Vec<(PartnershipId, Link)>, StoreError>;
+    WRITE fn hand_over(&self, from: (PartnershipId, LinkWrite), to: (PartnershipId, LinkWrite)) -> Result<(), StoreError>;
     LOOK fn state_counts(&self, partnership: PartnershipId) -> Result<Vec<StateCount>, StoreError>;
     WRITE fn write_links(&self, partnership: PartnershipId, links: Vec<LinkWrite>) -> Result<(), StoreError>;
     WRITE fn write_missing(&self, missing: Vec<Missing>) -> Result<(), StoreError>;

@@ -497,7 +497,7 @@ impl School {
                 let begun =
                     !matches!(came, Came::Error(EngineError::Paused { .. } | EngineError::Selection(_)));
                 if begun {
-                    self.watch.let_through(delivery);
+                    self.watch.let_through(delivery, day);
                     self.let_through = true;
                     self.approval_open = !well;
                 }

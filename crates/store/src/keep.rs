@@ -28,6 +28,29 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
+/// What a contact was told of one thing, or is still to be told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The contact's name.
+    pub contact: String,
+    /// The permanent id of the partnership; empty where it was about the whole.
+    pub partnership: String,
+    /// What kind of thing, in a word.
+    pub kind: String,
+    /// A digest of what it was about. Of nothing about a person.
+    pub digest: Digest,
+    /// Since when it is so.
+    pub since: Timestamp,
+    /// When the contact was last told.
+    pub told_at: Option<Timestamp>,
+    /// Whether it is so no longer.
+    pub over: bool,
+    /// Messages about it that failed since the last that did not.
+    pub tries: u32,
+    /// When the next is tried, after one that failed.
+    pub retry_at: Option<Timestamp>,
+}
+
 /// A backup that was put in the place of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoreNote {

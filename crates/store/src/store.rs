@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
+use rostercard_core::who::Who;
 
 use crate::keep::{AuditEntry, Decided, Held, Purge, Removed, RestoreNote, Retained, Retention, Year};
 use crate::rows::{
@@ -192,6 +193,22 @@ pub trait Store: Send + Sync {
         ils: &str,
         numbers: &[Personal],
     ) -> Result<Vec<(Personal, Digest)>, StoreError>;
+
+    /// Links of other partnerships of the same ILS whose person has the same names and birth date, whatever their state;
+    /// oldest first.
+    async fn alike_elsewhere(
+        &self,
+        partnership: PartnershipId,
+        who: Who,
+    ) -> Result<Vec<(PartnershipId, Link)>, StoreError>;
+
+    /// Gives a card to a person of another partnership of the same ILS, with the PIN that waits to be handed out: what is
+    /// written of whose it was, and of who gets it. All or nothing.
+    async fn hand_over(
+        &self,
+        from: (PartnershipId, LinkWrite),
+        to: (PartnershipId, LinkWrite),
+    ) -> Result<(), StoreError>;
 
     /// How many links there are by state.
     async fn state_counts(&self, partnership: PartnershipId) -> Result<Vec<StateCount>, StoreError>;

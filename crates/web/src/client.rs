@@ -1,6 +1,7 @@
 //! The client itself: one deadline a call, a capped body, no redirects, no retries.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use std::{fmt, fs, io};
 
@@ -15,6 +16,15 @@ use crate::error::{Started, classify};
 use crate::retry_after::retry_after;
 use crate::way::{Identity, Proxy};
 use crate::{Endpoint, NotSent, Unknown, WebError};
+
+/// Whole answers that all clients have got.
+static ANSWERS: AtomicU64 = AtomicU64::new(0);
+
+/// How many whole answers all clients of this process have got: a sign that something goes on.
+#[must_use]
+pub fn answers() -> u64 {
+    ANSWERS.load(Ordering::Relaxed)
+}
 
 /// How a client behaves.
 #[derive(Debug, Clone)]
@@ -196,6 +206,7 @@ impl Client {
             }
             body.extend_from_slice(&piece);
         }
+        ANSWERS.fetch_add(1, Ordering::Relaxed);
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         Ok(Answer {
             status: response.status().as_u16(),

@@ -16,7 +16,7 @@ mod rest;
 mod retry_after;
 mod way;
 
-pub use client::{Answer, Call, Client, ClientSettings, SetupError};
+pub use client::{Answer, Call, Client, ClientSettings, SetupError, answers};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{NotSent, Side, Unknown, WebError};
 pub use oauth::{Bearer, ClientAuth, OAuth, OAuthError, OAuthSettings};

@@ -30,6 +30,8 @@ pub(super) struct CardRead {
     pub(super) card_for: Vec<CardFor>,
     pub(super) names: NameChoice,
     pub(super) address: AddressRules,
+    /// Where the number of `[card]` is said, and then that of each `[[card.for]]`, or the table where it says none.
+    pub(super) numbers: Vec<Place>,
 }
 
 /// What `[card]` must say, each with an example for the advice.
@@ -51,14 +53,20 @@ pub(super) fn read(
             table.missing(key, &format!("add this line: {example}"));
         }
     }
+    let mut numbers = vec![table.place_of("number")];
     let patch = patch(&mut table, fields, number_max);
     let names = table.or("names", &Word(&words(NameChoice::ALL, NameChoice::word)), NameChoice::Legal).value;
     let address = match table.table("address") {
         Some(address) => read_address(address, fields),
         None => AddressRules::default(),
     };
-    let card_for =
-        table.tables("for").into_iter().filter_map(|table| read_for(table, fields, number_max)).collect();
+    let card_for = table.tables("for").into_iter().filter_map(|table| {
+        let place = table.place_of("number");
+        let read = read_for(table, fields, number_max)?;
+        numbers.push(place);
+        Some(read)
+    });
+    let card_for = card_for.collect();
     table.finish();
     let rule = CardRule {
         model: patch.model?,
@@ -69,7 +77,7 @@ pub(super) fn read(
         statistics: patch.statistics,
         note: patch.note,
     };
-    Some(CardRead { rule, card_for, names, address })
+    Some(CardRead { rule, card_for, names, address, numbers })
 }
 
 fn patch(table: &mut TableReader<'_>, fields: &FieldRules, number_max: Option<usize>) -> CardPatch {

@@ -12,6 +12,7 @@ use crate::kind::{Day, Integer, Kind, List, MonthDay, Parsed, Word, Wrong, words
 use crate::place::Place;
 use crate::problem::Code;
 use crate::reader::TableReader;
+use crate::record::Shape;
 
 /// Where dates stand that pass, for `check` to point at.
 #[derive(Clone, Debug)]
@@ -37,6 +38,9 @@ struct ABound;
 
 impl Kind for ABound {
     type Out = Bound;
+    fn shape(&self) -> Shape {
+        Shape::AnyDay
+    }
     fn read(&self, node: &Node) -> Result<Bound, Wrong> {
         if let Value::String(text) = &node.value
             && let Some(day) = DayOfYear::parse(text)
@@ -61,6 +65,9 @@ struct Holiday;
 
 impl Kind for Holiday {
     type Out = RangeInclusive<Date>;
+    fn shape(&self) -> Shape {
+        Shape::Day
+    }
     fn read(&self, node: &Node) -> Result<RangeInclusive<Date>, Wrong> {
         let wrong = || {
             Wrong::value(

@@ -17,13 +17,15 @@ use rostercard_core::rules::{CardRules, Existing, OnLeaving};
 
 pub use dates::DatePlaces;
 
+use crate::hours::{AnHours, Hours};
 use crate::kind::{AName, Integer, List, Parsed, Span, Text, Word, Wrong, words};
 use crate::main_file::{MainRead, read_id};
 use crate::names::Name;
 use crate::place::{Place, Placed};
 use crate::problem::{Code, Problem};
-use crate::reader::{OpaqueTable, TableReader};
+use crate::reader::{OpaqueTable, TableReader, TextOrTable};
 use crate::suggest::listed;
+use crate::telling::{self, Contact, Ends};
 
 /// Counts below this are held back in reports.
 const SMALL_CELLS: u16 = 10;
@@ -53,10 +55,20 @@ pub struct Partnership {
     pub id: Name,
     /// The district, as people know it.
     pub district: String,
+    /// The library, where rostercard.toml names several.
+    pub library: Option<Name>,
     /// The ILS, by its name.
     pub ils: Name,
     /// When it runs: a crontab line of five fields, checked by its shape alone. None: by hand only.
     pub schedule: Option<Placed<String>>,
+    /// A run begins up to so long after its time, by a delay that is always the same for the partnership.
+    pub jitter: Duration,
+    /// Hours in which no run begins, on the library's clock: one that is due then begins at their end.
+    pub quiet: Vec<Hours>,
+    /// `[[contacts]]`: who is told of this partnership, besides the library's own.
+    pub contacts: Vec<Contact>,
+    /// `[[ends]]`: what ends on a day, such as the source's secret.
+    pub ends: Vec<Ends>,
     /// How often a new roster comes, where that was said: a roster older than this, and half as much again, is late.
     pub expected_every: Option<Duration>,
     /// A source that gives changes alone (OneRoster REST, Clever) is read in full again after so many days.
@@ -65,6 +77,11 @@ pub struct Partnership {
     pub source: String,
     /// The source connector's own table.
     pub source_table: OpaqueTable,
+    /// The name of the source, where it is one of rostercard.toml's (`source = "NAME"`) that several partnerships may use.
+    pub shared_source: Option<Name>,
+    /// The schools that are this partnership's, where its source has those of others too, each as it is written and where:
+    /// those of `[eligible] schools`, or else of `[homes]`.
+    pub own_schools: Vec<(String, Place)>,
     /// `[card]`, `[[card.for]]`, `[eligible]`, `[homes]`, `[fields]`, `[match]`.
     pub rules: CardRules,
     /// `[guards]`.
@@ -83,6 +100,10 @@ pub struct Partnership {
     pub small_cells: u16,
     /// Where the partnership begins, for problems that are about the whole of it.
     pub place: Place,
+    /// Where the number of `[card]` is said, and then that of each `[[card.for]]`.
+    pub number_places: Vec<Place>,
+    /// Where `[homes]` begins.
+    pub homes_place: Place,
 }
 
 /// `[match]`: what becomes of cards that students already have.
@@ -158,27 +179,33 @@ pub(crate) fn read(
     let place = top.place().clone();
     let id = read_id(&mut top, name);
     let district = top.required("district", &Text, "\"Woodland Joint Unified School District\"");
+    let library = library(&mut top, main);
     let ils = top.required("ils", &AName, "\"main\"");
     let schedule = top.optional("schedule", &Parsed(schedule));
+    let jitter = top.or("jitter", &Span(Duration::ZERO..=HOUR.saturating_mul(6)), Duration::ZERO);
+    let quiet = top.optional("quiet", &List { of: AnHours, empty: true });
+    let contacts = telling::contacts(&mut top, false);
+    telling::mail_is_there(&contacts, !main.no_mail, top.problems());
+    let ends = telling::ends(&mut top);
     let expected_every = top.optional("expected_every", &Span(HOUR..=HOUR.saturating_mul(24 * 730)));
     let full_every = top.optional("full_every", &Span(DAY..=DAY.saturating_mul(92)));
-    let source = top
-        .required_table(
-            "source",
-            "say where the roster comes from: add a table such as [source.oneroster_csv]",
-        )
-        .and_then(|mut table| {
-            let source = table.one_table_of(sources, "a roster source");
-            table.finish();
-            source
-        });
+    let source = source(&mut top, sources, main);
     if let Some(ils) = &ils {
         known_ils(ils, main, &top);
     }
     let ils_found = ils.as_ref().and_then(|name| main.ils.iter().find(|ils| ils.name == name.value));
     let fields = people::fields(&mut top);
-    let homes = people::homes(&mut top);
+    let (homes, listed_homes) = people::homes(&mut top);
+    let eligible_place = top.place_of("eligible");
+    let homes_place = top.place_of("homes");
     let eligible = people::eligible(&mut top, homes.as_ref());
+    let own_schools = match &eligible.schools {
+        Some(schools) => schools.iter().map(|school| (school.clone(), eligible_place.clone())).collect(),
+        None => {
+            let taken = |school: &&(String, Place)| !eligible.not_schools.contains(&school.0);
+            listed_homes.iter().filter(taken).cloned().collect()
+        }
+    };
     let card = top
         .required_table(
             "card",
@@ -216,7 +243,8 @@ pub(crate) fn read(
         small_cells.flatten().and_then(|least| u16::try_from(least.value).ok()).unwrap_or(SMALL_CELLS);
     let whole = top.finish();
 
-    let ((source, source_table), card) = (source?, card?);
+    let (Source { connector: source, table: source_table, shared: shared_source }, card) = (source?, card?);
+    let library = library?;
     let rules = CardRules {
         card: card.rule,
         card_for: card.card_for,
@@ -235,12 +263,19 @@ pub(crate) fn read(
         name,
         id,
         district,
+        library,
         ils,
         schedule,
+        jitter: jitter.value,
+        quiet: quiet.map(|quiet| quiet.value).unwrap_or_default(),
+        contacts,
+        ends,
         expected_every: expected_every.map(|every| every.value),
         full_every: full_every.map_or(FULL_EVERY, |every| days(every.value)),
         source,
         source_table,
+        shared_source,
+        own_schools,
         rules,
         guards,
         lapse,
@@ -250,7 +285,101 @@ pub(crate) fn read(
         pins,
         small_cells,
         place,
+        number_places: card.numbers,
+        homes_place,
     })
+}
+
+/// The source of a partnership: a table of its own, or one that rostercard.toml names.
+struct Source {
+    connector: String,
+    table: OpaqueTable,
+    shared: Option<Name>,
+}
+
+fn source(top: &mut TableReader<'_>, connectors: &[&str], main: &MainRead) -> Option<Source> {
+    const ADVICE: &str = "say where the roster comes from: add a table such as [source.oneroster_csv]";
+    if !top.has("source") {
+        top.missing("source", ADVICE);
+        return None;
+    }
+    let named = match top.text_or_table("source")? {
+        TextOrTable::Table(mut table) => {
+            let source = table.one_table_of(connectors, "a roster source");
+            table.finish();
+            return source.map(|(connector, table)| Source { connector, table, shared: None });
+        }
+        TextOrTable::Text(named) => named,
+    };
+    let found = main.sources.iter().find(|source| source.name.as_str() == named.value);
+    if let Some(found) = found {
+        let (connector, table) = (found.connector.clone(), found.table.clone());
+        return Some(Source { connector, table, shared: Some(found.name.clone()) });
+    }
+    // One with mistakes in it was told where it stands.
+    if !main.sources_names.iter().any(|name| name.as_str() == named.value) {
+        let names = || main.sources_names.iter().map(Name::as_str);
+        let advice = if main.sources_names.is_empty() {
+            format!("add it to rostercard.toml, as a table such as [sources.{}.oneroster_csv]", "NAME")
+        } else {
+            format!("write {}, or add a table below [sources] in rostercard.toml", listed(names()))
+        };
+        let problem =
+            Problem::about(&named, Code::UnknownWord, "rostercard.toml names no such source", advice);
+        top.problems().add(problem.did_you_mean(&named.value, names()));
+    } else {
+        top.problems().add(Problem::about(
+            &named,
+            Code::Contradiction,
+            "this source has mistakes in rostercard.toml",
+            "mend them there",
+        ));
+    }
+    None
+}
+
+/// `library`: which of several it is. `None` where that cannot be told.
+#[expect(clippy::option_option, reason = "a mistake, and a configuration with one library, are two things")]
+fn library(top: &mut TableReader<'_>, main: &MainRead) -> Option<Option<Name>> {
+    let named = top.optional("library", &AName);
+    let names = || main.libraries.iter().map(Name::as_str);
+    match (named, main.libraries.as_slice()) {
+        (None, []) => Some(None),
+        // There is only one that can be meant.
+        (None, [one]) => Some(Some(one.clone())),
+        (None, _) => {
+            if !top.has("library") {
+                top.missing(
+                    "library",
+                    &format!("say whose agreement this is: library = one of {}", listed(names())),
+                );
+            }
+            None
+        }
+        (Some(named), _) if main.libraries.contains(&named.value) => Some(Some(named.value)),
+        (Some(named), []) => {
+            // Where rostercard.toml could not be read at all, that was told already.
+            if main.main.is_some() {
+                top.problems().add(Problem::about(
+                    &named,
+                    Code::UnknownWord,
+                    "rostercard.toml has one [library], which has no name",
+                    "remove this line, or write [libraries.NAME] there instead of [library]",
+                ));
+            }
+            None
+        }
+        (Some(named), _) => {
+            let problem = Problem::about(
+                &named,
+                Code::UnknownWord,
+                "rostercard.toml names no such library",
+                format!("write {}, or add the library to rostercard.toml", listed(names())),
+            );
+            top.problems().add(problem.did_you_mean(named.value.as_str(), names()));
+            None
+        }
+    }
 }
 
 fn known_ils(ils: &Placed<Name>, main: &MainRead, top: &TableReader<'_>) {

@@ -11,8 +11,10 @@ use rostercard_core::words::{Code, Role};
 
 use crate::document::{Node, Value};
 use crate::kind::{Kind, List, Parsed, Text, Word, Wrong, words};
+use crate::place::Place;
 use crate::problem::{Code as Problems, Problem};
 use crate::reader::TableReader;
+use crate::record::Shape;
 use crate::suggest::listed;
 
 /// `[fields]`: what may be read, and who owns it.
@@ -42,12 +44,14 @@ pub(super) fn fields(top: &mut TableReader<'_>) -> FieldRules {
     rules
 }
 
-/// `[homes]`: school to branch.
-pub(super) fn homes(top: &mut TableReader<'_>) -> Option<Homes> {
-    let mut table = top.required_table(
+/// `[homes]`: school to branch; and every school that it names, with its place.
+pub(super) fn homes(top: &mut TableReader<'_>) -> (Option<Homes>, Vec<(String, Place)>) {
+    let Some(mut table) = top.required_table(
         "homes",
         "add a line [homes], and below it each school with its branch: \"Douglass Middle\" = \"MAIN\"",
-    )?;
+    ) else {
+        return (None, Vec::new());
+    };
     let read = table.map(&Text);
     if read.is_empty() && table.is_empty() {
         table.problems().add(Problem::warning(
@@ -62,6 +66,7 @@ pub(super) fn homes(top: &mut TableReader<'_>) -> Option<Homes> {
     let alike = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
     let mut seen = BTreeMap::new();
     let mut homes = BTreeMap::new();
+    let mut listed = Vec::new();
     for (school, branch) in read {
         if let Some(first) = seen.insert(alike(&school.value), school.place.clone()) {
             table.problems().add(
@@ -74,10 +79,11 @@ pub(super) fn homes(top: &mut TableReader<'_>) -> Option<Homes> {
                 .and_at(first, "listed here first"),
             );
         }
+        listed.push((school.value.clone(), school.place));
         homes.insert(school.value, Code::new(branch.value));
     }
     table.finish();
-    Some(Homes::new(homes))
+    (Some(Homes::new(homes)), listed)
 }
 
 /// `[eligible]`: who is in the programme at all.
@@ -155,6 +161,9 @@ pub(super) struct GradeKind;
 
 impl Kind for GradeKind {
     type Out = Grade;
+    fn shape(&self) -> Shape {
+        Shape::TextOrNumber
+    }
     fn read(&self, node: &Node) -> Result<Grade, Wrong> {
         Grade::parse(&text_or_number(node)?).ok_or_else(|| Wrong::value("is not a grade", GRADES))
     }
@@ -164,6 +173,9 @@ struct Band;
 
 impl Kind for Band {
     type Out = RangeInclusive<Grade>;
+    fn shape(&self) -> Shape {
+        Shape::TextOrNumber
+    }
     fn read(&self, node: &Node) -> Result<Self::Out, Wrong> {
         GradeSet::parse_entry(&text_or_number(node)?).ok_or_else(|| {
             Wrong::value("is not a grade, nor a band of grades from the lower to the higher", GRADES)
@@ -187,6 +199,9 @@ struct Ages;
 
 impl Kind for Ages {
     type Out = RangeInclusive<u8>;
+    fn shape(&self) -> Shape {
+        Shape::TextOrNumber
+    }
     fn read(&self, node: &Node) -> Result<Self::Out, Wrong> {
         let text = text_or_number(node)?;
         let (from, to) = text.split_once('-').unwrap_or((&text, &text));

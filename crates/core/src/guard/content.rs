@@ -98,7 +98,8 @@ pub(super) fn look(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
 
 fn rejects(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     let (found, allowed) = (facts.rejects, guards.rejects.allows(facts.records));
-    let accepted = verdict.memory.weigh((GuardName::Rejects, guards.rejects.action), None, found, allowed);
+    let accepted =
+        verdict.memory.weigh((GuardName::Rejects, guards.rejects.action), None, (found, found), allowed);
     if found > allowed + accepted {
         let cause = format!(
             "{found} of {} records were rejected: a column that moved, or ids that a spreadsheet spoilt; \
@@ -133,8 +134,12 @@ fn rejecting_schools<'f>(
     let mut rejecting = Vec::new();
     for (key, school) in &facts.schools {
         let allowed = guards.rejects.allows(school.roster);
-        let accepted =
-            memory.weigh((GuardName::Rejects, guards.rejects.action), Some(key), school.rejects, allowed);
+        let accepted = memory.weigh(
+            (GuardName::Rejects, guards.rejects.action),
+            Some(key),
+            (school.rejects, school.rejects),
+            allowed,
+        );
         if school.rejects > allowed + accepted {
             rejecting.push((key, school, allowed + accepted));
         }

@@ -21,6 +21,8 @@ pub struct SchoolFacts {
     pub roster: u64,
     /// People with live cards of this school who are missing from the roster.
     pub absent: u64,
+    /// Of those, who was missing before, as the ledger knows.
+    pub absent_before: u64,
     /// Planned changes by kind.
     pub changes: BTreeMap<ChangeKind, u64>,
     /// Planned changes by kind and grade ([`crate::grade::Grade::code`]), where the grade is known.

@@ -55,13 +55,14 @@ impl Memory {
         self.lacking_now.clear();
     }
 
-    /// How much was accepted of what a guard finds, on top of its limit. What is below the limit again needs no acceptance
+    /// How much was accepted of what a guard finds, on top of its limit: no more than what was there before this run, so that a
+    /// yes to some people's absence is none to that of as many others (`before`; where that cannot be told, all). What is below the limit again needs no acceptance
     /// any more, and is forgotten: the next time is another time. What is above both, and waits for it, is noted: it may be accepted.
     pub(super) fn weigh(
         &mut self,
         (guard, action): (GuardName, GuardAction),
         school: Option<&str>,
-        found: u64,
+        (found, before): (u64, u64),
         allowed: u64,
     ) -> u64 {
         let this = Accepted::of(guard, school, found);
@@ -70,6 +71,7 @@ impl Memory {
             return 0;
         }
         let accepted = self.accepted.iter().find(|accepted| accepted.is_about(&this)).map_or(0, |a| a.found);
+        let accepted = accepted.min(before);
         if action == GuardAction::Wait && found > allowed.saturating_add(accepted) {
             self.pending.retain(|pending| !pending.is_about(&this));
             self.pending.push(this);

@@ -118,7 +118,8 @@ fn collapse(facts: &PlanFacts, guards: &Guards, verdict: &mut Verdict) {
     // A delta does not say again who has left before, and nobody can accept an empty roster.
     let weighed = facts.completeness == Completeness::Snapshot && !nobody;
     let accepted = if weighed {
-        verdict.memory.weigh((GuardName::RosterCollapsed, action), None, absent, allowed)
+        let before = facts.sum(|school| school.absent_before);
+        verdict.memory.weigh((GuardName::RosterCollapsed, action), None, (absent, before), allowed)
     } else {
         0
     };
@@ -162,7 +163,8 @@ fn shrunken_schools<'f>(
         let emptied = school.roster == 0 && school.absent > 0 && school.live >= 5;
         let allowed = if emptied { 0 } else { guards.school_collapse.allows(school.live) };
         let action = in_season(guards.school_collapse.action, facts);
-        let accepted = memory.weigh((GuardName::SchoolCollapsed, action), Some(key), school.absent, allowed);
+        let absent = (school.absent, school.absent_before);
+        let accepted = memory.weigh((GuardName::SchoolCollapsed, action), Some(key), absent, allowed);
         if school.absent > allowed + accepted {
             shrunken.push((key, school, allowed + accepted));
         }

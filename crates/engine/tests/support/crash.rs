@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
+use rostercard_core::who::Who;
 use rostercard_store::keep::{
     AuditEntry, Decided, Held, Purge, Removed, RestoreNote, Retained, Retention, Year,
 };
@@ -108,6 +109,8 @@ passed_on! {
     fn schools(&self, partnership: PartnershipId) -> Result<Vec<StoredSchool>, StoreError>;
     fn links(&self, partnership: PartnershipId, people: &[Digest]) -> Result<Vec<Link>, StoreError>;
     fn numbers_in_use(&self, ils: &str, numbers: &[Personal]) -> Result<Vec<(Personal, Digest)>, StoreError>;
+    fn alike_elsewhere(&self, partnership: PartnershipId, who: Who) -> Result<Vec<(PartnershipId, Link)>, StoreError>;
+    fn hand_over(&self, from: (PartnershipId, LinkWrite), to: (PartnershipId, LinkWrite)) -> Result<(), StoreError>;
     fn state_counts(&self, partnership: PartnershipId) -> Result<Vec<StateCount>, StoreError>;
     fn write_links(&self, partnership: PartnershipId, links: Vec<LinkWrite>) -> Result<(), StoreError>;
     fn write_missing(&self, missing: Vec<Missing>) -> Result<(), StoreError>;

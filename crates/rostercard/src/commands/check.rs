@@ -2,15 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use rostercard_config::{Severity, Style};
-use rostercard_core::finding::Finding;
+use rostercard_config::{Partnership, Severity, Style};
+use rostercard_core::finding::{Finding, Place};
 use rostercard_core::ports::ConnectorError;
+use rostercard_core::student::Student;
 use rostercard_ils_koha::CodesInUse;
 use serde_json::json;
 
 use crate::cli::{Check, Global};
+use crate::commands::schools::Schools;
+use crate::connectors::SourceSettings;
+use crate::doubts;
 use crate::exit::Exit;
 use crate::output::{Out, counted};
+use crate::roster::{self, Reader};
 use crate::setup::Setup;
 
 /// What asking one machine or reading one package came to.
@@ -22,6 +27,7 @@ struct Asked {
 
 /// Checks.
 pub(crate) async fn check(global: &Global, setup: &Setup, args: &Check) -> Result<Exit, Exit> {
+    doubts::look(setup, &global.config).await;
     let problems = setup.loaded.problems.sorted();
     let errors = problems.iter().filter(|p| p.severity == Severity::Error).count() as u64;
     let warnings = problems.len() as u64 - errors;
@@ -107,12 +113,81 @@ async fn ask(setup: &Setup) -> Vec<Asked> {
         let Ok(partnership) = partnership else { continue };
         let Ok(mut source) = setup.source(partnership) else { continue };
         let what = format!("roster of {name}");
-        asked.push(match source.check().await {
+        let mut found = source.check().await;
+        if let Ok(findings) = &mut found {
+            findings.extend(odd_schools(setup, partnership).await);
+            findings.extend(homeless(setup, partnership).await);
+        }
+        asked.push(match found {
             Ok(findings) => Asked { what, findings, error: None },
             Err(error) => Asked { what, findings: Vec::new(), error: Some(error) },
         });
     }
     asked
+}
+
+/// The schools of the roster as it is now that have no home, as one finding. Where it cannot be read to its end, the run says so.
+async fn homeless(setup: &Setup, partnership: &Partnership) -> Option<Finding> {
+    let mut source = setup.source_to_look_at(partnership).ok()?;
+    let mut schools = Schools::default();
+    roster::read(&mut *source, &mut schools).await.ok()?;
+    let homes = &partnership.rules.homes;
+    let without: Vec<(String, u64)> = schools
+        .0
+        .into_values()
+        .filter(|(school, _)| homes.branch(school).is_none())
+        .map(|(school, students)| (school.label(), students))
+        .collect();
+    let people = without.iter().map(|(_, students)| students).sum();
+    (!without.is_empty()).then(|| {
+        Finding::new(
+            "school_without_home",
+            Place::default(),
+            format!(
+                "{} with {} no home, so they wait: {}. `rostercard source schools {}` prints the lines to add to [homes]",
+                counted(without.len() as u64, "school", "schools"),
+                counted(people, "person has", "people have"),
+                some(without.iter().map(|(label, _)| label.as_str())),
+                partnership.name,
+            ),
+        )
+    })
+}
+
+/// The first few of a list.
+pub(crate) fn some<'l>(labels: impl Iterator<Item = &'l str>) -> String {
+    let all: Vec<&str> = labels.collect();
+    let shown: Vec<&str> = all.iter().take(5).copied().collect();
+    let more = all.len().saturating_sub(shown.len());
+    let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+    format!("{}{more}", shown.join("; "))
+}
+
+/// Schools of a roster of several partnerships that nobody takes, or two: only the whole roster tells, so that it is asked
+/// where it is at hand.
+async fn odd_schools(setup: &Setup, partnership: &Partnership) -> Vec<Finding> {
+    let files = setup.sources.get(partnership.name.as_str()).is_some_and(SourceSettings::is_files);
+    let mut odd = OddSchools::default();
+    if partnership.shared_source.is_some()
+        && files
+        && let Ok(mut source) = setup.source(partnership)
+    {
+        // A roster that cannot be read was told.
+        drop(roster::read(&mut *source, &mut odd).await);
+    }
+    odd.0
+}
+
+#[derive(Default)]
+struct OddSchools(Vec<Finding>);
+
+impl Reader for OddSchools {
+    fn student(&mut self, _: Student) {}
+    fn finding(&mut self, finding: &Finding) {
+        if finding.code.starts_with("school_of_") {
+            self.0.push(finding.clone());
+        }
+    }
 }
 
 /// The codes that the partnerships of an ILS use, each once.

@@ -3,7 +3,12 @@
 //! The store is open for writing only while a run is under way, so that a person can `approve` in between. `[state]` and
 //! `[http]` are those of the start; everything else is read again at SIGHUP, each partnership for itself.
 
-use std::collections::BTreeMap;
+mod acting;
+mod gather;
+mod page;
+mod people;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
@@ -15,10 +20,13 @@ use rostercard_daemon::http::{Inside, serve};
 use rostercard_daemon::metrics::{Metrics, RunFacts};
 use rostercard_daemon::{Control, Job, Outcome, Runs, notify};
 use rostercard_engine::{EngineError, Quiet, RunReport, World};
+use rostercard_page::door::Door;
 use rostercard_store::{Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::cli::Global;
 use crate::commands::status::facts;
@@ -53,10 +61,16 @@ pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result
     let daemon = Arc::new(Daemon {
         first: setup.clone(),
         now: Mutex::default(),
+        turns: Mutex::default(),
+        trouble: Mutex::default(),
+        somebody_to_tell: Notify::new(),
         writer: Mutex::new(None),
         control: Arc::default(),
         metrics: Metrics::new(env!("CARGO_PKG_VERSION")),
         world: world.clone(),
+        at_work: Mutex::default(),
+        door: Mutex::default(),
+        acting: TaskTracker::new(),
     });
     let put_up = daemon.take_over(&setup).await?;
     let stop = CancellationToken::new();
@@ -67,7 +81,11 @@ pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result
         clock.clone(),
         stop.clone(),
     ));
-    let serving = listener.map(|listener| tokio::spawn(serve(listener, daemon.clone(), stop.clone())));
+    let serving = listener.map(|listener| {
+        tokio::spawn(serve(listener, daemon.clone(), page::routes(daemon.clone()), stop.clone()))
+    });
+    let telling = tokio::spawn(people::tell_people(daemon.clone(), stop.clone()));
+    let feeling = tokio::spawn(people::feel_the_web(daemon.clone()));
     let feeding =
         notify::watchdog().map(|every| tokio::spawn(notify::feed(every, daemon.control.clone(), clock)));
     notify::ready(&put_up);
@@ -82,15 +100,15 @@ pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result
     tracing::info!("Stopping: writes under way are finished first.");
     world.ask_to_stop();
     stop.cancel();
+    daemon.acting.close();
+    let finished = async { tokio::join!(scheduler, daemon.acting.wait()).0 };
     let exit = tokio::select! {
-        ended = scheduler => if ended.is_ok() { Exit::Done } else { Exit::Failed },
+        ended = finished => if ended.is_ok() { Exit::Done } else { Exit::Failed },
         () = signals.again() => Exit::Failed,
     };
-    for task in
-        serving.map(|task| task.abort_handle()).into_iter().chain(feeding.map(|task| task.abort_handle()))
-    {
-        task.abort();
-    }
+    let tasks = [Some(telling.abort_handle()), Some(feeling.abort_handle())];
+    let others = [serving.map(|task| task.abort_handle()), feeding.map(|task| task.abort_handle())];
+    tasks.into_iter().chain(others).flatten().for_each(|task| task.abort());
     Ok(exit)
 }
 
@@ -137,17 +155,34 @@ struct Now {
     good: BTreeMap<String, Arc<Setup>>,
     /// Those that have none.
     broken: Vec<String>,
+    /// The configuration that was last taken over: whose library and contacts count.
+    latest: Option<Arc<Setup>>,
+    /// The configuration that was read last, with its mistakes.
+    newest: Option<Arc<Setup>>,
 }
 
 struct Daemon {
     /// The configuration of the start: where the store is.
     first: Arc<Setup>,
     now: Mutex<Now>,
+    /// Whose turn it is at each ILS: runs at one ILS come one after the other, so that its limits hold whatever the schedules say;
+    /// and at each source that several share, so that nobody waits inside a run for one.
+    turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Why the last run of a partnership could not even begin.
+    trouble: Mutex<BTreeMap<String, String>>,
+    /// A run has ended, or the configuration was read: people may have to be told.
+    somebody_to_tell: Notify,
     /// The store, while a run has it.
     writer: Mutex<Option<Weak<dyn Store>>>,
     control: Arc<Control>,
     metrics: Metrics,
     world: World,
+    /// Whose turn it is at each partnership: a run's, or a person's on the page.
+    at_work: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Who may see the page.
+    door: Mutex<Door>,
+    /// What people do on the page, to be waited for at the end.
+    acting: TaskTracker,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -174,7 +209,7 @@ impl Daemon {
 
     /// Takes over a configuration; what it came to, in words.
     async fn take_over(&self, setup: &Arc<Setup>) -> Result<String, Exit> {
-        let mut next = Now::default();
+        let mut next = Now { latest: Some(setup.clone()), ..Now::default() };
         let mut kept = 0;
         for (name, partnership) in &setup.loaded.partnerships {
             let old = lock(&self.now).good.get(name).cloned();
@@ -214,8 +249,16 @@ impl Daemon {
         if !next.broken.is_empty() {
             words.push_str(&format!("; {} cannot run: see `rostercard check`", next.broken.len()));
         }
+        if let Ok(main) = &setup.loaded.main {
+            let most =
+                jiff::SignedDuration::try_from(main.daemon.hung_after).unwrap_or(jiff::SignedDuration::MAX);
+            self.control.pulse().set_most(most);
+        }
+        next.newest = Some(setup.clone());
         *lock(&self.now) = next;
+        page::take_tokens(&mut lock(&self.door), setup);
         self.control.set_jobs(jobs);
+        self.somebody_to_tell.notify_one();
         Ok(words)
     }
 
@@ -230,19 +273,46 @@ impl Daemon {
         Ok(store)
     }
 
-    async fn attempt(&self, name: &str) -> Result<Result<RunReport, EngineError>, Exit> {
+    /// The turn at a partnership.
+    fn turn(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        lock(&self.at_work).entry(name.to_owned()).or_default().clone()
+    }
+
+    async fn attempt(self: &Arc<Self>, name: &str) -> Result<Result<RunReport, EngineError>, Exit> {
         let setup = lock(&self.now).good.get(name).cloned().ok_or(Exit::Configuration)?;
         let partnership = setup.partnership(name)?;
         let mut source = setup.source(partnership)?;
         crate::commands::backup::daily(&self.first)?;
-        let engine = setup.engine_in(partnership, self.store()?, self.world.clone())?;
+        let mut world = self.world.clone();
+        world.progress = Arc::new(people::Beats { daemon: self.clone(), run: name.to_owned() });
+        let (engine, directory) = setup.engine_and_directory(partnership, self.store()?, world)?;
         let outcome = match engine.sync(&mut *source).await {
             Ok(report) => engine.release_settled(report, &mut *source).await,
             Err(error) => Err(error),
         };
         // What could not be handed over was said; the next run goes on with it.
-        let _said = setup.hand_over().await;
+        let _said = setup.finish(vec![directory]).await;
         Ok(outcome)
+    }
+
+    /// The turns that a partnership's run waits for, always in the same order: at its ILS, and at a source that it shares.
+    fn turns(&self, name: &str) -> Vec<Arc<tokio::sync::Mutex<()>>> {
+        let setup = lock(&self.now).good.get(name).cloned();
+        let keys = setup.as_ref().and_then(|setup| of(setup, name)).map(|partnership| {
+            let source = partnership.shared_source.as_ref().map(|source| format!("source {source}"));
+            std::iter::once(format!("ILS {}", partnership.ils)).chain(source).collect::<Vec<_>>()
+        });
+        let mut turns = lock(&self.turns);
+        keys.unwrap_or_default().into_iter().map(|key| turns.entry(key).or_default().clone()).collect()
+    }
+
+    /// Notes why a run could not even begin, or that one could.
+    fn note_trouble(&self, name: &str, why: Option<String>) {
+        let mut trouble = lock(&self.trouble);
+        match why {
+            Some(why) => trouble.insert(name.to_owned(), why),
+            None => trouble.remove(name),
+        };
     }
 
     fn count(&self, name: &str, state: &'static str, report: Option<&RunReport>, seconds: f64) {
@@ -274,12 +344,26 @@ struct Making(Arc<Daemon>);
 #[async_trait]
 impl Runs for Making {
     async fn run(&self, name: &str) -> Outcome {
+        // Whoever waits for a turn is not at work yet.
+        let mut turns = Vec::new();
+        for turn in self.0.turns(name) {
+            turns.push(turn.lock_owned().await);
+        }
+        if self.0.world.asked_to_stop() {
+            return Outcome::Ended;
+        }
         tracing::info!(partnership = name, "The run begins.");
+        let _turn = self.0.turn(name).lock_owned().await;
         let began = self.0.world.clock.now();
+        self.0.control.pulse().beat(name, began);
         let (daemon, partnership) = (self.0.clone(), name.to_owned());
         let here = tokio::runtime::Handle::current();
         let attempt = tokio::task::spawn_blocking(move || here.block_on(daemon.attempt(&partnership))).await;
-        self.0.tell(name, attempt.unwrap_or(Err(Exit::Failed)), began)
+        self.0.control.pulse().ended(name);
+        drop(turns);
+        let outcome = self.0.tell(name, attempt.unwrap_or(Err(Exit::Failed)), began);
+        self.0.somebody_to_tell.notify_one();
+        outcome
     }
 }
 
@@ -294,6 +378,7 @@ impl Daemon {
         let seconds = self.world.clock.now().duration_since(began).as_secs_f64().max(0.0);
         match attempt {
             Ok(Ok(report)) => {
+                self.note_trouble(name, None);
                 self.count(name, report.run.state.word(), Some(&report), seconds);
                 if report.run.state == RunState::Waiting {
                     tracing::warn!(partnership = name, run = report.run.id.0, "Changes wait for approval.");
@@ -310,6 +395,10 @@ impl Daemon {
             Ok(Err(error)) => {
                 self.count(name, "failed", None, seconds);
                 tracing::error!(partnership = name, %error, hint = error.hint(), "The run failed.");
+                // A source that says no has its words in the run's row; a store that is in use is nobody's trouble.
+                let told =
+                    matches!(&error, EngineError::Source(_) | EngineError::Store(StoreError::Busy { .. }));
+                self.note_trouble(name, (!told).then(|| error.to_string()));
                 let later = match &error {
                     EngineError::Source(error) => error.retry == Retry::Later,
                     EngineError::Store(error) => matches!(error, StoreError::Busy { .. }),
@@ -318,6 +407,9 @@ impl Daemon {
                 if later { Outcome::TryLater } else { Outcome::Ended }
             }
             Err(exit) => {
+                let why =
+                    format!("the run could not begin (exit code {}): the daemon's log says why", exit.code());
+                self.note_trouble(name, (exit != Exit::Later).then_some(why));
                 self.count(name, "not_begun", None, seconds);
                 tracing::error!(partnership = name, code = exit.code(), "The run could not begin.");
                 if exit == Exit::Later { Outcome::TryLater } else { Outcome::Ended }
@@ -337,21 +429,23 @@ impl Inside for Daemon {
         let store = self.first.store_to_read().map_err(unreadable)?;
         let mut next_runs = self.control.next_runs();
         let time = machine::now();
+        let hung = self.control.pulse().hung(time);
         let mut standings = Vec::new();
         for (name, setup) in &good {
             let Some(partnership) = of(setup, name) else { continue };
             let facts =
                 facts(setup, store.as_deref(), partnership).await.map_err(|error| error.to_string())?;
-            standings.push(judge(Facts { next_run: next_runs.remove(name), ..facts }, time));
+            let (next_run, hung_since) = (next_runs.remove(name), hung.get(name).copied());
+            standings.push(judge(Facts { next_run, hung_since, ..facts }, time));
         }
         for name in broken {
             standings.push(judge(Facts { name, broken: true, ..Facts::default() }, time));
         }
-        Ok(overall(standings, self.alive()))
+        Ok(overall(standings, alive(self.control.heartbeat(), time)))
     }
 
     fn alive(&self) -> bool {
-        alive(self.control.heartbeat(), machine::now())
+        self.control.is_well(machine::now())
     }
 
     fn metrics(&self, health: &Health) -> String {

@@ -2,7 +2,7 @@
 
 use rostercard_core::plan::ChangeKind;
 use rostercard_core::ports::RosterSource;
-use rostercard_engine::{Engine, World};
+use rostercard_engine::{Engine, EngineError, RunReport, World};
 use rostercard_store::rows::{ChangeSelection, RunId};
 
 use crate::cli::{Approve, Discard, Global};
@@ -22,11 +22,8 @@ pub(crate) async fn approve(
     let selection = selection(global, args.only_school.as_deref(), args.only_kind.as_deref())?;
     let who = args.who.clone().unwrap_or_else(|| environment.login());
     let (engine, world, mut source) = engine_of(global, setup, RunId(args.run)).await?;
-    let outcome = stoppable(&world, async {
-        let report = engine.approve(RunId(args.run), selection, &who, args.digest.as_deref()).await?;
-        engine.release_settled(report, &mut *source).await
-    })
-    .await;
+    let asked = Decided { run: RunId(args.run), selection, who: &who, digest: args.digest.as_deref() };
+    let outcome = stoppable(&world, let_through(&engine, &mut *source, asked)).await;
     let handed_over = setup.hand_over().await;
     let exit = tell(global, outcome)?;
     Ok(if handed_over { exit } else { Exit::Failed })
@@ -42,26 +39,65 @@ pub(crate) async fn discard(
     let selection = selection(global, args.only_school.as_deref(), args.only_kind.as_deref())?;
     let who = args.who.clone().unwrap_or_else(|| environment.login());
     let (engine, _, mut source) = engine_of(global, setup, RunId(args.run)).await?;
-    let outcome = match engine.discard(RunId(args.run), selection, &who).await {
-        Ok(report) => engine.release_settled(report, &mut *source).await,
-        Err(error) => Err(error),
-    };
-    tell(global, outcome)
+    let asked = Decided { run: RunId(args.run), selection, who: &who, digest: None };
+    tell(global, drop_changes(&engine, &mut *source, asked).await)
 }
 
-fn selection(global: &Global, school: Option<&str>, kind: Option<&str>) -> Result<ChangeSelection, Exit> {
+/// What a person decided about a plan, at the command line or on the page.
+pub(crate) struct Decided<'a> {
+    /// The run whose plan it is.
+    pub(crate) run: RunId,
+    /// Which of its changes.
+    pub(crate) selection: ChangeSelection,
+    /// Who.
+    pub(crate) who: &'a str,
+    /// The digest of the plan that was looked at, where it is bound to one.
+    pub(crate) digest: Option<&'a str>,
+}
+
+/// Lets changes through, makes them, and lets the source go of what is settled.
+pub(crate) async fn let_through(
+    engine: &Engine,
+    source: &mut dyn RosterSource,
+    asked: Decided<'_>,
+) -> Result<RunReport, EngineError> {
+    let report = engine.approve(asked.run, asked.selection, asked.who, asked.digest).await?;
+    engine.release_settled(report, source).await
+}
+
+/// Drops changes, and lets the source go of what is settled.
+pub(crate) async fn drop_changes(
+    engine: &Engine,
+    source: &mut dyn RosterSource,
+    asked: Decided<'_>,
+) -> Result<RunReport, EngineError> {
+    let report = engine.discard(asked.run, asked.selection, asked.who).await?;
+    engine.release_settled(report, source).await
+}
+
+/// What is wrong with a word for a kind of change: a sentence and its hint.
+pub(crate) fn selected(
+    school: Option<&str>,
+    kind: Option<&str>,
+) -> Result<ChangeSelection, (String, &'static str)> {
     let kind = match kind {
         None => None,
         Some(word) => match ChangeKind::from_word(word) {
             Some(kind) if kind != ChangeKind::Note => Some(kind),
             _ => {
                 let hint = "kinds are: create, link, update, renew, lapse, restore, pin";
-                complain(global.json, &format!("there is no kind of change `{word}`"), hint);
-                return Err(Exit::Usage);
+                return Err((format!("there is no kind of change `{word}`"), hint));
             }
         },
     };
     Ok(ChangeSelection { school: school.map(str::to_owned), kind, ids: None })
+}
+
+fn selection(global: &Global, school: Option<&str>, kind: Option<&str>) -> Result<ChangeSelection, Exit> {
+    selected(school, kind).map_err(|(what, hint)| {
+        complain(global.json, &what, hint);
+        Exit::Usage
+    })
 }
 
 /// The engine and the source of the partnership that a run belongs to.

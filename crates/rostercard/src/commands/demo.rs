@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rostercard_core::plan::RunState;
+use rostercard_core::rules::Existing;
 use rostercard_engine::RunReport;
 use rostercard_practice::ils::{Ils, Options, Running};
 use rostercard_practice::roster::{Spec, Version, changes, generate, schools};
 use rostercard_store::rows::ChangeSelection;
 
+use crate::cli::init::Approach;
 use crate::cli::{Demo, Global};
-use crate::commands::init::{self, Start};
+use crate::commands::init::{self, MainStart, PartnershipStart, SourceStart, WayStart};
 use crate::commands::run::What;
 use crate::exit::Exit;
 use crate::machine::Environment;
@@ -88,20 +90,22 @@ impl Stage {
             .enumerate()
             .map(|(i, school)| (school.name.clone(), if i % 2 == 0 { "MAIN" } else { "EAST" }.to_owned()))
             .collect();
-        init::write(
-            &self.folder,
-            &Start {
-                library: "Larkfield Public Library",
-                timezone: "UTC",
-                ncip: &self.ils.ncip_url(),
-                state: &self.folder.join("state"),
-                partnership: PARTNERSHIP,
-                district: &self.spec.district,
-                package: &self.package(),
-                homes: &homes,
-            },
-        )
-        .map_err(|error| failed(&error))?;
+        let main = MainStart {
+            library: "Larkfield Public Library".to_owned(),
+            timezone: "UTC".to_owned(),
+            state: self.folder.join("state").display().to_string(),
+            way: WayStart::Ncip { url: self.ils.ncip_url() },
+        };
+        let partnership = PartnershipStart {
+            name: PARTNERSHIP.to_owned(),
+            district: self.spec.district.clone(),
+            ils: "main".to_owned(),
+            approach: Approach::Digital,
+            existing: Existing::Separate,
+            source: SourceStart::OneRosterCsv { path: self.package().display().to_string() },
+            homes,
+        };
+        init::write(&self.folder, Some(&main), &partnership).map_err(|error| failed(&error))?;
         say(
             "   `rostercard init` has written the configuration; each school has a home branch, MAIN or EAST.\n",
         );

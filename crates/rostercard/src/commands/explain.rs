@@ -212,7 +212,7 @@ fn as_json(
     ils: Option<&Value>,
     reveal: bool,
 ) -> Result<Value, Exit> {
-    let day = setup.today()?;
+    let day = setup.today_of(partnership)?;
     let link = known.link.as_ref();
     let mut decision = None;
     let roster = match &known.roster {

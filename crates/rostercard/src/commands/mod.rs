@@ -2,27 +2,34 @@
 
 mod audit;
 mod backup;
-mod check;
+pub(crate) mod check;
 mod child;
+mod contacts;
 mod daemon;
 mod decide;
 mod demo;
 mod explain;
+mod healthcheck;
 mod ils;
+mod import;
 mod init;
+mod manual;
 mod pause;
 mod people;
 mod pins;
 mod practice;
 mod purge;
-mod rejects;
+pub(crate) mod rejects;
 mod report;
 mod run;
 mod runs;
+mod schedule;
+mod schema;
 mod schools;
 mod source;
-mod status;
+pub(crate) mod status;
 
+use crate::cli::watch::WatchCommand;
 use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 use crate::machine::Environment;
@@ -36,9 +43,11 @@ pub(crate) async fn run(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Demo(args) => demo::demo(&args).await,
         Command::Init(args) => init::init(&global, &args),
+        Command::Schema { of } => schema::schema(of),
         Command::Check(args) => check::check(&global, &setup(), &args).await,
         Command::Plan(args) => run::run(&global, &setup(), &args.partnership, run::What::Plan).await,
         Command::Sync(args) => run::run(&global, &setup(), &args.partnership, run::What::Sync).await,
+        Command::Import(args) => import::import(&global, &setup(), &environment, &args).await,
         Command::Run => daemon::daemon(&global, &environment).await,
         Command::Approve(args) => decide::approve(&global, &setup(), &environment, &args).await,
         Command::Discard(args) => decide::discard(&global, &setup(), &environment, &args).await,
@@ -60,6 +69,13 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Report(args) => report::report(&global, &setup(), &args).await,
         Command::Pins { command } => pins::pins(&global, &setup(), &environment, &command).await,
         Command::People(command) => people::people(&global, &setup(), &environment, &command).await,
+        Command::Completions(args) => Ok(manual::completions(&args)),
+        Command::Manual(args) => manual::manual(&global, &args),
+        Command::Watch(WatchCommand::Contacts { command }) => {
+            contacts::contacts(&global, &setup(), &command).await
+        }
+        Command::Watch(WatchCommand::Healthcheck(args)) => healthcheck::healthcheck(setup, &args).await,
+        Command::Watch(WatchCommand::Schedule(args)) => schedule::schedule(&global, &setup(), &args).await,
         Command::Practice { command } => practice::practice(&global, &command).await,
     };
     result.unwrap_or_else(|exit| exit)

@@ -1,6 +1,8 @@
 //! `pause` and `resume`: a holiday, an upgrade week-end, a tornado.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use rostercard_config::{Main, Name};
 use rostercard_store::rows::{NewPause, PauseScope};
 use serde_json::json;
@@ -25,38 +27,19 @@ pub(crate) async fn pause(
     let scope = scope(global, setup, main, &args.scope)?;
     let now = machine::now();
     let timezone = &main.library.timezone;
-    let today = timezone.to_datetime(now).date();
     let usage = |what: &str, hint: &str| {
         complain(global.json, what, hint);
         Exit::Usage
     };
-    let day: Date = args.until.parse().map_err(|_| {
-        usage(&format!("`{}` is no day", args.until), "write year, month and day: --until 2026-12-01")
-    })?;
-    let length = today.until(day).map_or(0, |span| span.get_days());
-    if length < 1 {
-        return Err(usage(&format!("{day} is not after today, {today}"), "name the day on which it goes on"));
-    }
-    if length > LONGEST {
-        return Err(usage(
-            &format!("{day} is more than a year away"),
-            "a pause is for a time; a partnership that has ended is a file less in partnerships/",
-        ));
-    }
-    let reason = args.reason.trim();
-    if reason.is_empty() || reason.chars().any(char::is_control) || reason.chars().count() > 200 {
-        return Err(usage("a pause needs a reason, of one line and at most 200 letters", "add --reason"));
-    }
-    let until = timezone
-        .to_timestamp(day.at(0, 0, 0, 0))
-        .map_err(|_| usage(&format!("{day} cannot be reckoned with"), ""))?;
+    let (day, until, reason) =
+        checked(timezone, now, &args.until, &args.reason).map_err(|(what, hint)| usage(&what, hint))?;
     let store = setup.store()?;
     store
         .pause(NewPause {
             scope,
             since: now,
             until,
-            reason: reason.to_owned(),
+            reason,
             who: args.who.clone().unwrap_or_else(|| environment.login()),
         })
         .await
@@ -70,6 +53,39 @@ pub(crate) async fn pause(
         ));
     }
     Ok(Exit::Done)
+}
+
+/// The day on which a pause ends, the moment of it, and its reason; or what is wrong with them, and what to do.
+pub(crate) fn checked(
+    timezone: &TimeZone,
+    now: Timestamp,
+    until: &str,
+    reason: &str,
+) -> Result<(Date, Timestamp, String), (String, &'static str)> {
+    let today = timezone.to_datetime(now).date();
+    let day: Date = until
+        .parse()
+        .map_err(|_| (format!("`{until}` is no day"), "write year, month and day: --until 2026-12-01"))?;
+    let length = today.until(day).map_or(0, |span| span.get_days());
+    if length < 1 {
+        return Err((format!("{day} is not after today, {today}"), "name the day on which it goes on"));
+    }
+    if length > LONGEST {
+        return Err((
+            format!("{day} is more than a year away"),
+            "a pause is for a time; a partnership that has ended is a file less in partnerships/",
+        ));
+    }
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().any(char::is_control) || reason.chars().count() > 200 {
+        return Err((
+            "a pause needs a reason, of one line and at most 200 letters".to_owned(),
+            "add --reason",
+        ));
+    }
+    let moment = timezone.to_timestamp(day.at(0, 0, 0, 0));
+    let moment = moment.map_err(|_| (format!("{day} cannot be reckoned with"), ""))?;
+    Ok((day, moment, reason.to_owned()))
 }
 
 /// Ends a pause.

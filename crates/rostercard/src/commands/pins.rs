@@ -228,7 +228,7 @@ async fn export(
     let mut recipients = Recipients {
         key: store.digest_key(),
         partnership,
-        today: setup.today()?,
+        today: setup.today_of(partnership)?,
         cards: with_number,
         everybody: args.letters,
         found: Vec::new(),
@@ -281,7 +281,7 @@ async fn export(
     })?;
     let who = args.who.clone().unwrap_or_else(|| environment.login());
     let number = store.export_pins(known.id, &batch, machine::now(), &who).await.map_err(error)?;
-    let library = &setup.main()?.library.name;
+    let library = &setup.main()?.library_of(partnership).name;
     let written = folder.write(library, name, number, found, args.letters).map_err(|error| {
         complain(global.json, &error.to_string(), error.hint());
         Exit::Failed

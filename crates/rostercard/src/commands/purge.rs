@@ -68,7 +68,7 @@ pub(crate) async fn purge(
         None => Vec::new(),
     };
     let store_id = SqliteStore::id_of(&path, &key).map_err(error)?.unwrap_or_default();
-    let text = certificate(&main.library.name, &path, &store_id, &done, &log);
+    let text = certificate(&main.library_names(), &path, &store_id, &done, &log);
     let day = main.library.timezone.to_datetime(done.at).date();
     let to =
         args.out.clone().unwrap_or_else(|| main.state.path.join(format!("purged-{}-{day}.txt", done.name)));

@@ -8,10 +8,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 
 use jiff::civil::Date;
 use rostercard_config::Partnership;
+use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::finding::Place;
 use rostercard_core::policy::{self, Decision, Today};
+use rostercard_core::privacy::Personal;
 use rostercard_core::reason::{Reason, Reject};
 use rostercard_core::student::{Damaged, Student};
+use rostercard_engine::person_key;
 use serde_json::json;
 
 use crate::cli::{Global, Rejects};
@@ -119,8 +122,12 @@ impl Reader for Gather<'_> {
 pub(crate) async fn rejects(global: &Global, setup: &Setup, args: &Rejects) -> Result<Exit, Exit> {
     let partnership = setup.partnership(&args.partnership)?;
     let mut source = setup.source_to_look_at(partnership)?;
-    let mut gather =
-        Gather { partnership, today: setup.today()?, lines: Vec::new(), numbers: HashMap::new() };
+    let mut gather = Gather {
+        partnership,
+        today: setup.today_of(partnership)?,
+        lines: Vec::new(),
+        numbers: HashMap::new(),
+    };
     let (facts, _) = roster::read(&mut *source, &mut gather).await.map_err(|error| {
         complain(global.json, &error.message, &error.hint);
         crate::commands::run::source_exit(&error)
@@ -166,6 +173,45 @@ pub(crate) async fn rejects(global: &Global, setup: &Setup, args: &Rejects) -> R
         }
     }
     Ok(if rejected > 0 { Exit::Rejects } else { Exit::Done })
+}
+
+/// A record that the district has to correct, as its own letter names it.
+pub(crate) struct Correction {
+    /// The district's own id.
+    pub(crate) student_id: String,
+    /// File and row.
+    pub(crate) place: String,
+    /// The field.
+    pub(crate) field: String,
+}
+
+/// Every rejected record of a partnership's roster of now that has an id, by the person's key in the ledger. Empty where the roster
+/// cannot be read any more: then nobody can say where in it a record stood.
+pub(crate) async fn corrections(
+    setup: &Setup,
+    partnership: &Partnership,
+    key: &DigestKey,
+) -> Result<HashMap<Digest, Correction>, Exit> {
+    let mut source = setup.source_to_look_at(partnership)?;
+    let mut gather = Gather {
+        partnership,
+        today: setup.today_of(partnership)?,
+        lines: Vec::new(),
+        numbers: HashMap::new(),
+    };
+    if roster::read(&mut *source, &mut gather).await.is_err() {
+        return Ok(HashMap::new());
+    }
+    let rejected = gather.lines.into_iter().filter(|line| line.rejected && !line.student_id.is_empty());
+    Ok(rejected
+        .map(|line| {
+            let id = Personal::new(line.student_id.clone());
+            let row = line.place.line.map(|row| format!(":{row}")).unwrap_or_default();
+            let place = format!("{}{row}", line.place.file.as_deref().unwrap_or_default());
+            let person = person_key(key, partnership.id.as_str(), &id);
+            (person, Correction { student_id: line.student_id, place, field: line.field })
+        })
+        .collect())
 }
 
 fn severity(line: &Line) -> &'static str {

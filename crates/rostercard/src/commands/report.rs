@@ -73,8 +73,13 @@ pub(crate) async fn report(global: &Global, setup: &Setup, args: &Report) -> Res
     for name in &names {
         all.push(figures(setup, &*store, setup.partnership(name)?, args.internal).await?);
     }
+    let main = setup.main()?;
+    let library = match &args.partnership {
+        Some(name) => main.library_of(setup.partnership(name)?).name.clone(),
+        None => main.library_names(),
+    };
     let format = if global.json { ReportFormat::Json } else { args.format };
-    let text = write::text_of(&setup.main()?.library.name, &all, format);
+    let text = write::text_of(&library, &all, format);
     match &args.out {
         None => Out::stdout().line(text.trim_end()),
         Some(path) => {
@@ -98,7 +103,7 @@ type List = Vec<(String, u64, Option<u64>)>;
 
 /// How many students a roster has, by school and by grade.
 #[derive(Default)]
-struct Enrolment {
+pub(crate) struct Enrolment {
     schools: BTreeMap<String, u64>,
     grades: BTreeMap<Option<u8>, u64>,
     all: u64,
@@ -136,7 +141,7 @@ async fn figures(
     let read = roster::read(&mut *source, &mut enrolment).await.is_ok() && enrolment.all > 0;
     let enrolment = read.then_some(enrolment);
     let least = if internal { 0 } else { u64::from(partnership.small_cells) };
-    let timezone = &setup.main()?.library.timezone;
+    let timezone = &setup.main()?.library_of(partnership).timezone;
     Ok(Figures {
         partnership: partnership.name.as_str().to_owned(),
         district: partnership.district.clone(),
@@ -145,7 +150,8 @@ async fn figures(
     })
 }
 
-fn gather(cells: &[LinkCell], enrolment: Option<&Enrolment>, least: u64) -> Figures {
+/// The figures of these cells. `least` is the smallest count that is shown; 0 shows all.
+pub(crate) fn gather(cells: &[LinkCell], enrolment: Option<&Enrolment>, least: u64) -> Figures {
     let live = || cells.iter().filter(|cell| cell.state.is_live());
     let cards: u64 = live().map(|cell| cell.count).sum();
     let mut schools: BTreeMap<(String, String), u64> = BTreeMap::new();

@@ -1,11 +1,14 @@
 //! `plan` and `sync`: one run of one partnership, and how a run is told.
 
+use std::sync::Arc;
+
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use rostercard_config::Partnership;
 use rostercard_core::plan::{Counts, RunState};
-use rostercard_core::ports::{ConnectorError, Retry};
+use rostercard_core::ports::{ConnectorError, Retry, RosterSource};
 use rostercard_engine::{EngineError, RunReport, World};
-use rostercard_store::StoreError;
+use rostercard_store::{Store, StoreError};
 use serde_json::{Value, json};
 
 use crate::cli::Global;
@@ -30,21 +33,31 @@ pub(crate) async fn run(global: &Global, setup: &Setup, name: &str, what: What) 
         crate::commands::backup::daily(setup)?;
     }
     let store = setup.store()?;
-    let (engine, world) = setup.engine(partnership, store)?;
-    let outcome = stoppable(&world, async {
-        match what {
-            What::Plan => engine.plan(&mut *source).await,
-            What::Sync => {
-                let report = engine.sync(&mut *source).await?;
-                engine.release_settled(report, &mut *source).await
-            }
+    let outcome = match what {
+        What::Sync => sync_from(setup, partnership, store, &mut *source).await?,
+        What::Plan => {
+            let (engine, world) = setup.engine(partnership, store)?;
+            stoppable(&world, engine.plan(&mut *source)).await
         }
-    })
-    .await;
-    drop((engine, world));
+    };
     let handed_over = what == What::Plan || setup.hand_over().await;
     let exit = tell(global, outcome)?;
     Ok(if handed_over { exit } else { Exit::Failed })
+}
+
+/// One run of a partnership over a source.
+pub(crate) async fn sync_from(
+    setup: &Setup,
+    partnership: &Partnership,
+    store: Arc<dyn Store>,
+    source: &mut dyn RosterSource,
+) -> Result<Result<RunReport, EngineError>, Exit> {
+    let (engine, world) = setup.engine(partnership, store)?;
+    Ok(stoppable(&world, async {
+        let report = engine.sync(source).await?;
+        engine.release_settled(report, source).await
+    })
+    .await)
 }
 
 /// Ctrl-C and SIGTERM let writes under way finish; a second one ends the program, which is safe as well.

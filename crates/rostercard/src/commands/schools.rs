@@ -11,8 +11,9 @@ use crate::output::{Out, complain, counted};
 use crate::roster::{self, Reader};
 use crate::setup::Setup;
 
+/// The schools of a roster by their keys, and how many people each has.
 #[derive(Default)]
-struct Schools(BTreeMap<String, (School, u64)>);
+pub(crate) struct Schools(pub(crate) BTreeMap<String, (School, u64)>);
 
 impl Reader for Schools {
     fn student(&mut self, student: Student) {

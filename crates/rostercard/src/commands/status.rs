@@ -63,7 +63,7 @@ async fn paused(
     let holds =
         |pause: &&Pause| pause.is_on(now) && pause.asked.scope.holds_for(partnership.id.as_str(), ils);
     Ok(pauses.iter().filter(holds).max_by_key(|pause| pause.end()).map(|pause| {
-        let until = main.library.timezone.to_datetime(pause.end()).date();
+        let until = main.library_of(partnership).timezone.to_datetime(pause.end()).date();
         format!("until {until}, by {}: {}", pause.asked.who, pause.asked.reason)
     }))
 }
@@ -109,7 +109,7 @@ pub(crate) async fn facts(
     facts.roster_as_of = known.as_of;
     facts.roster_every = partnership.expected_every;
     facts.paused = paused(setup, store, partnership).await?;
-    if let Ok(today) = setup.today() {
+    if let Ok(today) = setup.today_of(partnership) {
         dates(&mut facts, partnership, today);
     }
     // New PINs are no sync, and a drop folder without a new file leaves a plan waiting that is older than its own run.

@@ -68,6 +68,39 @@ impl SourceSettings {
         }
     }
 
+    /// Leaves files where they are, for others who read them too; the word that says otherwise, where one was written.
+    pub(crate) fn keep_files(&mut self) -> Option<&'static str> {
+        use rostercard_intake::drop_folder::AfterUse;
+        let Self::CsvDrop(settings) = self else { return None };
+        match settings.after_use.replace(AfterUse::Keep) {
+            None | Some(AfterUse::Keep) => None,
+            Some(AfterUse::Archive) => Some("archive"),
+            Some(AfterUse::Shred) => Some("shred"),
+        }
+    }
+
+    /// Whether the whole roster is at hand, in files.
+    pub(crate) fn is_files(&self) -> bool {
+        matches!(self, Self::CsvDrop(_) | Self::OneRosterCsv(_))
+    }
+
+    /// One file or package that a person names, read by what the partnership says of its own; `None` where rosters come over
+    /// the wire. With it, the words by which the partnership's own place is known.
+    pub(crate) fn for_file(&self, file: &Path, whole: bool) -> Option<(Self, String)> {
+        use rostercard_source_csvdrop::Holds;
+        match self {
+            Self::CsvDrop(settings) => {
+                let holds = if whole { Holds::Snapshot } else { Holds::Additions };
+                let one = settings.for_file(file.to_owned(), holds);
+                Some((Self::CsvDrop(Box::new(one)), settings.endpoint()))
+            }
+            Self::OneRosterCsv(settings) => {
+                Some((Self::OneRosterCsv(Box::new(settings.for_package(file))), settings.endpoint()))
+            }
+            Self::OneRosterRest(_) | Self::Clever(_) => None,
+        }
+    }
+
     /// The source, to be looked at: as [`Self::open`], with files that were used and put away.
     pub(crate) fn look(&self, fields: &FieldRules, today: Date, now: Timestamp) -> Box<dyn RosterSource> {
         match self {

@@ -34,8 +34,8 @@ pub enum DateOrder {
 /// `[source.csvdrop]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// A file, or a drop folder.
-    pub path: PathBuf,
+    /// A file, or a drop folder. None: files are given by a person, one by one (`import_only`), and there is nothing to fetch.
+    pub path: Option<PathBuf>,
     /// What a file holds.
     pub holds: Holds,
     /// What the SIS calls its columns.
@@ -61,11 +61,23 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Where rosters are read from, in words; a change of it makes the next plan wait.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.path.as_ref().map_or_else(|| "csvdrop".to_owned(), |path| format!("csvdrop {}", path.display()))
+    }
+
+    /// The same for one file that a person names: it is read whole, taken for what they say it is, and left where it is.
+    #[must_use]
+    pub fn for_file(&self, path: PathBuf, holds: Holds) -> Self {
+        Self { path: Some(path), holds, after_use: Some(AfterUse::Keep), ..self.clone() }
+    }
+
     /// The settings of a file or folder, with everything else as it is by default.
     #[must_use]
     pub fn new(path: PathBuf, holds: Holds) -> Self {
         Self {
-            path,
+            path: Some(path),
             holds,
             preset: None,
             columns: BTreeMap::new(),

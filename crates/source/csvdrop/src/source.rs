@@ -107,11 +107,9 @@ fn disk(what: &str, error: std::io::Error) -> ConnectorError {
 
 /// Adds what was used before, for looking.
 fn add_used(settings: &Settings, found: &mut Found) -> Result<(), ConnectorError> {
-    if !settings.path.is_dir() {
-        return Ok(());
-    }
-    let shown = settings.path.display().to_string();
-    let mut used = drop_folder::archived(&settings.path).map_err(|error| disk(&shown, error))?;
+    let Some(path) = settings.path.as_ref().filter(|path| path.is_dir()) else { return Ok(()) };
+    let shown = path.display().to_string();
+    let mut used = drop_folder::archived(path).map_err(|error| disk(&shown, error))?;
     let Some(newest) = used.last() else { return Ok(()) };
     let modified = std::fs::metadata(newest).and_then(|about| about.modified()).ok();
     if found.files.paths.is_empty() {
@@ -132,7 +130,12 @@ fn add_used(settings: &Settings, found: &mut Found) -> Result<(), ConnectorError
 
 /// Which files are the roster now.
 fn find(settings: &Settings, now: Timestamp) -> Result<Found, ConnectorError> {
-    let path = &settings.path;
+    let Some(path) = &settings.path else {
+        // As an empty drop folder: the last roster stands, and nothing is wrong.
+        let message = "rosters of this partnership are given by `rostercard import`: the last one stands";
+        let findings = vec![Finding::new("import_only", Place::default(), message)];
+        return Ok(Found { files: Files::new(Vec::new(), None), as_of: None, findings });
+    };
     let shown = path.display().to_string();
     let about = std::fs::metadata(path).map_err(|error| disk(&shown, error))?;
     let moment = |time: SystemTime| Timestamp::try_from(time).ok();
@@ -201,9 +204,10 @@ fn put_away(settings: &Settings, cursor: &Cursor, now: Timestamp) -> Result<Vec<
             "Move the files out of the drop folder by hand",
         )
     })?;
-    let is_folder = settings.path.is_dir();
-    let folder =
-        if is_folder { settings.path.as_path() } else { settings.path.parent().unwrap_or(&settings.path) };
+    // What a person named is never put away.
+    let Some(path) = &settings.path else { return Ok(Vec::new()) };
+    let is_folder = path.is_dir();
+    let folder = if is_folder { path.as_path() } else { path.parent().unwrap_or(path) };
     let after = settings.after_use.unwrap_or(if is_folder { AfterUse::Archive } else { AfterUse::Keep });
     let marker = match &settings.ready {
         Ready::Marker(end) if is_folder => Some(end.as_str()),
@@ -297,7 +301,7 @@ impl RosterSource for CsvDrop {
             as_of: found.as_of,
             state: SourceState::Running,
             description: "a district's own file".to_owned(),
-            endpoint: format!("csvdrop {}", self.settings.path.display()),
+            endpoint: self.settings.endpoint(),
             findings: found.findings,
         };
         self.state = State::Opened(found.files);

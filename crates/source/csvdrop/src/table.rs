@@ -38,8 +38,22 @@ const AFTER: [(&str, AfterUse); 3] =
 /// Reads the table; `educators` says whether the partnership wants teachers and other school staff too. `None` where
 /// something is wrong; `table`'s problems then say what.
 pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
-    let path = table.required("path", &Text, "\"/var/lib/rostercard/drop/my-district\"");
-    if !table.has("holds") {
+    let import_only = table.or("import_only", &rostercard_config::Bool, false);
+    let path = if import_only.value {
+        only_by_import(&mut table);
+        None
+    } else if table.has("path") {
+        table.optional("path", &Text)
+    } else {
+        table.missing(
+            "path",
+            "choose one of two:\n\
+             path = \"/var/lib/rostercard/drop/my-district\" is a folder where files are put, or one file\n\
+             import_only = true if there is none: each file is then given by `rostercard import`",
+        );
+        None
+    };
+    if !import_only.value && !table.has("holds") {
         table.missing(
             "holds",
             "choose one of two:\n\
@@ -47,7 +61,11 @@ pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
              holds = \"additions\" if a file has newcomers and changes alone",
         );
     }
-    let holds = table.optional("holds", &Word(&HOLDS));
+    // Of a file that is imported, whoever imports it says what it holds.
+    let holds = table
+        .optional("holds", &Word(&HOLDS))
+        .map(|holds| holds.value)
+        .or(import_only.value.then_some(Holds::Additions));
     let preset = table.optional("preset", &Word(Preset::ALL)).map(|preset| preset.value);
     let columns = table.table("columns").map(|mut inner| {
         let found = Column::ALL
@@ -107,7 +125,8 @@ pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
     if !table.finish() {
         return None;
     }
-    let mut settings = Settings::new(PathBuf::from(path?.value), holds?.value);
+    let mut settings = Settings::new(PathBuf::new(), holds?);
+    settings.path = path.map(|path| PathBuf::from(path.value));
     settings.preset = preset;
     settings.columns = columns.unwrap_or_default();
     settings.table = options;
@@ -121,6 +140,21 @@ pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
     settings.after_use = after_use;
     settings.educators = educators;
     Some(settings)
+}
+
+/// Refuses the keys that are about a place where files are put.
+fn only_by_import(table: &mut TableReader<'_>) {
+    for key in ["path", "holds", "ready", "after_use"] {
+        if table.has(key) {
+            table.node(key);
+            table.complain(
+                key,
+                rostercard_config::Code::Contradiction,
+                "this is about files that are fetched, and import_only = true says that none is",
+                "remove this line, or import_only",
+            );
+        }
+    }
 }
 
 #[cfg(test)]
@@ -159,6 +193,16 @@ mod tests {
     }
 
     #[test]
+    fn s40_a_file_once_a_year_needs_no_place() {
+        let (settings, problems) = read_text("import_only = true\npreset = \"clever\"\n");
+        let settings = settings.expect(&problems);
+        assert!(settings.path.is_none());
+        let one = settings.for_file("autumn.csv".into(), Holds::Snapshot);
+        assert_eq!((one.holds, one.after_use), (Holds::Snapshot, Some(AfterUse::Keep)));
+        assert!(one.path.is_some() && one.preset == settings.preset);
+    }
+
+    #[test]
     fn every_mistake_is_told() {
         let (settings, problems) = read_text(
             "path = \"drop\"\npreset = \"clevr\"\nready = { after = \"2m\", marker = \".x\" }\ncolumns = { studentid = \"x\" }\n\
@@ -168,6 +212,10 @@ mod tests {
         for part in ["holds = \"snapshot\"", "clever", "one sign alone", "student_id", "is no grade"] {
             assert!(problems.contains(part), "{part} is not in\n{problems}");
         }
+        let (none, problems) = read_text("preset = \"clever\"\n");
+        assert!(none.is_none() && problems.contains("import_only = true"), "{problems}");
+        let (none, problems) = read_text("import_only = true\npath = \"drop\"\npreset = \"clever\"\n");
+        assert!(none.is_none() && problems.contains("none is"), "{problems}");
         let (none, problems) = read_text("path = \"drop\"\nholds = \"snapshot\"\n");
         assert!(none.is_none() && problems.contains("name a preset"), "{problems}");
     }

@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rostercard_core::field::FieldRules;
-use rostercard_core::finding::Finding;
-use rostercard_core::ports::{ConnectorError, RosterFacts, RosterPage, RosterSource, SourceState};
+use rostercard_core::finding::{Finding, Place};
+use rostercard_core::ports::{
+    Completeness, ConnectorError, RosterFacts, RosterPage, RosterSource, SourceState,
+};
 use rostercard_oneroster::{Columns, Demographics, Orgs, Roles, Users};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::spawn_blocking;
@@ -38,6 +40,8 @@ enum State {
     New,
     Opened(Box<Opened>),
     Reading(Receiver<Sent>),
+    /// There is nothing to fetch: the last roster stands.
+    Nothing,
     Ended,
 }
 
@@ -74,12 +78,22 @@ impl OneRosterCsv {
 #[async_trait]
 impl RosterSource for OneRosterCsv {
     async fn facts(&mut self) -> Result<RosterFacts, ConnectorError> {
+        if self.settings.path.is_none() {
+            self.state = State::Nothing;
+            return Ok(RosterFacts {
+                as_of: None,
+                state: SourceState::Running,
+                description: "OneRoster CSV".to_owned(),
+                endpoint: self.settings.endpoint(),
+                findings: import_only(),
+            });
+        }
         let opened = self.open().await?;
         let facts = RosterFacts {
             as_of: opened.package.modified().and_then(|time| Timestamp::try_from(time).ok()),
             state: SourceState::Running,
             description: description(&opened),
-            endpoint: self.settings.path.display().to_string(),
+            endpoint: self.settings.endpoint(),
             findings: opened.findings.clone(),
         };
         self.state = State::Opened(Box::new(opened));
@@ -91,6 +105,13 @@ impl RosterSource for OneRosterCsv {
             State::New => self.start(Box::new(self.open().await?)),
             State::Opened(opened) => self.start(opened),
             State::Reading(pages) => pages,
+            State::Nothing => {
+                return Ok(RosterPage::End {
+                    completeness: Completeness::Delta,
+                    cursor: None,
+                    findings: Vec::new(),
+                });
+            }
             State::Ended => return Err(error::lost()),
         };
         let page = pages.recv().await.ok_or_else(error::lost)??;
@@ -101,6 +122,9 @@ impl RosterSource for OneRosterCsv {
     }
 
     async fn check(&mut self) -> Result<Vec<Finding>, ConnectorError> {
+        if self.settings.path.is_none() {
+            return Ok(import_only());
+        }
         let opened = self.open().await?;
         let work = move || {
             let mut findings = opened.findings.clone();
@@ -114,6 +138,11 @@ impl RosterSource for OneRosterCsv {
         };
         spawn_blocking(work).await.map_err(|_| error::lost())?
     }
+}
+
+fn import_only() -> Vec<Finding> {
+    let message = "rosters of this partnership are given by `rostercard import`: the last one stands";
+    vec![Finding::new("import_only", Place::default(), message)]
 }
 
 /// Reads a file's header alone.

@@ -47,7 +47,13 @@ impl Opened {
 
 /// Opens the package and reads its manifest.
 pub(crate) fn open(settings: &Settings) -> Result<Opened, ConnectorError> {
-    let package = Package::open(&settings.path, settings.limits).map_err(error::package)?;
+    let Some(path) = &settings.path else {
+        return Err(error::declared(
+            "no package was named, and rosters of this partnership are given by `rostercard import`",
+            "give the package to `rostercard import`",
+        ));
+    };
+    let package = Package::open(path, settings.limits).map_err(error::package)?;
     let names = || package.entries().iter().map(|entry| entry.name.as_str());
     let (manifest, mut findings) = if package.contains(MANIFEST) {
         let mut entry = package.open_entry(MANIFEST).map_err(error::package)?;

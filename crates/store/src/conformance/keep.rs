@@ -241,6 +241,7 @@ pub async fn everything_about_a_person_is_told_and_forgotten(store: &impl Store)
             ("link", 1),
             ("link_detail", 1),
             ("answer", 0),
+            ("told_reject", 0),
             ("wish", 0)
         ]
     );

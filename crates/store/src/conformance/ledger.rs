@@ -1,11 +1,12 @@
 //! Cases about the ledger.
 
 use jiff::civil::date;
+use rostercard_core::who::Who;
 use rostercard_core::words::LinkState;
 
 use super::sample::{DAY, ILS, bare_link, link, number, partnership, person};
 use crate::Store;
-use crate::rows::{LinkId, Missing, PartnershipId};
+use crate::rows::{LinkId, LinkWrite, Missing, PartnershipId};
 use crate::store::StoreError;
 
 /// Everything that a link holds comes back, and everybody else is left out.
@@ -132,6 +133,53 @@ pub async fn a_batch_of_links_is_written_whole_or_not_at_all(store: &impl Store)
     assert!(matches!(error, Err(StoreError::PatronTaken)), "{error:?}");
     assert!(store.index(id).await.unwrap().is_empty());
     store.write_links(id, Vec::new()).await.unwrap();
+}
+
+/// Who has the names and the birth date of a child of another partnership is found, in the same ILS only.
+pub async fn one_child_is_found_in_another_partnership(store: &impl Store) {
+    let (id, who) = (partnership(store).await.id, Who([7, 8, 9]));
+    let other = store.partnership("district-two", ILS, "two").await.unwrap().id;
+    let far = store.partnership("district-three", "ils-two", "three").await.unwrap().id;
+    let mut here = link(1);
+    who.mark(&mut here.data.digests);
+    store.write_links(id, vec![here.clone(), link(2)]).await.unwrap();
+    let found = store.alike_elsewhere(other, who).await.unwrap();
+    let found: Vec<_> = found.iter().map(|(id, link)| (*id, link.person, &link.data)).collect();
+    assert_eq!(found, [(id, here.person, &here.data)]);
+    assert!(store.alike_elsewhere(id, who).await.unwrap().is_empty(), "its own people are not elsewhere");
+    assert!(store.alike_elsewhere(far, who).await.unwrap().is_empty(), "in another ILS");
+    // The index's number is short: another child that shares it is not the same.
+    let namesake = Who([8_u64.rotate_left(23).rotate_right(1), 7_u64.rotate_left(1).rotate_right(23), 9]);
+    assert_eq!(namesake.short(), who.short());
+    assert!(store.alike_elsewhere(other, namesake).await.unwrap().is_empty());
+    Who::forget(&mut here.data.digests);
+    store.write_links(id, vec![here]).await.unwrap();
+    assert!(store.alike_elsewhere(other, who).await.unwrap().is_empty());
+}
+
+/// A card has one owner at any time, and its PIN goes along.
+pub async fn a_card_goes_to_another_partnership_with_its_pin(store: &impl Store) {
+    let id = super::pins::cards(store, 1..3).await;
+    let other = store.partnership("district-two", ILS, "two").await.unwrap().id;
+    let held = store.links(id, &[person(1)]).await.unwrap()[0].data.clone();
+    let mut left = bare_link(1);
+    left.data.state = LinkState::Skipped;
+    let taken = LinkWrite { person: person(71), data: held.clone() };
+    store.hand_over((id, left.clone()), (other, taken)).await.unwrap();
+    assert_eq!(store.links(other, &[person(71)]).await.unwrap()[0].data, held);
+    assert_eq!(store.links(id, &[person(1)]).await.unwrap()[0].data, left.data);
+    let pins = store.pins(other).await.unwrap();
+    assert_eq!(
+        pins.iter().map(|kept| (kept.person, kept.pin.reveal())).collect::<Vec<_>>(),
+        [(person(71), "1001")]
+    );
+    assert_eq!(store.pins_waiting(id).await.unwrap(), 1);
+    // What cannot be done whole is not done at all.
+    let thief =
+        LinkWrite { person: person(72), data: store.links(id, &[person(2)]).await.unwrap()[0].data.clone() };
+    let error = store.hand_over((id, left.clone()), (other, thief)).await;
+    assert!(matches!(error, Err(StoreError::PatronTaken)), "{error:?}");
+    assert!(store.links(other, &[person(72)]).await.unwrap().is_empty());
 }
 
 /// Counts by state.

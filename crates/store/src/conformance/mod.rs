@@ -64,6 +64,8 @@ cases! { $
     ledger::missing_people_are_noted_and_come_back,
     ledger::no_two_people_have_one_number_in_an_ils,
     ledger::a_batch_of_links_is_written_whole_or_not_at_all,
+    ledger::one_child_is_found_in_another_partnership,
+    ledger::a_card_goes_to_another_partnership_with_its_pin,
     ledger::links_are_counted_by_state,
     ledger::links_are_counted_for_reports,
     plans::a_persons_changes_are_found_newest_first,

@@ -9,7 +9,7 @@ use crate::rows::{NumberDraw, PartnershipId, PinBatchId, Settlement};
 use crate::store::{Store, StoreError};
 
 /// Cards with PINs `1000`, `1001`, ...
-async fn cards(store: &impl Store, people: std::ops::Range<u32>) -> PartnershipId {
+pub(super) async fn cards(store: &impl Store, people: std::ops::Range<u32>) -> PartnershipId {
     let id = partnership(store).await.id;
     let run = run(store, id).await;
     for n in people {

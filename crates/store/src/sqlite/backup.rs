@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rostercard_core::words::LinkState;
 use rusqlite::backup::Backup;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use super::codes::Coded;
 use super::db::{Db, Secrets};
@@ -86,6 +86,15 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::NoStore`] where there is none; else as [`Self::open_writer`].
     pub fn note_beside(path: &Path, key: &StoreKey, entry: &AuditEntry) -> Result<(), StoreError> {
+        Self::beside(path, key, |db| audit::add(db, entry))
+    }
+
+    /// Does one small thing to the store at `path`, whoever else writes to it. Nothing is sealed.
+    pub(super) fn beside<T>(
+        path: &Path,
+        key: &StoreKey,
+        work: impl FnOnce(&Db<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
         let what = path.display().to_string();
         if !path.exists() {
             return Err(StoreError::NoStore { what });
@@ -98,7 +107,7 @@ impl SqliteStore {
             Ok(conn)
         };
         let conn = open().map_err(|fault| fault.at(&what))?;
-        let (conn, _lock) = match migrations::look(&conn, &what, id)? {
+        let (mut conn, _lock) = match migrations::look(&conn, &what, id)? {
             Found::Empty => return Err(StoreError::NoStore { what }),
             Found::Store(KNOWN) => (conn, None),
             Found::Store(_) => {
@@ -107,13 +116,17 @@ impl SqliteStore {
                 (conn, Some(lock))
             }
         };
-        let add = || -> Result<(), Fault> {
+        let all = || -> Result<T, Fault> {
             conn.pragma_update(None, "synchronous", "full")?;
             let none = |_: &mut [u8]| Err(std::io::Error::other("an entry seals nothing"));
             let secrets = Secrets::new(key, Arc::new(none));
-            audit::add(&Db { conn: &conn, secrets: &secrets }, entry)
+            // One that reads and then writes would be refused where somebody else wrote in between.
+            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&Db { conn: &transaction, secrets: &secrets })?;
+            transaction.commit()?;
+            Ok(done)
         };
-        add().map_err(|fault| fault.at(&what))
+        all().map_err(|fault| fault.at(&what))
     }
 
     /// Writes the file of the store at `path` anew and empties its log, so that no byte of what was removed stays in them.

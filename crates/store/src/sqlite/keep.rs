@@ -177,6 +177,7 @@ const OF_A_PERSON: &[(&str, &str, &str)] = &[
     ("link", "the link between student and patron", "partnership = ?1 and person = ?2"),
     ("link_detail", "what the link held: ids, numbers, codes, digests", "partnership = ?1 and person = ?2"),
     ("answer", "answers to reviews", "partnership = ?1 and person = ?2"),
+    ("told_reject", "that contacts were told of a reject", "partnership = ?1 and person = ?2"),
     // A family's no is a digest, and is what keeps a card from being made again.
     (
         "wish",
@@ -202,6 +203,7 @@ pub(super) fn forget(
         return Err(StoreError::Unsettled { writes }.into());
     }
     count_as_not_done(db, partnership, person)?;
+    ledger::leave_to_others(db, partnership, Some(person))?;
     let mut removed = Vec::new();
     for (table, what, which) in OF_A_PERSON {
         let rows = db.conn.execute(&format!("delete from {table} where {which}"), key)? as u64;

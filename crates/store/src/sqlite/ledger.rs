@@ -3,8 +3,9 @@
 use rostercard_core::digest::Digest;
 use rostercard_core::privacy::Personal;
 use rostercard_core::threeway::FieldDigests;
+use rostercard_core::who::{CARD_ELSEWHERE, MOVED_AWAY, Who};
 use rostercard_core::words::{CardModel, Code, LinkState};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::codes::Coded;
 use super::db::Db;
@@ -115,6 +116,7 @@ pub(super) fn write(
     let (category, branch) =
         (data.category.as_ref().map(Code::as_str), data.branch.as_ref().map(Code::as_str));
     let digests = data.digests.to_bytes();
+    let who = Who::was(&data.digests).map(Who::short);
 
     let id: Option<i64> = db
         .conn
@@ -125,19 +127,19 @@ pub(super) fn write(
         Some(id) => {
             let mut change = db.conn.prepare_cached(
                 "update link_detail set reason = ?2, grade = ?3, model = ?4, category = ?5, branch = ?6,
-                    digests = ?7, sealed = ?8, number_digest = ?9
+                    digests = ?7, sealed = ?8, number_digest = ?9, who = ?10
                  where id = ?1",
             )?;
             change
-                .execute(params![id, reason, grade, model, category, branch, digests, sealed, number])
+                .execute(params![id, reason, grade, model, category, branch, digests, sealed, number, who])
                 .map_err(patron_taken)?;
             id
         }
         None => {
             let mut make = db.conn.prepare_cached(
                 "insert into link_detail (partnership, person, reason, grade, model, category, branch, digests,
-                    sealed, number_digest)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                    sealed, number_digest, who)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?;
             make.insert(params![
                 partnership.0,
@@ -149,7 +151,8 @@ pub(super) fn write(
                 branch,
                 digests,
                 sealed,
-                number
+                number,
+                who
             ])
             .map_err(patron_taken)?
         }
@@ -259,6 +262,117 @@ pub(super) fn holder(db: &Db<'_>, number: Digest) -> Result<Option<(PartnershipI
     let mut rows = statement.query([number.0.as_slice()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     Ok(Some((PartnershipId(row.get(0)?), digest(row, 1)?)))
+}
+
+/// Links of other partnerships of the same ILS whose person has the same names and birth date.
+pub(super) fn alike_elsewhere(
+    db: &Db<'_>,
+    partnership: PartnershipId,
+    who: Who,
+) -> Result<Vec<(PartnershipId, Link)>, Fault> {
+    let mut statement = db.conn.prepare_cached(
+        "select d.partnership, d.person from link_detail d join partnership p on p.id = d.partnership
+         where d.who = ?1 and d.partnership <> ?2
+           and p.ils = (select ils from partnership where id = ?2)
+         order by d.id",
+    )?;
+    let mut rows = statement.query(params![who.short(), partnership.0])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (elsewhere, person) = (PartnershipId(row.get(0)?), digest(row, 1)?);
+        let alike = links(db, elsewhere, &[person])?;
+        found.extend(
+            alike
+                .into_iter()
+                .filter(|link| Who::was(&link.data.digests) == Some(who))
+                .map(|l| (elsewhere, l)),
+        );
+    }
+    Ok(found)
+}
+
+/// Gives a card to a person of another partnership: whose it was keeps none, and who gets it has its PIN with it.
+pub(super) fn hand_over(
+    db: &Db<'_>,
+    (from, left): (PartnershipId, &LinkWrite),
+    (to, taken): (PartnershipId, &LinkWrite),
+) -> Result<(), Fault> {
+    let ils = partnerships::ils(db, from)?;
+    // First who lets go: a number belongs to one link of an ILS.
+    write(db, from, &ils, left)?;
+    write(db, to, &partnerships::ils(db, to)?, taken)?;
+    super::pins::hand_over(db, (from, left.person), (to, taken.person))
+}
+
+/// Before a partnership's links go, or one of them: a card whose child another district of the ILS has as well goes to
+/// that one. Otherwise nobody would look after it, and the child would get a second one.
+pub(super) fn leave_to_others(
+    db: &Db<'_>,
+    partnership: PartnershipId,
+    person: Option<Digest>,
+) -> Result<(), Fault> {
+    let mut statement = db.conn.prepare_cached(
+        "select mine.person, d.partnership, d.person
+         from link_detail d
+         join link_detail mine on mine.who = d.who and mine.partnership = ?1
+         join partnership p on p.id = d.partnership
+         where d.partnership <> ?1 and d.reason = ?2 and mine.number_digest is not null
+           and (?3 is null or mine.person = ?3)
+           and p.ils = (select ils from partnership where id = ?1)
+         order by d.id",
+    )?;
+    let only = person.map(|person| person.0.to_vec());
+    let mut rows = statement.query(params![partnership.0, CARD_ELSEWHERE, only])?;
+    let mut pairs = Vec::new();
+    while let Some(row) = rows.next()? {
+        pairs.push((digest(row, 0)?, PartnershipId(row.get(1)?), digest(row, 2)?));
+    }
+    for (person, elsewhere, other) in pairs {
+        let card = links(db, partnership, &[person])?.pop();
+        let (Some(card), Some(other)) = (card, links(db, elsewhere, &[other])?.pop()) else { continue };
+        // The first of several has it by now, or they only share the short form.
+        if card.data.barcode.is_none() || Who::was(&card.data.digests) != Who::was(&other.data.digests) {
+            continue;
+        }
+        let left = LinkData {
+            state: LinkState::Skipped,
+            reason: Some(MOVED_AWAY.to_owned()),
+            patron_id: None,
+            barcode: None,
+            user_name: None,
+            ..card.data.clone()
+        };
+        let taken = LinkData {
+            // Looked at again with the district's next roster.
+            decided: Digest([0; 16]),
+            school: other.data.school,
+            grade: other.data.grade,
+            source_ids: other.data.source_ids,
+            ..card.data
+        };
+        let left = LinkWrite { person, data: left };
+        let taken = LinkWrite { person: other.person, data: taken };
+        hand_over(db, (partnership, &left), (elsewhere, &taken))?;
+    }
+    Ok(())
+}
+
+/// Works out for links of an older schema who they are about.
+pub(super) fn fill_who(conn: &Connection) -> Result<(), Fault> {
+    let mut all = conn.prepare("select id, digests from link_detail")?;
+    let mut change = conn.prepare("update link_detail set who = ?2 where id = ?1")?;
+    let mut rows = all.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, bytes): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let digests =
+            FieldDigests::from_bytes(&bytes).ok_or_else(|| damaged("a link's digests that are none"))?;
+        found.extend(Who::was(&digests).map(|who| (id, who.short())));
+    }
+    for (id, who) in found {
+        change.execute(params![id, who])?;
+    }
+    Ok(())
 }
 
 /// How many links there are by state, in the order of the states.

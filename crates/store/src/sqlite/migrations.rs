@@ -13,15 +13,27 @@ struct Migration {
     number: u32,
     name: &'static str,
     sql: &'static str,
+    /// What SQL cannot work out of what is there.
+    fill: Option<Fill>,
 }
 
+/// Works out what a migration has to, of what is there.
+type Fill = fn(&Connection) -> Result<(), Fault>;
+
 const MIGRATIONS: &[Migration] = &[
-    Migration { number: 1, name: "first", sql: include_str!("migrations/0001_first.sql") },
-    Migration { number: 2, name: "cursor", sql: include_str!("migrations/0002_cursor.sql") },
-    Migration { number: 3, name: "pause", sql: include_str!("migrations/0003_pause.sql") },
-    Migration { number: 4, name: "pins", sql: include_str!("migrations/0004_pins.sql") },
-    Migration { number: 5, name: "people", sql: include_str!("migrations/0005_people.sql") },
-    Migration { number: 6, name: "keep", sql: include_str!("migrations/0006_keep.sql") },
+    Migration { number: 1, name: "first", sql: include_str!("migrations/0001_first.sql"), fill: None },
+    Migration { number: 2, name: "cursor", sql: include_str!("migrations/0002_cursor.sql"), fill: None },
+    Migration { number: 3, name: "pause", sql: include_str!("migrations/0003_pause.sql"), fill: None },
+    Migration { number: 4, name: "pins", sql: include_str!("migrations/0004_pins.sql"), fill: None },
+    Migration { number: 5, name: "people", sql: include_str!("migrations/0005_people.sql"), fill: None },
+    Migration { number: 6, name: "keep", sql: include_str!("migrations/0006_keep.sql"), fill: None },
+    Migration {
+        number: 7,
+        name: "who",
+        sql: include_str!("migrations/0007_who.sql"),
+        fill: Some(super::ledger::fill_who),
+    },
+    Migration { number: 8, name: "told", sql: include_str!("migrations/0008_told.sql"), fill: None },
 ];
 
 /// The newest schema that this program knows.
@@ -109,6 +121,9 @@ pub(super) fn migrate(conn: &mut Connection, found: Found, key_id: [u8; 8]) -> R
     }
     for migration in MIGRATIONS.iter().filter(|m| m.number > has) {
         transaction.execute_batch(migration.sql)?;
+        if let Some(fill) = migration.fill {
+            fill(&transaction)?;
+        }
         transaction.execute(
             "insert into migration (number, name, checksum) values (?1, ?2, ?3)",
             params![migration.number, migration.name, checksum(migration).as_slice()],
@@ -141,6 +156,9 @@ pub(super) fn make_first(conn: &Connection, key_id: [u8; 8]) {
 
 #[cfg(test)]
 mod tests {
+    use rostercard_core::threeway::FieldDigests;
+    use rostercard_core::who::Who;
+
     use super::*;
 
     #[test]
@@ -170,6 +188,13 @@ mod tests {
              insert into pin (partnership, person, sealed, made_at) values (1, x'00', x'01', 2);",
         )
         .unwrap();
+        let mut digests = FieldDigests::default();
+        Who([1, 2, 3]).mark(&mut digests);
+        for digests in [digests, FieldDigests::default()] {
+            let sql =
+                "insert into link_detail (partnership, person, digests, sealed) values (1, x'00', ?1, x'01')";
+            conn.execute(sql, [digests.to_bytes()]).unwrap();
+        }
         let found = look(&conn, "x", [1; 8]).unwrap();
         assert_eq!(found, Found::Store(1));
         migrate(&mut conn, found, [1; 8]).unwrap();
@@ -179,6 +204,11 @@ mod tests {
         assert_eq!(count("select count(*) from run where plan_cursor is null"), 1);
         assert_eq!(count("select count(*) from pin where batch is null"), 1);
         assert_eq!(count("select count(*) from pause"), 0);
+        // Of the two links one says who it is about.
+        assert_eq!(count("select count(*) from link_detail where who is null"), 1);
+        let short: i64 =
+            conn.query_row("select who from link_detail where id = 1", [], |row| row.get(0)).unwrap();
+        assert_eq!(short, Who([1, 2, 3]).short());
     }
 
     #[test]

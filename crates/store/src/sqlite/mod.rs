@@ -25,6 +25,7 @@ mod purge;
 mod read;
 mod restore;
 mod runs;
+mod told;
 mod values;
 mod writer;
 
@@ -40,6 +41,7 @@ use jiff::Timestamp;
 use rostercard_core::digest::{Digest, DigestKey};
 use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_core::privacy::Personal;
+use rostercard_core::who::Who;
 
 use self::db::{Db, Secrets};
 use self::fault::{Fault, not_found};
@@ -222,6 +224,22 @@ impl Store for SqliteStore {
     ) -> Result<Vec<(Personal, Digest)>, StoreError> {
         let (ils, numbers) = (ils.to_owned(), numbers.to_vec());
         self.read(move |db| ledger::numbers_in_use(db, &ils, numbers)).await
+    }
+
+    async fn alike_elsewhere(
+        &self,
+        partnership: PartnershipId,
+        who: Who,
+    ) -> Result<Vec<(PartnershipId, Link)>, StoreError> {
+        self.read(move |db| ledger::alike_elsewhere(db, partnership, who)).await
+    }
+
+    async fn hand_over(
+        &self,
+        from: (PartnershipId, LinkWrite),
+        to: (PartnershipId, LinkWrite),
+    ) -> Result<(), StoreError> {
+        self.write(move |db| ledger::hand_over(db, (from.0, &from.1), (to.0, &to.1))).await
     }
 
     async fn state_counts(&self, partnership: PartnershipId) -> Result<Vec<StateCount>, StoreError> {

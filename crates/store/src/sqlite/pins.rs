@@ -35,16 +35,38 @@ pub(super) fn keep(
 
 /// Gives a PIN to the same person under another key. What is sealed is bound to its row, so it is sealed anew.
 pub(super) fn rekey(db: &Db<'_>, partnership: PartnershipId, old: Digest, new: Digest) -> Result<(), Fault> {
+    move_to(db, (partnership, old), (partnership, new))
+}
+
+/// Gives a PIN to the same child in another partnership, where no batch has it yet.
+pub(super) fn hand_over(
+    db: &Db<'_>,
+    from: (PartnershipId, Digest),
+    to: (PartnershipId, Digest),
+) -> Result<(), Fault> {
+    let old = "delete from pin where partnership = ?1 and person = ?2";
+    db.conn.execute(old, params![to.0.0, to.1.0.as_slice()])?;
+    move_to(db, from, to)?;
+    let new = "update pin set batch = null where partnership = ?1 and person = ?2";
+    db.conn.execute(new, params![to.0.0, to.1.0.as_slice()])?;
+    Ok(())
+}
+
+fn move_to(
+    db: &Db<'_>,
+    (from, old): (PartnershipId, Digest),
+    (to, new): (PartnershipId, Digest),
+) -> Result<(), Fault> {
     let mut find = db.conn.prepare_cached("select sealed from pin where partnership = ?1 and person = ?2")?;
     let found: Option<Vec<u8>> =
-        find.query_row(params![partnership.0, old.0.as_slice()], |row| row.get(0)).optional()?;
+        find.query_row(params![from.0, old.0.as_slice()], |row| row.get(0)).optional()?;
     let Some(sealed) = found else { return Ok(()) };
-    let bytes = partnership.0.to_le_bytes();
-    let opened = db.secrets.sealer.open(&Place { column: SEALED, row: &[&bytes, &old.0] }, &sealed)?;
-    let sealed = db.secrets.sealer.seal(&Place { column: SEALED, row: &[&bytes, &new.0] }, &opened)?;
+    let (was, is) = (from.0.to_le_bytes(), to.0.to_le_bytes());
+    let opened = db.secrets.sealer.open(&Place { column: SEALED, row: &[&was, &old.0] }, &sealed)?;
+    let sealed = db.secrets.sealer.seal(&Place { column: SEALED, row: &[&is, &new.0] }, &opened)?;
     db.conn.execute(
-        "update pin set person = ?3, sealed = ?4 where partnership = ?1 and person = ?2",
-        params![partnership.0, old.0.as_slice(), new.0.as_slice(), sealed],
+        "update pin set partnership = ?3, person = ?4, sealed = ?5 where partnership = ?1 and person = ?2",
+        params![from.0, old.0.as_slice(), to.0, new.0.as_slice(), sealed],
     )?;
     Ok(())
 }

@@ -53,6 +53,8 @@ const REMOVED: &[Goes] = &[
         which: "partnership = ?1",
     },
     Goes { table: "school", what: "schools", which: "partnership = ?1" },
+    Goes { table: "told_reject", what: "which rejects contacts were told of", which: "partnership = ?1" },
+    Goes { table: "told", what: "what contacts were told of it, and when", which: "partnership = ?2" },
     Goes { table: "pause", what: "pauses of the partnership", which: "scope = 3 and name = ?2" },
     Goes {
         table: "partnership",
@@ -100,6 +102,7 @@ pub(super) fn purge(
         find.query_row([partnership.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
     let (permanent_id, name, ils): (String, String, String) =
         found.ok_or_else(|| not_found(format!("partnership {partnership}")))?;
+    ledger::leave_to_others(db, partnership, None)?;
     let kept = ledger::state_counts(db, partnership)?;
     let removed = remove(db, partnership, &permanent_id)?;
     let purge = Purge { permanent_id, name, ils, at, who: who.to_owned(), removed, kept };
