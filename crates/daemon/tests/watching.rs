@@ -2,7 +2,6 @@
 //! not there, the rules do what their tests say, and Prometheus' own tools have nothing to say about them.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-#![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -161,13 +161,19 @@ fn s02_what_was_accepted_is_no_reason_any_more_until_it_is_over() {
     assert_eq!(verdict.memory.schools["B"], 299, "a roster in doubt is not the last roster");
     plan.memory = verdict.memory;
     plan.memory.accept();
-    // The same again, and a few more.
+    // The same again, as the ledger knows by now, and a few more.
+    plan.schools.get_mut("B").unwrap().absent_before = 300;
     plan.schools.get_mut("A").unwrap().absent = 30;
     let verdict = evaluate(&plan, &Guards::default());
     assert_eq!((guards_of(&verdict), verdict.absence_waits("B")), (vec![], false));
     // Many more.
     plan.schools.get_mut("A").unwrap().absent = 160;
     assert_eq!(guards_of(&evaluate(&plan, &Guards::default())), ["roster_collapsed"]);
+    // As many, and others: nobody has said yes to those.
+    plan.schools.get_mut("A").unwrap().absent = 300;
+    let all = std::mem::take(&mut plan.schools.get_mut("B").unwrap().absent);
+    plan.schools.get_mut("B").unwrap().absent_before = 0;
+    assert_eq!((all, guards_of(&evaluate(&plan, &Guards::default()))), (300, vec!["roster_collapsed"]));
     // They came back, and went again.
     plan.schools.values_mut().for_each(|school| school.absent = 0);
     plan.memory = evaluate(&plan, &Guards::default()).memory;
@@ -388,6 +394,7 @@ proptest::proptest! {
         plan.memory = serde_json::from_str(&text).unwrap();
         assert_eq!(plan.memory, verdict.memory);
         plan.memory.accept();
+        plan.schools.values_mut().for_each(|school| school.absent_before = school.absent);
         let lasting = ["roster_collapsed", "school_collapsed", "rejects", "consent_turned"];
         let asked_for = |verdict: &Verdict, guard: &str| guards_of(verdict).contains(&guard);
         let again = evaluate(&plan, &Guards::default());
