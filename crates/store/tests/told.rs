@@ -1,5 +1,4 @@
 //! What contacts were told: written beside a writer, kept in place of what was there, and gone with whom it was about.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod common;
 
