@@ -363,9 +363,10 @@ impl Engine {
         if nothing_waits {
             result.waiting_for.clear();
             result.memory.accept();
-            if let Some(head) = &found.plan {
-                self.store.write_taken(here.partnership.id, head, true).await?;
-            }
+        }
+        if let Some(head) = &found.plan {
+            // Also of what was let through in part the roster counts: an older one would undo it.
+            self.store.write_taken(here.partnership.id, head, nothing_waits).await?;
         }
         self.store.write_run(run, RunState::Running, &result, None).await?;
         let outcome = async {

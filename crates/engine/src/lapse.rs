@@ -365,8 +365,11 @@ impl Applier<'_> {
 
     /// A block, or the end of one, whose answer never came.
     pub(crate) async fn settle_block(&self, open: OpenIntent) -> Result<(), EngineError> {
-        let Lookup::Found(patron) = self.find(FindKey::Barcode(open.barcode.clone())).await? else {
-            return Ok(());
+        let patron = match self.find(FindKey::Barcode(open.barcode.clone())).await? {
+            Lookup::Found(patron) => patron,
+            // Staff took the patron away: the next run finds it gone.
+            Lookup::NotFound => return self.plan_anew(&open).await,
+            Lookup::Unknown(_) | Lookup::Many | Lookup::NotVisible => return Ok(()),
         };
         let wanted = open.kind == IntentKind::Block;
         let link = self.store.links(self.partnership, &[open.person]).await?.pop();

@@ -263,6 +263,33 @@ async fn a_card_whose_write_has_no_known_end_stays_until_it_has() {
 }
 
 #[tokio::test]
+async fn a_block_in_doubt_whose_patron_staff_deleted_is_settled() {
+    let mut one = district("woodland");
+    one.settings.on_leaving = OnLeaving::Block;
+    let people = kids(2);
+    sync(&one, &people).await;
+    let mut sent = false;
+    one.ils.script(move |service| {
+        sent |= service == "block";
+        if sent { Mishap::LostAfter } else { Mishap::None }
+    });
+    for _ in 0..5 {
+        one.clock.days(1);
+        sync(&one, &people[1..]).await;
+    }
+    let id = one.partnership().await;
+    assert_eq!(one.store.open_intents(id).await.unwrap().len(), 1);
+    one.ils.calm();
+    one.ils.staff_delete("7700000100");
+    for _ in 0..2 {
+        sync(&one, &people[1..]).await;
+    }
+    assert!(one.store.open_intents(id).await.unwrap().is_empty());
+    assert_eq!(state(&one, &people[0].id).await, Some((LinkState::Gone, Some("gone".into()))));
+    assert_eq!(sync(&one, &people[1..]).await.run.state, RunState::Done);
+}
+
+#[tokio::test]
 async fn s20_what_is_purged_leaves_a_card_to_the_district_that_has_the_child_as_well() {
     for forget in [false, true] {
         let (one, two) = districts(true);

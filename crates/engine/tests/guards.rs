@@ -117,6 +117,25 @@ async fn s02_a_yes_to_some_peoples_absence_is_none_to_that_of_others() {
 }
 
 #[tokio::test]
+async fn s02_a_roster_older_than_one_that_was_let_through_in_part_waits() {
+    let town = Town::new();
+    let all = district(&[("A", 20), ("B", 10)]);
+    let of = |day: &str| {
+        let mut source = ListSource::new(&all);
+        source.as_of = Some(format!("{day}T02:00:00Z").parse().unwrap());
+        source
+    };
+    let waiting = town.sync_source(of("2026-11-24")).await.unwrap();
+    let only = ChangeSelection { school: Some("A".into()), ..ChangeSelection::default() };
+    let part = town.engine().approve(waiting.run.id, only, "pat", None).await.unwrap();
+    assert_eq!((part.run.result.counts.create, part.run.result.counts.waiting), (20, 10));
+    let older = town.sync_source(of("2026-11-20")).await.unwrap();
+    assert!(guards(&older).contains(&"roster_older"), "{:?}", guards(&older));
+    let again = town.sync_source(of("2026-11-24")).await.unwrap();
+    assert!(!guards(&again).contains(&"roster_older"), "{:?}", guards(&again));
+}
+
+#[tokio::test]
 async fn s15_a_school_that_closed_can_be_approved_alone() {
     let town = Town::new().open();
     let all = district(&[("A", 100), ("B", 12)]);

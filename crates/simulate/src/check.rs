@@ -315,7 +315,9 @@ impl Watch {
         let has_cause = |pupil: usize| {
             let truth = lock(&district.truth);
             let said = &truth.said[pupil];
-            ils.excuse(pupil).is_some() || said.number_changed || said.namesake
+            // Both names and the birth date, one after the other: between two writes that may be another person (S34).
+            let another = said.surnames.len() > 1 && said.given.len() > 1 && said.born.len() > 1;
+            ils.excuse(pupil).is_some() || said.number_changed || said.namesake || another
         };
         for pupil in present {
             let is = &district.pupils[*pupil];
