@@ -457,6 +457,9 @@ pub(crate) struct Report {
     /// Show small counts too. Never hand such a report on.
     #[arg(long)]
     pub(crate) internal: bool,
+    /// What the runs of each year came to instead, those of purged partnerships too. Not as HTML.
+    #[arg(long)]
+    pub(crate) years: bool,
 }
 
 #[derive(Debug, Subcommand)]
