@@ -9,6 +9,7 @@ mod daemon;
 mod decide;
 mod demo;
 mod explain;
+mod handbook;
 mod healthcheck;
 mod ils;
 mod import;
@@ -76,6 +77,7 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         }
         Command::Watch(WatchCommand::Healthcheck(args)) => healthcheck::healthcheck(setup, &args).await,
         Command::Watch(WatchCommand::Schedule(args)) => schedule::schedule(&global, &setup(), &args).await,
+        Command::Watch(WatchCommand::Handbook(args)) => handbook::handbook(&global, &setup(), &args).await,
         Command::Practice { command } => practice::practice(&global, &command).await,
     };
     result.unwrap_or_else(|exit| exit)

@@ -3,7 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rostercard_config::{Document, Node, Problems, Value, is_secret_name};
+use rostercard_config::{Document, Node, Problems, Value, is_reference_name, is_secret_name};
+
+/// How the names of those secrets end that may stand in clear, for practice.
+const SECRETS: [&str; 3] = ["secret", "password", "token"];
+const CLEAR: &str = "in clear, in the file itself: change that";
 
 /// A reference to a secret.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,6 +55,8 @@ fn walk(file: &str, path: &str, name: &str, node: &Node, found: &mut Vec<Referen
                 && let Value::String(text) = &only.node.value
             {
                 let way = match only.name.as_str() {
+                    // What can be no name may be the secret itself, written in the wrong place.
+                    "credential" | "env" if !is_reference_name(text) => Some(CLEAR.to_owned()),
                     "credential" => Some(format!("credential {text}")),
                     "env" => Some(format!("environment variable {text}")),
                     // A table with `file` alone may also be a source's.
@@ -69,10 +75,10 @@ fn walk(file: &str, path: &str, name: &str, node: &Node, found: &mut Vec<Referen
             }
         }
         Value::Array(list) => list.iter().for_each(|node| walk(file, path, name, node, found)),
-        // Rules about PINs are no secrets.
-        Value::String(_) if is_secret_name(name) && !path.starts_with("card") && !path.starts_with("pins") => {
-            note("in clear, in the file itself: change that".to_owned());
-        }
+        // A private key is named by its file.
+        Value::String(text) if name == "client_key" => note(format!("file {text}")),
+        // Not everything that sounds like one is: `token_url`, rules about PINs, columns of a table.
+        Value::String(_) if SECRETS.iter().any(|end| name.ends_with(end)) => note(CLEAR.to_owned()),
         _ => {}
     }
 }
@@ -92,6 +98,12 @@ mod tests {
             webhook = { file = "/etc/hook" }
             [ils.main.sip2.login]
             password = { env = "SIP_PASSWORD" }
+            [ils.main.ncip]
+            pin = "create"
+            client_key = "/etc/ils.key"
+            from_agency_secret = { env = "not a name but hunter2zz" }
+            [source.rest]
+            token_url = "https://sis.example.org/token"
             [source.csvdrop]
             file = "roster.csv"
             [card]
@@ -103,9 +115,11 @@ mod tests {
             told,
             [
                 ("state.key", "credential state-key"),
-                ("mail.password", "in clear, in the file itself: change that"),
+                ("mail.password", CLEAR),
                 ("contacts.webhook", "file /etc/hook"),
                 ("ils.main.sip2.login.password", "environment variable SIP_PASSWORD"),
+                ("ils.main.ncip.client_key", "file /etc/ils.key"),
+                ("ils.main.ncip.from_agency_secret", CLEAR),
             ]
         );
         assert!(!format!("{found:?}").contains("hunter2zz"));
