@@ -87,7 +87,9 @@ pub(crate) async fn handbook(global: &Global, setup: &Setup, args: &Args) -> Res
         decisions = store.audit(since, MOST).await.map_err(error)?;
         names = called(&**store).await.map_err(error)?;
     }
-    names.extend(all.iter().filter_map(|one| Some((one.partnership?.id.as_str().to_owned(), one.name.to_owned()))));
+    names.extend(
+        all.iter().filter_map(|one| Some((one.partnership?.id.as_str().to_owned(), one.name.to_owned()))),
+    );
     let book = Book {
         main,
         config: &global.config,

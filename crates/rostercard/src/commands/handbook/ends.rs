@@ -26,9 +26,11 @@ pub(super) fn all(main: &Main, partnerships: &[One<'_>]) -> Vec<End> {
     for one in partnerships {
         let Some(partnership) = one.partnership else { continue };
         let whose = || one.name.to_owned();
-        all.extend(
-            partnership.ends.iter().map(|end| End { on: end.on, whose: whose(), what: end.what.clone() }),
-        );
+        all.extend(partnership.ends.iter().map(|end| End {
+            on: end.on,
+            whose: whose(),
+            what: end.what.clone(),
+        }));
         let agreement = partnership.dates.agreement.ends;
         all.extend(agreement.map(|on| End { on, whose: whose(), what: "the agreement".to_owned() }));
     }

@@ -163,7 +163,8 @@ fn grades_of(set: &GradeSet) -> String {
         }
         went_on = inside;
     }
-    let shown = bands.iter().map(|(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") });
+    let shown =
+        bands.iter().map(|(from, to)| if from == to { from.to_string() } else { format!("{from} to {to}") });
     shown.collect::<Vec<_>>().join(", ")
 }
 
@@ -245,9 +246,12 @@ mod tests {
         let set = |entries: &[&str]| {
             GradeSet::new(entries.iter().map(|text| GradeSet::parse_entry(text).unwrap()).collect())
         };
-        for (entries, told) in
-            [(&["K-5"][..], "KG to 05"), (&["8"], "08"), (&["TK-2", "11-12"], "TK to 02, 11 to 12"), (&[], "")]
-        {
+        for (entries, told) in [
+            (&["K-5"][..], "KG to 05"),
+            (&["8"], "08"),
+            (&["TK-2", "11-12"], "TK to 02, 11 to 12"),
+            (&[], ""),
+        ] {
             assert_eq!(grades_of(&set(entries)), told);
         }
     }

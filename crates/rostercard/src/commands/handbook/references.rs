@@ -24,8 +24,7 @@ pub(super) struct Reference {
 pub(super) fn all(config: &Path, partnerships: &[&str]) -> Vec<Reference> {
     let base = config.parent().unwrap_or(Path::new(""));
     let of = |name: &&str| base.join("partnerships").join(format!("{name}.toml"));
-    let files: Vec<PathBuf> =
-        std::iter::once(config.to_owned()).chain(partnerships.iter().map(of)).collect();
+    let files: Vec<PathBuf> = std::iter::once(config.to_owned()).chain(partnerships.iter().map(of)).collect();
     let mut found = Vec::new();
     for path in files {
         // It was read a moment ago; what is wrong with it was said then.

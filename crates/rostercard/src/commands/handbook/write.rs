@@ -53,7 +53,7 @@ pub(super) fn text_of(book: &Book<'_>) -> String {
     if book.all.is_empty() {
         page.line("There is none yet: `rostercard init` writes a first.");
     }
-    for one in &book.all {
+    for one in book.all {
         about(&mut page, main, one);
     }
     decisions::section(&mut page, book);
@@ -93,7 +93,7 @@ fn standings(page: &mut Page, book: &Book<'_>) {
 
 fn endings(page: &mut Page, book: &Book<'_>, today: Date) {
     page.line("## What ends, and when");
-    let rows: Vec<Vec<String>> = ends::all(book.main, &book.all)
+    let rows: Vec<Vec<String>> = ends::all(book.main, book.all)
         .iter()
         .map(|end| vec![end.on.to_string(), ends::wait(today, end.on), words(&end.whose), words(&end.what)])
         .collect();
@@ -121,7 +121,9 @@ fn contacts(page: &mut Page, book: &Book<'_>) {
     };
     let rows: Vec<Vec<String>> = book.tellers.iter().map(row).collect();
     if rows.is_empty() {
-        page.line("Nobody: there are no `[[contacts]]`. What waits or fails is seen by `rostercard status` alone.");
+        page.line(
+            "Nobody: there are no `[[contacts]]`. What waits or fails is seen by `rostercard status` alone.",
+        );
     } else {
         page.table(&["name", "by", "told of", "about", ""], rows);
     }
@@ -129,7 +131,10 @@ fn contacts(page: &mut Page, book: &Book<'_>) {
         "A deputy stands in for the administrator. With a login of their own (`--as NAME` says who they are) they may use these; the \
          configuration is not theirs to change, and what waits does no harm:",
     );
-    page.table(&["command", "what it does"], DEPUTY.map(|(command, what)| vec![code(command), what.to_owned()]));
+    page.table(
+        &["command", "what it does"],
+        DEPUTY.map(|(command, what)| vec![code(command), what.to_owned()]),
+    );
     let tokens = &book.main.http.tokens;
     if !tokens.is_empty() {
         page.line("Who may log in to the status page:");
@@ -248,10 +253,23 @@ fn places(page: &mut Page, book: &Book<'_>) {
         .and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()))
         .map_or_else(|| "there is none now".to_owned(), |name| format!("the newest is {}", code(&name)));
     let rows = [
-        ("Configuration", format!("{}, and `partnerships/` beside it", code(&book.config.display().to_string()))),
+        (
+            "Configuration",
+            format!("{}, and `partnerships/` beside it", code(&book.config.display().to_string())),
+        ),
         ("The store", code(&state.path.join(STORE_FILE).display().to_string())),
-        ("Its key", format!("{key}. Without it neither the store nor a backup can be read: keep a copy, never beside the backups")),
-        ("Backups", format!("{daily}; {newest}. They lie on the same disk: who copies them elsewhere, and where to, is not known here")),
+        (
+            "Its key",
+            format!(
+                "{key}. Without it neither the store nor a backup can be read: keep a copy, never beside the backups"
+            ),
+        ),
+        (
+            "Backups",
+            format!(
+                "{daily}; {newest}. They lie on the same disk: who copies them elsewhere, and where to, is not known here"
+            ),
+        ),
         ("Restoring", "`rostercard restore FILE`, with the daemon stopped; the next runs wait".to_owned()),
         (
             "The status page",
@@ -294,8 +312,7 @@ pub(super) fn words(text: &str) -> String {
 
 /// What is typed or read by machines. It may stand in a table too.
 pub(super) fn code(text: &str) -> String {
-    let plain: String =
-        text.chars().map(|c| if c.is_control() || c == '`' { ' ' } else { c }).collect();
+    let plain: String = text.chars().map(|c| if c.is_control() || c == '`' { ' ' } else { c }).collect();
     format!("`{}`", plain.trim().replace('|', "\\|"))
 }
 
@@ -317,7 +334,8 @@ impl Page {
 
     /// A table; its cells are safe already.
     pub(super) fn table(&mut self, heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
-        let mut lines = vec![format!("| {} |", heads.join(" | ")), format!("|{}", " --- |".repeat(heads.len()))];
+        let mut lines =
+            vec![format!("| {} |", heads.join(" | ")), format!("|{}", " --- |".repeat(heads.len()))];
         lines.extend(rows.into_iter().map(|cells| format!("| {} |", cells.join(" | "))));
         self.line(&lines.join("\n"));
     }
