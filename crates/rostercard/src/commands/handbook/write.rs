@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn what_people_wrote_is_no_markdown() {
-        assert_eq!(words("A|B *c* <b>\n# d"), "A\\|B \\*c\\* \\<b\\>  # d");
+        assert_eq!(words("A|B *c* <b>\n# d"), "A\\|B \\*c\\* \\<b\\> # d");
         assert_eq!(code("a`b|c\n"), "`a b\\|c`");
     }
 
