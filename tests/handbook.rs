@@ -74,8 +74,10 @@ fn a_successor_finds_what_was_agreed_decided_and_where_things_are_and_no_child()
 
     send(&canaries(12), &library.package());
     library.run(&["sync", "oak"]).expect(3);
-    library.run(&["approve", "1", "--only-school", "Elm School", "--as", "pat"]);
+    library.run(&["approve", "1", "--only-school", "1001 Elm School", "--as", "pat"]).expect(3);
     library.run(&["approve", "1", "--as", "pat"]).expect(0);
+    // The day's second run: there was no store that the first could have copied.
+    library.run(&["sync", "oak"]).expect(0);
     library.run(&["optout", "add", "oak", &FIRST_ID.to_string(), "--as", "kim"]).expect(0);
     library.run(&["explain", "oak", &(FIRST_ID + 1).to_string(), "--reveal"]).expect(0);
     let until = today().tomorrow().unwrap().to_string();
