@@ -3,6 +3,8 @@
 
 mod decisions;
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -253,10 +255,7 @@ fn places(page: &mut Page, book: &Book<'_>) {
         .and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()))
         .map_or_else(|| "there is none now".to_owned(), |name| format!("the newest is {}", code(&name)));
     let rows = [
-        (
-            "Configuration",
-            format!("{}, and `partnerships/` beside it", code(&book.config.display().to_string())),
-        ),
+        ("Configuration", format!("{}, and `partnerships/` beside it", code(&absolute(book.config)))),
         ("The store", code(&state.path.join(STORE_FILE).display().to_string())),
         (
             "Its key",
@@ -278,6 +277,11 @@ fn places(page: &mut Page, book: &Book<'_>) {
     ];
     let lines: Vec<String> = rows.iter().map(|(title, text)| format!("- **{title}**: {text}.")).collect();
     page.line(&lines.join("\n"));
+}
+
+/// A path that says the same wherever it is read.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 /// The clock of a partnership's library.
