@@ -113,6 +113,9 @@ pub(crate) enum Command {
     People(people::PeopleCommand),
     /// Print completions for a shell: bash, zsh, fish ..
     Completions(Completions),
+    /// The names of the partnerships' files, a line each, for completions.
+    #[command(hide = true)]
+    Names,
     /// Write the manual pages, for packages.
     #[command(hide = true)]
     Manual(Manual),

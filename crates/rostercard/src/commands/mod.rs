@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 pub(crate) mod check;
 mod child;
+mod completions;
 mod contacts;
 mod daemon;
 mod decide;
@@ -70,7 +71,8 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Report(args) => report::report(&global, &setup(), &args).await,
         Command::Pins { command } => pins::pins(&global, &setup(), &environment, &command).await,
         Command::People(command) => people::people(&global, &setup(), &environment, &command).await,
-        Command::Completions(args) => Ok(manual::completions(&args)),
+        Command::Completions(args) => Ok(completions::completions(&args)),
+        Command::Names => Ok(completions::names(&global)),
         Command::Manual(args) => manual::manual(&global, &args),
         Command::Watch(WatchCommand::Contacts { command }) => {
             contacts::contacts(&global, &setup(), &command).await
