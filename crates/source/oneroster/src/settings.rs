@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use rostercard_intake::Limits;
 use rostercard_oneroster::Version;
@@ -9,8 +10,8 @@ use rostercard_oneroster::Version;
 /// Settings of the CSV source.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The folder or zip. None: packages are given by a person, one by one (`import_only`), and there is nothing to fetch.
-    pub path: Option<PathBuf>,
+    /// The folder or zip.
+    pub path: PathBuf,
     /// Which of a user's ids is the student id: the one that lasts over years, schools and exports.
     pub student_id: StudentIdFrom,
     /// Where values lie that OneRoster has no column for.
@@ -19,32 +20,27 @@ pub struct Settings {
     pub educators: bool,
     /// The version of a package that has no manifest; without it such a package is refused.
     pub without_manifest: Option<Version>,
+    /// Whether the district sends delta packages: then an image of the roster is kept, sealed, between the runs, and `path`
+    /// may be a folder with one zip a package.
+    pub deltas: bool,
+    /// How long a package in a folder must have rested before it counts as whole.
+    pub ready_after: Duration,
     /// The caps of the package.
     pub limits: Limits,
 }
 
 impl Settings {
-    /// Where rosters are read from, in words; a change of it makes the next plan wait.
-    #[must_use]
-    pub fn endpoint(&self) -> String {
-        self.path.as_ref().map_or_else(|| "oneroster_csv".to_owned(), |path| path.display().to_string())
-    }
-
-    /// The same for one package that a person names.
-    #[must_use]
-    pub fn for_package(&self, path: impl Into<PathBuf>) -> Self {
-        Self { path: Some(path.into()), ..self.clone() }
-    }
-
     /// The usual settings for a package at `path`: the student id in `identifier`, educators too, a manifest required.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
-            path: Some(path.into()),
+            path: path.into(),
             student_id: StudentIdFrom::Identifier,
             columns: ExtraColumns::default(),
             educators: true,
             without_manifest: None,
+            deltas: false,
+            ready_after: Duration::from_secs(120),
             limits: Limits::default(),
         }
     }
@@ -80,6 +76,19 @@ impl FromStr for StudentIdFrom {
                 Some(kind) if !kind.is_empty() => Ok(Self::UserIds(kind.to_owned())),
                 _ => Err(UnknownStudentId),
             },
+        }
+    }
+}
+
+impl std::fmt::Display for StudentIdFrom {
+    /// As [`Self::from_str`] reads it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Identifier => f.write_str("identifier"),
+            Self::SourcedId => f.write_str("sourcedId"),
+            Self::Username => f.write_str("username"),
+            Self::UserMasterIdentifier => f.write_str("userMasterIdentifier"),
+            Self::UserIds(kind) => write!(f, "userIds:{kind}"),
         }
     }
 }

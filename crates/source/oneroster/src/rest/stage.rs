@@ -421,7 +421,8 @@ impl Gone {
     }
 }
 
-fn write(cells: &mut Vec<u8>, comma: bool, value: &str, flawed: bool) {
+/// Adds a cell as CSV; line breaks become spaces.
+pub(crate) fn write(cells: &mut Vec<u8>, comma: bool, value: &str, flawed: bool) {
     if comma {
         cells.push(b',');
     }
