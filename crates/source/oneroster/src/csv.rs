@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::civil::Date;
 use rostercard_core::field::FieldRules;
-use rostercard_core::finding::Finding;
+use rostercard_core::finding::{Finding, Place};
 use rostercard_core::ports::{
-    ConnectorError, Cursor, Resume, RosterFacts, RosterPage, RosterSource, SourceState,
+    Completeness, ConnectorError, Cursor, Resume, RosterFacts, RosterPage, RosterSource, SourceState,
 };
 use rostercard_oneroster::{Columns, Demographics, Orgs, Roles, Users, Version};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -44,6 +44,8 @@ enum State {
     Opened(Box<Opened>),
     Given(Box<Given>),
     Reading(Receiver<Sent>),
+    /// There is nothing to fetch: the last roster stands.
+    Nothing,
     Ended,
 }
 
@@ -111,6 +113,16 @@ impl RosterSource for OneRosterCsv {
     }
 
     async fn facts(&mut self) -> Result<RosterFacts, ConnectorError> {
+        if self.settings.path.is_none() {
+            self.state = State::Nothing;
+            return Ok(RosterFacts {
+                as_of: None,
+                state: SourceState::Running,
+                description: "OneRoster CSV".to_owned(),
+                endpoint: self.settings.endpoint(),
+                findings: import_only(),
+            });
+        }
         if let Some(images) = self.images.clone() {
             let given = self.prepare(images).await?;
             let head = &given.image.head;
@@ -118,7 +130,7 @@ impl RosterSource for OneRosterCsv {
                 as_of: head.as_of.filter(|_| given.what != delta::What::Nothing),
                 state: SourceState::Running,
                 description: described(head.version, head.system.as_deref()),
-                endpoint: self.settings.path.display().to_string(),
+                endpoint: self.settings.endpoint(),
                 findings: given.findings.clone(),
             };
             self.state = State::Given(Box::new(given));
@@ -129,7 +141,7 @@ impl RosterSource for OneRosterCsv {
             as_of: opened.modified(),
             state: SourceState::Running,
             description: described(opened.manifest.version, opened.manifest.system_name.as_deref()),
-            endpoint: self.settings.path.display().to_string(),
+            endpoint: self.settings.endpoint(),
             findings: opened.findings.clone(),
         };
         self.state = State::Opened(Box::new(opened));
@@ -145,6 +157,13 @@ impl RosterSource for OneRosterCsv {
             State::Given(given) => self.give(*given),
             State::Opened(opened) => self.start(opened),
             State::Reading(pages) => pages,
+            State::Nothing => {
+                return Ok(RosterPage::End {
+                    completeness: Completeness::Delta,
+                    cursor: None,
+                    findings: Vec::new(),
+                });
+            }
             State::Ended => return Err(error::lost()),
         };
         let page = pages.recv().await.ok_or_else(error::lost)??;
@@ -164,6 +183,9 @@ impl RosterSource for OneRosterCsv {
     }
 
     async fn check(&mut self) -> Result<Vec<Finding>, ConnectorError> {
+        if self.settings.path.is_none() {
+            return Ok(import_only());
+        }
         if let Some(images) = self.images.clone() {
             let settings = self.settings.clone();
             let work = move || delta::look_at(&settings, &images);
@@ -183,6 +205,11 @@ impl RosterSource for OneRosterCsv {
         };
         spawn_blocking(work).await.map_err(|_| error::lost())?
     }
+}
+
+fn import_only() -> Vec<Finding> {
+    let message = "rosters of this partnership are given by `rostercard import`: the last one stands";
+    vec![Finding::new("import_only", Place::default(), message)]
 }
 
 /// Reads a file's header alone.

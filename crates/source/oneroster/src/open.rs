@@ -94,7 +94,13 @@ impl Opened {
 
 /// Opens the package and reads its manifest. It has to be whole.
 pub(crate) fn open(settings: &Settings) -> Result<Opened, ConnectorError> {
-    let opened = open_any(settings, &settings.path)?;
+    let Some(path) = &settings.path else {
+        return Err(error::declared(
+            "no package was named, and rosters of this partnership are given by `rostercard import`",
+            "give the package to `rostercard import`",
+        ));
+    };
+    let opened = open_any(settings, path)?;
     refuse_deltas(&opened.manifest)?;
     if opened.manifest.mode(Users::FILE) == Mode::Absent {
         return Err(error::declared(

@@ -10,8 +10,8 @@ use rostercard_oneroster::Version;
 /// Settings of the CSV source.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The folder or zip.
-    pub path: PathBuf,
+    /// The folder or zip. None: packages are given by a person, one by one (`import_only`), and there is nothing to fetch.
+    pub path: Option<PathBuf>,
     /// Which of a user's ids is the student id: the one that lasts over years, schools and exports.
     pub student_id: StudentIdFrom,
     /// Where values lie that OneRoster has no column for.
@@ -30,11 +30,23 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Where rosters are read from, in words; a change of it makes the next plan wait.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.path.as_ref().map_or_else(|| "oneroster_csv".to_owned(), |path| path.display().to_string())
+    }
+
+    /// The same for one package that a person names. It is read for itself: it changes no kept roster.
+    #[must_use]
+    pub fn for_package(&self, path: impl Into<PathBuf>) -> Self {
+        Self { path: Some(path.into()), deltas: false, ..self.clone() }
+    }
+
     /// The usual settings for a package at `path`: the student id in `identifier`, educators too, a manifest required.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
-            path: path.into(),
+            path: Some(path.into()),
             student_id: StudentIdFrom::Identifier,
             columns: ExtraColumns::default(),
             educators: true,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rostercard_config::{Bool, Parsed, TableReader, Text, Word, Wrong};
+use rostercard_config::{Bool, Code, Parsed, TableReader, Text, Word, Wrong};
 use rostercard_oneroster::Version;
 
 use crate::settings::{ExtraColumns, Settings, StudentIdFrom};
@@ -13,10 +13,41 @@ const VERSIONS: [(&str, Version); 2] = [("1.1", Version::V1_1), ("1.2", Version:
 /// Reads the table; `educators` says whether the partnership wants teachers and other school staff too. `None` where
 /// something is wrong; `table`'s problems then say what.
 pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
-    let path = table.required("path", &Text, "\"/var/lib/rostercard/rosters/district.zip\"");
+    let import_only = table.or("import_only", &Bool, false).value;
+    let path = match (import_only, table.has("path")) {
+        (false, true) => table.optional("path", &Text),
+        (false, false) => {
+            table.missing(
+                "path",
+                "choose one of two:\n\
+                 path = \"/var/lib/rostercard/rosters/district.zip\" is a zip, or a folder\n\
+                 import_only = true if there is none: each package is then given by `rostercard import`",
+            );
+            None
+        }
+        (true, true) => {
+            table.node("path");
+            table.complain(
+                "path",
+                Code::Contradiction,
+                "this is a package that is fetched, and import_only = true says that none is",
+                "remove this line, or import_only",
+            );
+            None
+        }
+        (true, false) => None,
+    };
     let student_id = student_id(&mut table);
     let without_manifest = table.optional("without_manifest", &Word(&VERSIONS)).map(|v| v.value);
     let deltas = table.or("deltas", &Bool, false).value;
+    if deltas && import_only {
+        table.complain(
+            "deltas",
+            Code::Contradiction,
+            "changes go on from what lies at `path`, and import_only = true says that nothing does",
+            "remove this line, or name the folder of the packages instead of import_only",
+        );
+    }
     let columns = table.table("columns").map(columns).unwrap_or_default();
     if !table.finish() {
         return None;
@@ -27,7 +58,8 @@ pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
         educators,
         without_manifest,
         deltas,
-        ..Settings::new(PathBuf::from(path?.value))
+        path: path.map(|path| PathBuf::from(path.value)),
+        ..Settings::new(PathBuf::new())
     })
 }
 
@@ -75,13 +107,23 @@ mod tests {
     #[test]
     fn what_can_be_said() {
         let (settings, problems) = read_text(
-            "path = \"a.zip\"\nstudent_id = \"userIds:stateId\"\nwithout_manifest = \"1.1\"\n\
+            "path = \"a.zip\"\nstudent_id = \"userIds:stateId\"\nwithout_manifest = \"1.1\"\ndeltas = true\n\
              [columns]\nstreet = \"metadata.addr\"\n",
         );
         let settings = settings.expect(&problems);
         assert_eq!(settings.student_id, StudentIdFrom::UserIds("stateId".into()));
         assert_eq!(settings.columns.street.as_deref(), Some("metadata.addr"));
-        assert!(settings.without_manifest.is_some() && !settings.educators);
+        assert!(settings.without_manifest.is_some() && !settings.educators && settings.deltas);
+    }
+
+    #[test]
+    fn s40_a_package_once_a_year_needs_no_place() {
+        let (settings, problems) = read_text("import_only = true\n");
+        assert!(settings.expect(&problems).path.is_none());
+        let (none, problems) = read_text("import_only = true\npath = \"a.zip\"\n");
+        assert!(none.is_none() && problems.contains("none is"), "{problems}");
+        let (none, problems) = read_text("import_only = true\ndeltas = true\n");
+        assert!(none.is_none() && problems.contains("what lies at"), "{problems}");
     }
 
     #[test]

@@ -77,6 +77,7 @@ fn whole(
     let damaged: Vec<Record> =
         changes.records().into_iter().map(|damaged| Record::Damaged(Box::new(damaged))).collect();
     there.extend(damaged.iter().filter_map(id_of));
+    let unreadable = there.clone();
     if !damaged.is_empty() && pages.blocking_send(Ok(RosterPage::Records(damaged))).is_err() {
         return Ok(None);
     }
@@ -84,6 +85,8 @@ fn whole(
         let asked = read::asked(settings);
         let mapper = Mapper::new(asked, rules, table.layout(), born, parts, schools, tally);
         let send = |mut records: Vec<Record>| {
+            // Of who has a row that cannot be read beside another one, neither is taken.
+            records.retain(|record| id_of(record).is_none_or(|id| !unreadable.contains(&id)));
             if what == What::Named {
                 records.retain(|record| named.has(record));
             }
@@ -125,8 +128,9 @@ fn whole(
             return Ok(None);
         }
     }
-    // Doubts are about who is absent; of that a delta says nothing.
-    let findings = findings.into_iter().filter(|finding| finding.code != "roster_incomplete").collect();
+    // Doubts are about who is absent; of that a delta says nothing. Roles of users who were deleted stay, for they may return.
+    let quiet = ["roster_incomplete", "role_of_unknown_user"];
+    let findings = findings.into_iter().filter(|finding| !quiet.contains(&finding.code)).collect();
     Ok(Some(RosterPage::End { completeness: Completeness::Delta, cursor: Some(cursor), findings }))
 }
 

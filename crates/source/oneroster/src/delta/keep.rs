@@ -77,6 +77,10 @@ struct Work<'a> {
     touched: HashSet<Key>,
     /// Users of whom nothing may be kept: whether they have a part that gets no card, and none that does.
     family: HashMap<Key, bool>,
+    /// Users who leave no name in the image, and so no birth date either.
+    nameless: HashSet<Key>,
+    /// The users, where the package has all of them.
+    users: Option<HashSet<Key>>,
     files: Vec<String>,
 }
 
@@ -99,6 +103,8 @@ pub(crate) fn apply(
         gone: BTreeMap::new(),
         touched: HashSet::new(),
         family: HashMap::new(),
+        nameless: HashSet::new(),
+        users: (pack.manifest.mode(Users::FILE) == Mode::Bulk).then(HashSet::new),
         files: Vec::new(),
     };
     work.changes.all = head.founded;
@@ -113,12 +119,16 @@ pub(crate) fn apply(
         })
         .map_err(error::image)?;
     }
-    work.table::<Orgs>(0, |_| Ok((ORGS.to_owned(), Vec::new())), |_, _, row| org(row))?;
-    work.table::<Roles>(1, |_| Ok((ROLES.to_owned(), Vec::new())), |_, _, row| role(row))?;
+    work.table::<Orgs>(0, |_| Ok((ORGS.to_owned(), Extras::default())), |_, _, row| org(row))?;
+    work.table::<Roles>(1, |_| Ok((ROLES.to_owned(), Extras::default())), |_, _, row| role(row))?;
+    let from = base.map(|base| base.header(Users::FILE)).transpose().map_err(error::image)?;
+    let whole = pack.manifest.mode(Users::FILE) == Mode::Bulk;
+    let extras = |layout: Option<&Layout<Users>>| extras(allowed, from.as_deref(), whole, layout);
+    work.table::<Users>(3, extras, |allowed, extras, row| user(*allowed, extras, row))?;
     if allowed.rules.allows(Field::BirthDate) {
         work.table::<Demographics>(
             2,
-            |_| Ok((DEMOGRAPHICS.to_owned(), Vec::new())),
+            |_| Ok((DEMOGRAPHICS.to_owned(), Extras::default())),
             |_, _, row| {
                 ["", ""]
                     .map(str::to_owned)
@@ -128,10 +138,6 @@ pub(crate) fn apply(
             },
         )?;
     }
-    let from = base.map(|base| base.header(Users::FILE)).transpose().map_err(error::image)?;
-    let whole = pack.manifest.mode(Users::FILE) == Mode::Bulk;
-    let extras = |layout: Option<&Layout<Users>>| extras(allowed, from.as_deref(), whole, layout);
-    work.table::<Users>(3, extras, |allowed, extras, row| user(*allowed, extras, row))?;
     let written = || -> io::Result<()> {
         let mut file = draft.file(GONE)?;
         file.add(b"file,id,when\n")?;
@@ -149,8 +155,14 @@ pub(crate) fn apply(
     Ok((draft.finish(&head).map_err(error::image)?, changes))
 }
 
-/// A column of the image that the specification does not have, and where the package has it.
-type Extras = Vec<(String, Option<Extra>)>;
+/// The columns of the image that the specification does not have.
+#[derive(Default)]
+struct Extras {
+    /// Each with where the package has it.
+    columns: Vec<(String, Option<Extra>)>,
+    /// Whether the package lacks the mark of protected addresses, so that none of its addresses may be taken.
+    unmarked: bool,
+}
 
 impl Work<'_> {
     /// One file.
@@ -180,6 +192,9 @@ impl Work<'_> {
         pack.table::<C, ()>(|mut table, _| {
             let (header, extras) = shape(Some(table.layout()))?;
             out.add(format!("{header}\n").as_bytes()).map_err(error::image)?;
+            if extras.unmarked {
+                self.changes.note("protected_column_missing", C::FILE, 1);
+            }
             let (mut news, mut by_id): (Vec<New>, HashMap<String, usize>) = (Vec::new(), HashMap::new());
             while let Some(line) = table.next_line().map_err(error::read)? {
                 let row = match line {
@@ -360,13 +375,27 @@ impl Work<'_> {
                 self.changes.doubts.push(Code::RowWidthMismatch);
                 return Ok(());
             }
+            // Nobody's birth date is kept longer than the one whose it is.
+            2 => {
+                let user = Key::of(text(0));
+                let left = self.gone.contains_key(&(3, text(0).to_owned()))
+                    || self.users.as_ref().is_some_and(|users| !users.contains(&user));
+                if left || self.nameless.contains(&user) {
+                    return Ok(());
+                }
+            }
             1 => {
                 let family = kind(text(5)) == Kind::Family;
                 *self.family.entry(Key::of(text(2))).or_insert(true) &= family;
             }
             3 => {
+                let user = Key::of(text(0));
+                if let Some(users) = &mut self.users {
+                    users.insert(user);
+                }
                 let here = !text(3).is_empty() && kind(text(3)) == Kind::Family;
-                if here || self.family.get(&Key::of(text(0))).copied().unwrap_or_default() {
+                if here || self.family.get(&user).copied().unwrap_or_default() {
+                    self.nameless.insert(user);
                     // Who gets no card leaves no name here.
                     for (place, cell) in cells.iter_mut().enumerate() {
                         if !matches!(place, 0 | 1 | 3) {
@@ -430,6 +459,12 @@ fn role(row: &Row<'_, Roles>) -> Vec<String> {
     [String::new(), String::new()].into_iter().chain(cells).collect()
 }
 
+/// The name that a column outside the specification has in an image.
+fn kept_name(asked: &str) -> String {
+    let plain = asked.trim().to_lowercase();
+    format!("metadata.{}", plain.strip_prefix("metadata.").unwrap_or(&plain))
+}
+
 /// The header of users, and where its columns outside the specification lie. Those of a delta are those of the image.
 fn extras(
     allowed: Allowed<'_>,
@@ -437,26 +472,35 @@ fn extras(
     whole: bool,
     layout: Option<&Layout<Users>>,
 ) -> Result<(String, Extras), ConnectorError> {
-    let names: Vec<String> = match before.filter(|_| !whole) {
-        Some(header) => header.split(',').skip(OWN).map(str::to_owned).collect(),
+    let asked = stage::asked_for(&allowed.settings.columns, allowed.rules);
+    let find = |asked: &str| layout.and_then(|layout| layout.extra(asked));
+    let mut extras = Vec::new();
+    match before.filter(|_| !whole) {
+        Some(header) => {
+            for name in header.split(',').skip(OWN) {
+                let place = asked.iter().find(|asked| kept_name(asked) == name).and_then(|asked| find(asked));
+                extras.push((name.to_owned(), place));
+            }
+        }
         None => {
-            let mut names = Vec::new();
-            for name in stage::wanted(&allowed.settings.columns, allowed.rules) {
-                let name = format!("metadata.{name}");
-                let there = layout.is_some_and(|layout| layout.extra(&name).is_some());
-                if there && !name.contains([',', '"']) && !names.contains(&name) {
-                    names.push(name);
+            for (name, place) in asked.iter().map(|asked| (kept_name(asked), find(asked))) {
+                let again = extras.iter().any(|(known, _)| *known == name);
+                if place.is_some() && !again && !name.contains([',', '"']) {
+                    extras.push((name, place));
                 }
             }
-            names
         }
-    };
-    let header = names.iter().fold(USERS.to_owned(), |header, name| format!("{header},{name}"));
-    let find = |name: String| {
-        let place = layout.and_then(|layout| layout.extra(&name));
-        (name, place)
-    };
-    Ok((header, names.into_iter().map(find).collect()))
+    }
+    // Without the mark, any address of the package may be one that must not leave the district.
+    let columns = &allowed.settings.columns;
+    let mark = columns.protected.as_deref().filter(|_| allowed.rules.allows(Field::Address));
+    let unmarked = layout.is_some() && mark.is_some_and(|mark| find(mark).is_none());
+    let born = columns.birth_date.as_deref().map(kept_name);
+    if unmarked {
+        extras.iter_mut().filter(|(name, _)| born.as_ref() != Some(name)).for_each(|(_, place)| *place = None);
+    }
+    let header = extras.iter().fold(USERS.to_owned(), |header, (name, _)| format!("{header},{name}"));
+    Ok((header, Extras { columns: extras, unmarked }))
 }
 
 fn user(allowed: Allowed<'_>, extras: &Extras, row: &Row<'_, Users>) -> Vec<String> {
@@ -492,15 +536,6 @@ fn user(allowed: Allowed<'_>, extras: &Extras, row: &Row<'_, Users>) -> Vec<Stri
         field(Field::Surname, Users::PreferredFamilyName),
         row.get(Users::PrimaryOrgSourcedId).to_owned(),
     ];
-    // Without the mark, any address of the package may be one that must not leave the district.
-    let mark = settings.columns.protected.as_deref().map(|name| {
-        let plain = name.trim().to_lowercase();
-        format!("metadata.{}", plain.strip_prefix("metadata.").unwrap_or(&plain))
-    });
-    let unmarked = mark.is_some_and(|mark| extras.iter().any(|(name, at)| *name == mark && at.is_none()));
-    cells.extend(extras.iter().map(|(_, at)| match at {
-        Some(at) if !unmarked => row.extra(*at).to_owned(),
-        _ => String::new(),
-    }));
+    cells.extend(extras.columns.iter().map(|(_, at)| at.map_or("", |at| row.extra(at)).to_owned()));
     cells
 }

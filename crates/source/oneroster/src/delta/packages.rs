@@ -80,7 +80,7 @@ fn packages(
     now: Timestamp,
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<Pack>, ConnectorError> {
-    let path = &settings.path;
+    let Some(path) = &settings.path else { return Ok(Vec::new()) };
     let failed = |error| disk(path, &error);
     let one = |name: String, path: PathBuf, digest| -> Result<Pack, ConnectorError> {
         let at = std::fs::metadata(&path).and_then(|about| about.modified()).ok();
@@ -175,8 +175,18 @@ pub(crate) fn prepare(
         image.as_ref().is_some_and(|image| image.head.applied.contains(digest))
     };
     let mut new = Vec::new();
+    let mut passed = Vec::new();
+    let mut broken = None;
     for pack in packs.iter().filter(|pack| !known(&leaf, &pack.digest)) {
-        let mut opened = open::open_any(settings, &pack.path)?;
+        let mut opened = match open::open_any(settings, &pack.path) {
+            Ok(opened) => opened,
+            // A later package with everything in it makes good for one that cannot be read.
+            Err(error) => {
+                broken = broken.or(Some(error));
+                passed.push(pack.digest.clone());
+                continue;
+            }
+        };
         for finding in &mut opened.findings {
             inside(&mut finding.place, &pack.name);
         }
@@ -193,16 +203,22 @@ pub(crate) fn prepare(
                 findings.push(Finding::new("package_late", Place::file(&pack.name), message));
             }
         }
+        if is_whole(&opened) {
+            passed.extend(new.drain(..).map(|(pack, _): (&Pack, Opened)| pack.digest.clone()));
+            if broken.take().is_some() {
+                let message = "a package before it cannot be read; it was passed over, for this one has everything in it";
+                findings.push(Finding::new("package_passed_over", Place::file(&pack.name), message));
+            }
+        }
         new.push((pack, opened));
     }
-    let mut passed = Vec::new();
-    if let Some(at) = new.iter().rposition(|(_, opened)| is_whole(opened)) {
-        passed = new.drain(..at).map(|(pack, _)| pack.digest.clone()).collect();
+    if let Some(error) = broken {
+        return Err(error);
     }
     for (pack, opened) in new {
         let whole = is_whole(&opened);
         let base = leaf.as_ref().filter(|_| !whole);
-        refuse(base, &opened, &pack.name, whole)?;
+        findings.extend(refuse(base, &opened, &pack.name, whole)?);
         let parent = leaf.as_ref().map(|image| image.name.clone()).unwrap_or_default();
         let name = name_of(&[&parent, &pack.digest, &format!("{:x}", allowed.digest())]);
         let mut applied: Vec<String> = std::mem::take(&mut passed);
@@ -247,12 +263,14 @@ pub(crate) fn prepare(
 }
 
 /// Whether deltas on top of an image can be taken.
-fn refuse(base: Option<&Image>, pack: &Opened, name: &str, whole: bool) -> Result<(), ConnectorError> {
-    if pack.manifest.version == Version::V1_2 && whole {
-        crate::read::check_roles(pack)?;
-    }
+fn refuse(
+    base: Option<&Image>,
+    pack: &Opened,
+    name: &str,
+    whole: bool,
+) -> Result<Option<Finding>, ConnectorError> {
     match base {
-        _ if whole => Ok(()),
+        _ if whole => crate::read::check_roles(pack),
         None => Err(error::declared(
             format!("{name}: a delta package, and there is no roster yet that it could change"),
             "Ask the district for a bulk export to begin with",
@@ -265,7 +283,7 @@ fn refuse(base: Option<&Image>, pack: &Opened, name: &str, whole: bool) -> Resul
             ),
             "Ask the district for a bulk export after the change of version",
         )),
-        Some(_) => Ok(()),
+        Some(_) => Ok(None),
     }
 }
 
