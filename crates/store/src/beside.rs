@@ -55,7 +55,8 @@ impl FileSealer {
     /// [`io::ErrorKind::InvalidData`] where it was cut, changed or moved, or sealed with another key.
     pub fn open(&self, place: &str, sealed: &[u8]) -> io::Result<Vec<u8>> {
         let fail = || {
-            let why = "a sealed file does not open: it was cut, changed or moved, or the store's key is another";
+            let why =
+                "a sealed file does not open: it was cut, changed or moved, or the store's key is another";
             io::Error::new(io::ErrorKind::InvalidData, why)
         };
         let rest = sealed.strip_prefix(&[FORM]).ok_or_else(fail)?;
@@ -88,7 +89,9 @@ mod tests {
         let sealed = sealer(1).seal("a/users/0", b"Ana Ng").unwrap();
         assert!(!sealed.windows(3).any(|w| w == b"Ana"));
         assert_eq!(sealer(1).open("a/users/0", &sealed).unwrap(), b"Ana Ng");
-        assert!(sealer(1).open("a/users/1", &sealed).is_err() && sealer(2).open("a/users/0", &sealed).is_err());
+        assert!(
+            sealer(1).open("a/users/1", &sealed).is_err() && sealer(2).open("a/users/0", &sealed).is_err()
+        );
         for at in 0..sealed.len() {
             let mut other = sealed.clone();
             other[at] ^= 1;

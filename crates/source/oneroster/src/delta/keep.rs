@@ -497,7 +497,10 @@ fn extras(
     let unmarked = layout.is_some() && mark.is_some_and(|mark| find(mark).is_none());
     let born = columns.birth_date.as_deref().map(kept_name);
     if unmarked {
-        extras.iter_mut().filter(|(name, _)| born.as_ref() != Some(name)).for_each(|(_, place)| *place = None);
+        extras
+            .iter_mut()
+            .filter(|(name, _)| born.as_ref() != Some(name))
+            .for_each(|(_, place)| *place = None);
     }
     let header = extras.iter().fold(USERS.to_owned(), |header, (name, _)| format!("{header},{name}"));
     Ok((header, Extras { columns: extras, unmarked }))
