@@ -22,7 +22,7 @@ pub mod table;
 mod tally;
 
 pub use csv::OneRosterCsv;
-pub use delta::{Images, Seal};
+pub use delta::{Images, Kept, Seal};
 pub use rest::{OneRosterRest, RestSettings};
 pub use rostercard_intake::Limits;
 pub use rostercard_oneroster::Version;

@@ -217,11 +217,13 @@ impl Images {
                     cells.get(*at).is_some_and(|id| ids.iter().any(|known| known == id))
                 })?;
             }
-            image.without(CHANGES, |cells| {
-                cells
-                    .iter()
-                    .any(|cell| cell.as_ref() == student_id.reveal() || ids.iter().any(|known| known == cell))
-            })?;
+            for file in [CHANGES, GONE] {
+                image.without(file, |cells| {
+                    cells.iter().any(|cell| {
+                        cell.as_ref() == student_id.reveal() || ids.iter().any(|known| known == cell)
+                    })
+                })?;
+            }
         }
         Ok(removed)
     }
