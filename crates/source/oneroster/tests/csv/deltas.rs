@@ -1,5 +1,7 @@
 //! Delta packages: a district that sends them day by day, what of it comes out, and what is left of it on the disk.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -621,7 +623,7 @@ fn another_key_or_other_fields_need_a_whole_package() {
     let other = Arc::new(Hide { key: 1, left: AtomicI64::new(i64::MAX) });
     let error = district.try_read(district.images(other), None).unwrap_err();
     assert!(error.message.contains("there is no roster yet"), "{error}");
-    let rules = std::mem::replace(&mut district.rules, FieldRules::default());
+    let rules = std::mem::take(&mut district.rules);
     let error = district.try_read(district.images(Hide::for_ever()), None).unwrap_err();
     assert!(error.message.contains("there is no roster yet"), "{error}");
     district.send("c.zip", 96, &bulk(&row(1, "Ng", "s1")));
