@@ -9,7 +9,7 @@ use rostercard_core::finding::{Finding, Place};
 use rostercard_core::ports::{
     Completeness, ConnectorError, Cursor, Resume, RosterFacts, RosterPage, RosterSource, SourceState,
 };
-use rostercard_oneroster::{Columns, Demographics, Orgs, Roles, Users, Version};
+use rostercard_oneroster::{Columns, Demographics, Mode, Orgs, Roles, Users, Version};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::spawn_blocking;
 
@@ -188,19 +188,17 @@ impl RosterSource for OneRosterCsv {
         }
         if let Some(images) = self.images.clone() {
             let settings = self.settings.clone();
-            let work = move || delta::look_at(&settings, &images);
-            let (findings, _) = spawn_blocking(work).await.map_err(|_| error::lost())??;
-            return Ok(findings);
+            let work = move || {
+                let (mut findings, newest) = delta::look_at(&settings, &images)?;
+                newest.iter().try_for_each(|opened| headers(opened, &mut findings))?;
+                Ok(findings)
+            };
+            return spawn_blocking(work).await.map_err(|_| error::lost())?;
         }
         let opened = self.open().await?;
         let work = move || {
             let mut findings = opened.findings.clone();
-            header::<Orgs>(&opened, &mut findings)?;
-            header::<Users>(&opened, &mut findings)?;
-            header::<Demographics>(&opened, &mut findings)?;
-            if open::roles_apart(&opened) {
-                header::<Roles>(&opened, &mut findings)?;
-            }
+            headers(&opened, &mut findings)?;
             Ok(findings)
         };
         spawn_blocking(work).await.map_err(|_| error::lost())?
@@ -212,9 +210,19 @@ fn import_only() -> Vec<Finding> {
     vec![Finding::new("import_only", Place::default(), message)]
 }
 
-/// Reads a file's header alone.
+/// Reads the files' headers alone.
+fn headers(opened: &Opened, findings: &mut Vec<Finding>) -> Result<(), ConnectorError> {
+    header::<Orgs>(opened, findings)?;
+    header::<Users>(opened, findings)?;
+    header::<Demographics>(opened, findings)?;
+    if opened.manifest.version == Version::V1_2 {
+        header::<Roles>(opened, findings)?;
+    }
+    Ok(())
+}
+
 fn header<C: Columns>(opened: &Opened, findings: &mut Vec<Finding>) -> Result<(), ConnectorError> {
-    if !opened.has(C::FILE) {
+    if opened.manifest.mode(C::FILE) == Mode::Absent {
         return Ok(());
     }
     opened.table::<C, _>(|_, odd| {

@@ -8,34 +8,23 @@ use std::io;
 use rostercard_core::field::{Field, FieldRules};
 use rostercard_core::ports::ConnectorError;
 use rostercard_oneroster::{
-    Code, Columns, Demographics, Extra, Layout, Line, Mode, Orgs, Roles, Row, Status, Users,
+    Code, Columns, Demographics, Layout, Line, Mode, Orgs, Roles, Row, Status, Users,
 };
 
+use super::cells::{DEMOGRAPHICS, Extras, ORGS, ROLES, extras, org, role, user};
 use super::changes::Changes;
 use super::image::{Draft, GONE, Head, Image, Images};
 use super::line::{self, When};
 use super::sealed::SealedWriter;
 use crate::error;
 use crate::index::Key;
-use crate::map::student_id;
 use crate::open::Opened;
-use crate::rest::stage;
 use crate::roles::Kind;
 use crate::settings::{Settings, StudentIdFrom};
 
 /// The files that are kept.
 pub(crate) const FILES: &[&str] = &[Orgs::FILE, Roles::FILE, Demographics::FILE, Users::FILE];
 
-/// The columns that an image has of each file. The first is the id, the second the row's date; [`line`] and
-/// [`super::image`] know the places of some of the others.
-pub(crate) const USERS: &str = "sourcedId,dateLastModified,orgSourcedIds,role,username,userIds,givenName,familyName,\
-    middleName,identifier,email,sms,phone,grades,userMasterIdentifier,preferredGivenName,preferredMiddleName,\
-    preferredFamilyName,primaryOrgSourcedId";
-const ROLES: &str = "sourcedId,dateLastModified,userSourcedId,orgSourcedId,roleType,role,beginDate,endDate";
-const DEMOGRAPHICS: &str = "sourcedId,dateLastModified,birthDate";
-const ORGS: &str = "sourcedId,dateLastModified,name,type,identifier,status";
-/// So many columns of users are the specification's.
-const OWN: usize = 19;
 /// A role that was deleted has ended: on a day that is over whatever today is.
 const ENDED: &str = "1990-01-01";
 
@@ -119,8 +108,8 @@ pub(crate) fn apply(
         })
         .map_err(error::image)?;
     }
-    work.table::<Orgs>(0, |_| Ok((ORGS.to_owned(), Extras::default())), |_, _, row| org(row))?;
-    work.table::<Roles>(1, |_| Ok((ROLES.to_owned(), Extras::default())), |_, _, row| role(row))?;
+    work.table::<Orgs>(0, |_| (ORGS.to_owned(), Extras::default()), |_, _, row| org(row))?;
+    work.table::<Roles>(1, |_| (ROLES.to_owned(), Extras::default()), |_, _, row| role(row))?;
     let from = base.map(|base| base.header(Users::FILE)).transpose().map_err(error::image)?;
     let whole = pack.manifest.mode(Users::FILE) == Mode::Bulk;
     let extras = |layout: Option<&Layout<Users>>| extras(allowed, from.as_deref(), whole, layout);
@@ -128,7 +117,7 @@ pub(crate) fn apply(
     if allowed.rules.allows(Field::BirthDate) {
         work.table::<Demographics>(
             2,
-            |_| Ok((DEMOGRAPHICS.to_owned(), Extras::default())),
+            |_| (DEMOGRAPHICS.to_owned(), Extras::default()),
             |_, _, row| {
                 ["", ""]
                     .map(str::to_owned)
@@ -155,21 +144,12 @@ pub(crate) fn apply(
     Ok((draft.finish(&head).map_err(error::image)?, changes))
 }
 
-/// The columns of the image that the specification does not have.
-#[derive(Default)]
-struct Extras {
-    /// Each with where the package has it.
-    columns: Vec<(String, Option<Extra>)>,
-    /// Whether the package lacks the mark of protected addresses, so that none of its addresses may be taken.
-    unmarked: bool,
-}
-
 impl Work<'_> {
     /// One file.
     fn table<C: Columns>(
         &mut self,
         at: usize,
-        shape: impl Fn(Option<&Layout<C>>) -> Result<(String, Extras), ConnectorError>,
+        shape: impl Fn(Option<&Layout<C>>) -> (String, Extras),
         make: impl Fn(&Allowed<'_>, &Extras, &Row<'_, C>) -> Vec<String>,
     ) -> Result<(), ConnectorError> {
         let mode = self.pack.manifest.mode(C::FILE);
@@ -180,7 +160,7 @@ impl Work<'_> {
         self.files.push(C::FILE.to_owned());
         let mut out = self.draft.file(C::FILE).map_err(error::image)?;
         if mode == Mode::Absent {
-            out.add(format!("{}\n", shape(None)?.0).as_bytes()).map_err(error::image)?;
+            out.add(format!("{}\n", shape(None).0).as_bytes()).map_err(error::image)?;
             self.carry::<C>(base, &mut [], &HashMap::new(), at, &mut out)?;
             return out.finish().map_err(error::image);
         }
@@ -190,7 +170,7 @@ impl Work<'_> {
         }
         let (pack, allowed) = (self.pack, self.allowed);
         pack.table::<C, ()>(|mut table, _| {
-            let (header, extras) = shape(Some(table.layout()))?;
+            let (header, extras) = shape(Some(table.layout()));
             out.add(format!("{header}\n").as_bytes()).map_err(error::image)?;
             if extras.unmarked {
                 self.changes.note("protected_column_missing", C::FILE, 1);
@@ -437,108 +417,4 @@ fn row_id<'r, C: Columns>(settings: &Settings, row: &Row<'r, C>) -> &'r str {
         StudentIdFrom::Identifier => row.named("identifier"),
         StudentIdFrom::UserIds(_) => "",
     }
-}
-
-fn org(row: &Row<'_, Orgs>) -> Vec<String> {
-    let status = if row.status(Orgs::Status) == Status::ToBeDeleted { "tobedeleted" } else { "" };
-    ["", "", row.get(Orgs::Name), row.get(Orgs::Type), row.get(Orgs::Identifier), status]
-        .map(str::to_owned)
-        .into()
-}
-
-fn role(row: &Row<'_, Roles>) -> Vec<String> {
-    let columns = [
-        Roles::UserSourcedId,
-        Roles::OrgSourcedId,
-        Roles::RoleType,
-        Roles::Role,
-        Roles::BeginDate,
-        Roles::EndDate,
-    ];
-    let cells = columns.map(|column| row.get(column).to_owned());
-    [String::new(), String::new()].into_iter().chain(cells).collect()
-}
-
-/// The name that a column outside the specification has in an image.
-fn kept_name(asked: &str) -> String {
-    let plain = asked.trim().to_lowercase();
-    format!("metadata.{}", plain.strip_prefix("metadata.").unwrap_or(&plain))
-}
-
-/// The header of users, and where its columns outside the specification lie. Those of a delta are those of the image.
-fn extras(
-    allowed: Allowed<'_>,
-    before: Option<&str>,
-    whole: bool,
-    layout: Option<&Layout<Users>>,
-) -> Result<(String, Extras), ConnectorError> {
-    let asked = stage::asked_for(&allowed.settings.columns, allowed.rules);
-    let find = |asked: &str| layout.and_then(|layout| layout.extra(asked));
-    let mut extras = Vec::new();
-    match before.filter(|_| !whole) {
-        Some(header) => {
-            for name in header.split(',').skip(OWN) {
-                let place = asked.iter().find(|asked| kept_name(asked) == name).and_then(|asked| find(asked));
-                extras.push((name.to_owned(), place));
-            }
-        }
-        None => {
-            for (name, place) in asked.iter().map(|asked| (kept_name(asked), find(asked))) {
-                let again = extras.iter().any(|(known, _)| *known == name);
-                if place.is_some() && !again && !name.contains([',', '"']) {
-                    extras.push((name, place));
-                }
-            }
-        }
-    }
-    // Without the mark, any address of the package may be one that must not leave the district.
-    let columns = &allowed.settings.columns;
-    let mark = columns.protected.as_deref().filter(|_| allowed.rules.allows(Field::Address));
-    let unmarked = layout.is_some() && mark.is_some_and(|mark| find(mark).is_none());
-    let born = columns.birth_date.as_deref().map(kept_name);
-    if unmarked {
-        extras
-            .iter_mut()
-            .filter(|(name, _)| born.as_ref() != Some(name))
-            .for_each(|(_, place)| *place = None);
-    }
-    let header = extras.iter().fold(USERS.to_owned(), |header, (name, _)| format!("{header},{name}"));
-    Ok((header, Extras { columns: extras, unmarked }))
-}
-
-fn user(allowed: Allowed<'_>, extras: &Extras, row: &Row<'_, Users>) -> Vec<String> {
-    let Allowed { settings, rules } = allowed;
-    let from = &settings.student_id;
-    let only = |wanted: bool, column: Users| if wanted { row.get(column).to_owned() } else { String::new() };
-    let field = |field: Field, column: Users| only(rules.allows(field), column);
-    let user_ids = match from {
-        StudentIdFrom::UserIds(kind) => match student_id(from, row) {
-            id if id.is_empty() || id.contains(['{', '}']) => String::new(),
-            id => format!("{{{kind}:{id}}}"),
-        },
-        _ => String::new(),
-    };
-    let mut cells = vec![
-        String::new(),
-        String::new(),
-        row.get(Users::OrgSourcedIds).to_owned(),
-        row.get(Users::Role).to_owned(),
-        only(rules.allows(Field::UserName) || *from == StudentIdFrom::Username, Users::Username),
-        user_ids,
-        field(Field::GivenName, Users::GivenName),
-        field(Field::Surname, Users::FamilyName),
-        field(Field::MiddleName, Users::MiddleName),
-        only(*from == StudentIdFrom::Identifier, Users::Identifier),
-        field(Field::Email, Users::Email),
-        field(Field::Phone, Users::Sms),
-        field(Field::Phone, Users::Phone),
-        row.get(Users::Grades).to_owned(),
-        only(*from == StudentIdFrom::UserMasterIdentifier, Users::UserMasterIdentifier),
-        field(Field::GivenName, Users::PreferredGivenName),
-        field(Field::MiddleName, Users::PreferredMiddleName),
-        field(Field::Surname, Users::PreferredFamilyName),
-        row.get(Users::PrimaryOrgSourcedId).to_owned(),
-    ];
-    cells.extend(extras.columns.iter().map(|(_, at)| at.map_or("", |at| row.extra(at)).to_owned()));
-    cells
 }

@@ -10,7 +10,7 @@ use jiff::{Span, Timestamp};
 use crate::rest::stage::{moment, write};
 use crate::settings::StudentIdFrom;
 
-/// Where the ids of a user lie in an image's line, by [`super::keep::USERS`].
+/// Where the ids of a user lie in an image's line, by [`super::cells::USERS`].
 pub(crate) const USERNAME: usize = 4;
 const USER_IDS: usize = 5;
 const IDENTIFIER: usize = 9;
