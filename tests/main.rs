@@ -14,6 +14,7 @@ mod configuration;
 mod crash;
 mod csvdrop;
 mod daemon;
+mod deltas;
 mod demo;
 mod docs;
 mod everyday;

@@ -7,14 +7,14 @@
 #![doc = include_str!("../../CASES.md")]
 
 mod births;
-mod cursor;
+pub(crate) mod cursor;
 mod emit;
 mod people;
 mod profile;
 mod server;
 pub mod settings;
 mod source;
-mod stage;
+pub(crate) mod stage;
 pub mod table;
 mod walk;
 

@@ -27,13 +27,9 @@ const HEADER: &str = "sourcedId,orgSourcedIds,role,username,userIds,givenName,fa
                       sms,phone,grades,userMasterIdentifier,preferredGivenName,preferredMiddleName,\
                       preferredFamilyName,primaryOrgSourcedId";
 
-/// The paths below `metadata` that are looked for, with the names that the configuration has for them.
-pub(crate) fn wanted(columns: &ExtraColumns, rules: &FieldRules) -> Vec<String> {
-    let path = |name: &str| {
-        let plain = name.trim().trim_start_matches('/').to_lowercase().replace('/', ".");
-        plain.strip_prefix("metadata.").map_or(plain.clone(), str::to_owned)
-    };
-    let mut paths = Vec::new();
+/// What the configuration, or usage, calls the values that OneRoster has no place for, as far as they may be read.
+pub(crate) fn asked_for<'c>(columns: &'c ExtraColumns, rules: &FieldRules) -> Vec<&'c str> {
+    let mut names: Vec<&str> = Vec::new();
     if rules.allows(Field::Address) {
         let address = [
             (&columns.street, "street"),
@@ -43,12 +39,19 @@ pub(crate) fn wanted(columns: &ExtraColumns, rules: &FieldRules) -> Vec<String> 
             (&columns.zip, "zip"),
             (&columns.protected, "protected"),
         ];
-        paths.extend(address.iter().map(|(named, usual)| path(named.as_deref().unwrap_or(usual))));
+        names.extend(address.iter().map(|(named, usual)| named.as_deref().unwrap_or(usual)));
     }
-    if let Some(name) = columns.birth_date.as_deref().filter(|_| rules.allows(Field::BirthDate)) {
-        paths.push(path(name));
-    }
-    paths
+    names.extend(columns.birth_date.as_deref().filter(|_| rules.allows(Field::BirthDate)));
+    names
+}
+
+/// The paths below `metadata` that are looked for, with the names that the configuration has for them.
+pub(crate) fn wanted(columns: &ExtraColumns, rules: &FieldRules) -> Vec<String> {
+    let path = |name: &str| {
+        let plain = name.trim().trim_start_matches('/').to_lowercase().replace('/', ".");
+        plain.strip_prefix("metadata.").map_or(plain.clone(), str::to_owned)
+    };
+    asked_for(columns, rules).into_iter().map(path).collect()
 }
 
 /// The settings' columns by the names that [`Staged::csv`] has for them.
@@ -421,7 +424,8 @@ impl Gone {
     }
 }
 
-fn write(cells: &mut Vec<u8>, comma: bool, value: &str, flawed: bool) {
+/// Adds a cell as CSV; line breaks become spaces.
+pub(crate) fn write(cells: &mut Vec<u8>, comma: bool, value: &str, flawed: bool) {
     if comma {
         cells.push(b',');
     }
