@@ -284,6 +284,8 @@ impl Engine {
             // A newer plan would take the place of what a person let through, and would wait for them once more.
             Resumed::CutShort(state, result) => return Ok((state, *result)),
         };
+        // What was gone on with may have let the partnership through.
+        let here = &Here { partnership: self.partnership().await?, ..*here };
         let before = self.look_for_handed_over(here, before).await?;
         let handed_over = handed_over::findings(&before);
         // Whatever comes of the roster: what was handed out long ago is not kept.

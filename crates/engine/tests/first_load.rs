@@ -111,6 +111,24 @@ async fn s19_of_first_cards_whose_answer_is_lost_nothing_is_made_twice() {
     assert!(town.ils.patrons().iter().all(|(_, held)| held.writes == 1));
 }
 
+#[tokio::test]
+async fn s19_a_first_load_that_was_killed_is_let_through_when_it_was_gone_on_with() {
+    let town = Town::new();
+    let plan = town.sync(&kids(20)).await;
+    let power = &town.ils.power;
+    power.cut_after(9);
+    let all = ChangeSelection::default();
+    let engine = town.engine();
+    assert!(power.run(engine.approve(plan.run.id, all, "kim", None)).await.is_none());
+    power.restore();
+    assert!(!town.store.partnerships().await.unwrap()[0].let_through);
+    town.clock.advance(Duration::from_secs(3600));
+    // The rest of the plan, and by the same run a newcomer, of whom nobody has to be asked.
+    let report = town.sync(&kids(21)).await;
+    assert_eq!((report.run.state, report.run.result.counts.create), (RunState::Done, 1));
+    assert_eq!(town.ils.patrons().len(), 21);
+}
+
 /// The hours of the ILS in the tests: 22:00 to 06:00, in UTC.
 fn is_open(at: Timestamp) -> bool {
     let hour = TimeZone::UTC.to_datetime(at).hour();

@@ -11,7 +11,7 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 
 use crate::cli::{Cli, Global, Manual};
 use crate::exit::Exit;
-use crate::output::{Out, complain};
+use crate::output::complain;
 
 /// What each exit code means; the manual's EXIT STATUS.
 const CODES: &[(Exit, &str)] = &[
@@ -22,7 +22,7 @@ const CODES: &[(Exit, &str)] = &[
     (Exit::Usage, "The command line is wrong."),
     (
         Exit::Later,
-        "Try again later: another rostercard is at work, a roster is not whole yet, an ILS cannot be reached, or it is paused.",
+        "Try again later: another rostercard is at work, a roster is not whole yet, an ILS cannot be reached, its hours are over, or it is paused.",
     ),
     (
         Exit::Configuration,

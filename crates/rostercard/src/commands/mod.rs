@@ -48,7 +48,9 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Schema { of } => schema::schema(of),
         Command::Check(args) => check::check(&global, &setup(), &args).await,
         Command::Plan(args) => run::run(&global, &setup(), &args.partnership, run::What::Plan).await,
-        Command::Sync(args) => run::run(&global, &setup(), &args.partnership, run::What::Sync).await,
+        Command::Sync(args) => {
+            run::run(&global, &setup(), &args.partnership, run::What::Sync { now: args.now }).await
+        }
         Command::Import(args) => import::import(&global, &setup(), &environment, &args).await,
         Command::Run => daemon::daemon(&global, &environment).await,
         Command::Approve(args) => decide::approve(&global, &setup(), &environment, &args).await,
