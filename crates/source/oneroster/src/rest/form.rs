@@ -276,7 +276,8 @@ impl Form {
         let mut metadata = 0;
         let extra = self.wanted.iter().enumerate().map(|(at, path)| {
             let value = user.metadata.iter().find(|(known, _)| known == path).map(|(_, value)| value);
-            metadata |= u32::from(value.is_some()).checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
+            metadata |=
+                u32::from(value.is_some()).checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
             clean(value.map_or("", |value| value))
         });
         let extra: Vec<Cow<'_, str>> = extra.collect();

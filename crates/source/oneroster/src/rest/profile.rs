@@ -11,10 +11,10 @@ use rostercard_oneroster::rest::page::{self, Piece};
 use rostercard_oneroster::rest::query::Query;
 use rostercard_oneroster::rest::record::{Birth, User, names};
 
+use super::form::moment;
 use super::server::{Failure, Got, Server};
 use super::settings::Login;
 use super::source::{OneRosterRest, fail};
-use super::form::moment;
 use super::walk::{self, Collection};
 use crate::index::Key;
 use crate::settings::StudentIdFrom;

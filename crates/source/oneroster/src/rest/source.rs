@@ -388,7 +388,12 @@ pub(super) fn place(mut place: Place) -> Place {
         other => other.to_owned(),
     });
     place.file = place.file.filter(|file| !file.is_empty());
-    // A file's first line is its header; a collection has none.
-    place.line = place.line.map(|line| line.saturating_sub(1).max(1));
+    place.line = place.line.map(line);
     place
+}
+
+/// A row of a collection, by the line that it would have in a file. A file's first line is its header; a collection has
+/// none.
+pub(super) fn line(line: u64) -> u64 {
+    line.saturating_sub(1).max(1)
 }

@@ -182,7 +182,10 @@ impl Stage {
         rows.filter_map(|row| {
             let id = laid::first(self.cells.get(row.start..)?, self.width())?;
             // One with a comma or a quote follows no grammar of ids.
-            std::str::from_utf8(id).ok().filter(|id| !id.is_empty() && !id.contains(['"', ','])).map(str::to_owned)
+            std::str::from_utf8(id)
+                .ok()
+                .filter(|id| !id.is_empty() && !id.contains(['"', ',']))
+                .map(str::to_owned)
         })
         .collect()
     }
