@@ -25,6 +25,8 @@ enum Found {
     Certain(Box<Patron>),
     Perhaps,
     Unknown(ConnectorError),
+    /// The run came to its end before everything was asked.
+    NotAsked,
 }
 
 impl Applier<'_> {
@@ -41,6 +43,7 @@ impl Applier<'_> {
         let found = self.own_card(wanted).await?;
         match (found, existing) {
             (Found::Nobody, _) => Ok(true),
+            (Found::NotAsked, _) => Ok(false),
             (Found::Unknown(error), _) => {
                 self.failed(change, None, &error).await?;
                 Ok(false)
@@ -85,8 +88,12 @@ impl Applier<'_> {
         for rung in LADDER {
             // The student number travels in the wanted values only where the ILS is to keep it.
             let Some(key) = key(*rung, &wanted.values, wanted.values.student_id.as_ref()) else { continue };
-            let candidates =
-                if by.contains(rung) { vec![self.find(key).await?] } else { self.in_extract(&key).await? };
+            let asked = if by.contains(rung) {
+                self.look(key).await?.map(|lookup| vec![lookup])
+            } else {
+                self.in_extract(&key).await?
+            };
+            let Some(candidates) = asked else { return Ok(Found::NotAsked) };
             for candidate in candidates {
                 match candidate {
                     Lookup::NotFound => {}
@@ -104,13 +111,13 @@ impl Applier<'_> {
     }
 
     /// The extract names numbers; what their patrons hold today, the ILS says. What it does not return, the extract says.
-    async fn in_extract(&self, key: &FindKey) -> Result<Vec<Lookup>, EngineError> {
-        let Some(extract) = &self.settings.extract else { return Ok(Vec::new()) };
+    async fn in_extract(&self, key: &FindKey) -> Result<Option<Vec<Lookup>>, EngineError> {
+        let Some(extract) = &self.settings.extract else { return Ok(Some(Vec::new())) };
         let mut lookups = Vec::new();
         let returns = self.directory.returns();
         for values in extract.find(key, self.store.digest_key()) {
             let Some(barcode) = values.barcode.clone() else { continue };
-            let lookup = self.find(FindKey::Barcode(barcode)).await?;
+            let Some(lookup) = self.look(FindKey::Barcode(barcode)).await? else { return Ok(None) };
             lookups.push(match lookup {
                 Lookup::Found(patron) => {
                     let mut merged = values.clone();
@@ -124,7 +131,7 @@ impl Applier<'_> {
                 other => other,
             });
         }
-        Ok(lookups)
+        Ok(Some(lookups))
     }
 
     /// Whether a patron belongs to another person of the ledger.

@@ -113,6 +113,9 @@ pub(crate) enum Command {
     People(people::PeopleCommand),
     /// Print completions for a shell: bash, zsh, fish ..
     Completions(Completions),
+    /// The names of the partnerships' files, a line each, for completions.
+    #[command(hide = true)]
+    Names,
     /// Write the manual pages, for packages.
     #[command(hide = true)]
     Manual(Manual),
@@ -457,6 +460,9 @@ pub(crate) struct Report {
     /// Show small counts too. Never hand such a report on.
     #[arg(long)]
     pub(crate) internal: bool,
+    /// What the runs of each year came to instead, those of purged partnerships too. Not as HTML.
+    #[arg(long)]
+    pub(crate) years: bool,
 }
 
 #[derive(Debug, Subcommand)]

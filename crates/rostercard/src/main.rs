@@ -11,6 +11,7 @@ mod dates;
 mod doubts;
 mod exit;
 mod extract;
+mod images;
 mod imported;
 mod machine;
 mod output;

@@ -17,6 +17,7 @@ use rostercard_core::words::{Code as Word, Role};
 use rostercard_daemon::quiet::{self, Window};
 use rostercard_daemon::{Schedule, ScheduleError};
 use rostercard_engine::{Engine, Grace, IlsLimits, Keep, PartnershipSettings, PinSettings, World};
+use rostercard_source_oneroster::Images;
 use rostercard_store::keep::AuditEntry;
 use rostercard_store::{SqliteStore, Store, StoreError, StoreKey};
 
@@ -189,11 +190,10 @@ impl Setup {
     /// A partnership's source.
     pub(crate) fn source(&self, partnership: &Partnership) -> Result<Box<dyn RosterSource>, Exit> {
         let today = self.today_of(partnership)?;
-        self.sources
-            .get(partnership.name.as_str())
-            .map(|source| source.open(&partnership.rules.fields, today, machine::now()))
-            .map(|source| self.own_part(partnership, source))
-            .ok_or(Exit::Configuration)
+        let settings = self.sources.get(partnership.name.as_str()).ok_or(Exit::Configuration)?;
+        let images = self.images(partnership, settings)?;
+        let source = settings.open(&partnership.rules.fields, today, machine::now(), images);
+        Ok(self.own_part(partnership, source))
     }
 
     /// Of a source that several partnerships have, what is this one's; any other as it is.
@@ -212,11 +212,19 @@ impl Setup {
     /// A partnership's source, to be looked at: files that were used and put away are in it too.
     pub(crate) fn source_to_look_at(&self, partnership: &Partnership) -> Result<Box<dyn RosterSource>, Exit> {
         let today = self.today_of(partnership)?;
-        self.sources
-            .get(partnership.name.as_str())
-            .map(|source| source.look(&partnership.rules.fields, today, machine::now()))
-            .map(|source| self.own_part(partnership, source))
-            .ok_or(Exit::Configuration)
+        let settings = self.sources.get(partnership.name.as_str()).ok_or(Exit::Configuration)?;
+        let images = self.images(partnership, settings)?;
+        let source = settings.look(&partnership.rules.fields, today, machine::now(), images);
+        Ok(self.own_part(partnership, source))
+    }
+
+    /// The kept roster, where the source has one.
+    fn images(&self, partnership: &Partnership, source: &SourceSettings) -> Result<Option<Images>, Exit> {
+        if !source.keeps_roster() {
+            return Ok(None);
+        }
+        self.not_as_root(&self.main()?.state.path)?;
+        crate::images::of(self, partnership.id.as_str()).map(Some)
     }
 
     /// The day at a partnership's library.
@@ -253,17 +261,23 @@ impl Setup {
     /// The store, to write to. One process at a time.
     pub(crate) fn store(&self) -> Result<Arc<dyn Store>, Exit> {
         let (path, key) = (self.store_path()?, self.store_key()?);
-        if let Some(owner) = path.parent().and_then(machine::foreign_to_root) {
-            let message =
-                format!("the store belongs to user {owner}: what root makes in it would shut the daemon out");
-            let hint = "run it as that user: `sudo -u rostercard rostercard ..`, or `sudo rostercard-as-service ..`, which has the daemon's credentials too";
-            complain(self.global.json, &message, hint);
-            return Err(Exit::Usage);
+        if let Some(folder) = path.parent() {
+            self.not_as_root(folder)?;
         }
         match SqliteStore::open_writer(&path, &key, Arc::new(machine::random)) {
             Ok(store) => Ok(Arc::new(store)),
             Err(error) => Err(self.store_error(&error)),
         }
+    }
+
+    /// Refuses root where the state is another user's.
+    fn not_as_root(&self, state: &Path) -> Result<(), Exit> {
+        let Some(owner) = machine::foreign_to_root(state) else { return Ok(()) };
+        let message =
+            format!("the store belongs to user {owner}: what root makes in it would shut the daemon out");
+        let hint = "run it as that user: `sudo -u rostercard rostercard ..`, or `sudo rostercard-as-service ..`, which has the daemon's credentials too";
+        complain(self.global.json, &message, hint);
+        Err(Exit::Usage)
     }
 
     /// The store, to read from, whoever writes to it. `None` where there is none yet.

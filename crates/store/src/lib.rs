@@ -9,6 +9,7 @@
 //! Nothing here reads a clock, an environment or a source of randomness: moments come with the rows, random bytes from
 //! the [`seal::Entropy`] that is passed in.
 
+pub mod beside;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod keep;

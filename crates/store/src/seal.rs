@@ -28,6 +28,11 @@ impl StoreKey {
     pub fn digest_key(&self) -> DigestKey {
         DigestKey::new(self.0)
     }
+
+    /// Another key, for one purpose.
+    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, &self.0)
+    }
 }
 
 impl fmt::Debug for StoreKey {

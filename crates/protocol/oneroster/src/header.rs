@@ -28,7 +28,12 @@ impl<C: Columns> Layout<C> {
     /// Where a column lies, if it is there and may be read.
     #[must_use]
     pub fn position(&self, column: C) -> Option<usize> {
-        let at = self.positions.get(column.index()).copied().unwrap_or(ABSENT);
+        self.position_of(column.index())
+    }
+
+    /// The same by the column's index.
+    pub(crate) fn position_of(&self, index: usize) -> Option<usize> {
+        let at = self.positions.get(index).copied().unwrap_or(ABSENT);
         (at != ABSENT).then_some(usize::from(at))
     }
 

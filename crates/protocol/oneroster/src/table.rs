@@ -158,6 +158,14 @@ impl<'a, C: Columns> Row<'a, C> {
         self.layout.position(column).and_then(|at| self.record.get(at)).unwrap_or_default().trim()
     }
 
+    /// A cell by the exact name of its column in the specification; empty where the file or the specification has none.
+    #[must_use]
+    pub fn named(&self, name: &str) -> &'a str {
+        let at = C::ALL.iter().position(|column| column.name == name);
+        let at = at.and_then(|index| self.layout.position_of(index));
+        at.and_then(|at| self.record.get(at)).unwrap_or_default().trim()
+    }
+
     /// Whether a cell is UTF-8; true where the column is not there. Asked of a damaged row.
     #[must_use]
     pub fn is_text(&self, column: C) -> bool {

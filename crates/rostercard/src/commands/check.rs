@@ -170,7 +170,7 @@ async fn odd_schools(setup: &Setup, partnership: &Partnership) -> Vec<Finding> {
     let mut odd = OddSchools::default();
     if partnership.shared_source.is_some()
         && files
-        && let Ok(mut source) = setup.source(partnership)
+        && let Ok(mut source) = setup.source_to_look_at(partnership)
     {
         // A roster that cannot be read was told.
         drop(roster::read(&mut *source, &mut odd).await);

@@ -12,6 +12,7 @@ use rostercard_core::spool;
 use rostercard_core::threeway::FieldDigests;
 use rostercard_core::words::CardModel;
 use rostercard_engine::person_key;
+use rostercard_source_oneroster::Kept;
 use rostercard_store::keep::{AuditEntry, Held, HeldWrite};
 use rostercard_store::rows::{IntentEnd, IntentKind, Link, Partnership as Known, Wish};
 use rostercard_store::{SqliteStore, Store};
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use crate::cli::{self, Global};
 use crate::commands::purge::{stored, typed, unknown};
 use crate::exit::Exit;
+use crate::images;
 use crate::machine::{self, Environment};
 use crate::output::{Out, complain, counted};
 use crate::setup::Setup;
@@ -91,9 +93,11 @@ pub(crate) async fn inventory(
     let id = Personal::new(args.student_id.trim());
     let person = person_key(store.digest_key(), &known.permanent_id, &id);
     let held = store.held(known.id, person).await.map_err(|error| setup.store_error(&error))?;
-    let items = items(&held, main.state.undo_days);
+    let mut items = items(&held, main.state.undo_days);
+    in_roster(&kept(global, setup, &known, &id)?, &mut items);
     let copies = crate::commands::backup::own_copies(&main.state.path).len() as u64;
     if global.json {
+        let held = !items.is_empty();
         let items: Vec<Value> = items
             .iter()
             .map(|item| {
@@ -104,7 +108,7 @@ pub(crate) async fn inventory(
             })
             .collect();
         Out::stdout().json(&json!({
-            "partnership": known.name, "held": !held.is_empty(), "items": items, "copies_of_the_store": copies,
+            "partnership": known.name, "held": held, "items": items, "copies_of_the_store": copies,
         }));
         return Ok(Exit::Done);
     }
@@ -135,6 +139,29 @@ pub(crate) async fn inventory(
         out.line("--reveal shows the values too, and is noted in the audit log.");
     }
     Ok(Exit::Done)
+}
+
+/// What the roster that is kept for delta packages has of a student.
+fn kept(global: &Global, setup: &Setup, known: &Known, id: &Personal) -> Result<Vec<Kept>, Exit> {
+    images::of(setup, &known.permanent_id)?.about(id).map_err(|why| roster_error(global, &why))
+}
+
+fn roster_error(global: &Global, why: &std::io::Error) -> Exit {
+    let hint =
+        "look at the owner and the permissions of the folder `rosters` beside the store, and do it again";
+    complain(global.json, &format!("the roster kept for delta packages: {why}"), hint);
+    Exit::Failed
+}
+
+fn in_roster(kept: &[Kept], items: &mut Vec<Item>) {
+    for row in kept {
+        items.push(Item {
+            what: format!("a row of {} in the roster that is kept for delta packages", row.file),
+            form: Form::Sealed,
+            until: "until the district's packages delete or replace it".to_owned(),
+            value: Some(row.values.reveal().to_owned()),
+        });
+    }
 }
 
 const WITH_THE_LINK: &str = "until the student is forgotten or the partnership purged";
@@ -313,13 +340,14 @@ pub(crate) async fn forget(
     let held = reader.held(known.id, person).await.map_err(error)?;
     let has_card = held.link.as_ref().is_some_and(|link| link.data.state.has_patron());
     drop(reader);
-    if held.is_empty() {
+    let in_roster = kept(global, setup, &known, &id)?.len() as u64;
+    if held.is_empty() && in_roster == 0 {
         let hint = "is the id written as the roster writes it?";
         complain(global.json, &format!("nothing is stored about this student of {}", known.name), hint);
         return Err(Exit::Failed);
     }
     if !args.yes {
-        let count = items(&held, main.state.undo_days).len() as u64;
+        let count = items(&held, main.state.undo_days).len() as u64 + in_roster;
         if !global.json {
             let out = Out::stdout();
             out.line(&format!(
@@ -347,6 +375,9 @@ pub(crate) async fn forget(
         store.write_wishes(known.id, vec![no]).await.map_err(error)?;
     }
     let removed = store.forget(known.id, person, machine::now(), &who).await.map_err(error)?;
+    // While nobody else writes to the store, nobody makes another roster of this one.
+    let from_roster =
+        images::of(setup, &known.permanent_id)?.forget(&id).map_err(|why| roster_error(global, &why))?;
     let no_card = store.held(known.id, person).await.map_err(error)?.wish.is_some_and(|wish| !wish.wants);
     drop(store);
     SqliteStore::scrub(&setup.store_path()?, &setup.store_key()?).map_err(error)?;
@@ -355,13 +386,19 @@ pub(crate) async fn forget(
         let rows: serde_json::Map<String, Value> =
             removed.iter().map(|removed| (removed.table.clone(), json!(removed.rows))).collect();
         Out::stdout().json(&json!({
-            "partnership": known.name, "removed": rows, "card_in_ils": has_card, "opted_out": no_card, "copies_of_the_store": copies,
+            "partnership": known.name, "removed": rows, "card_in_ils": has_card, "opted_out": no_card, "rows_of_kept_rosters": from_roster, "copies_of_the_store": copies,
         }));
         return Ok(Exit::Done);
     }
     let out = Out::stdout();
     let rows: u64 = removed.iter().map(|removed| removed.rows).sum();
     out.line(&format!("Forgotten: {} about this student of {}.", counted(rows, "row", "rows"), known.name));
+    if from_roster > 0 {
+        out.line(&format!(
+            "{} went from the roster that is kept for delta packages. When the district names the student again, they are in it again.",
+            counted(from_roster, "row", "rows")
+        ));
+    }
     if has_card {
         out.line("The card in the ILS stays, and is the library's: staff can end or delete it there.");
     }

@@ -23,6 +23,15 @@ pub(crate) async fn import(
     let partnership = setup.partnership(&args.partnership)?;
     let whole = args.holds == Holds::Whole;
     let settings = setup.sources.get(partnership.name.as_str()).ok_or(Exit::Configuration)?;
+    if settings.keeps_roster() {
+        let message = format!(
+            "partnership {} has deltas = true: packages change the roster that is kept of those before, and an import would not be in it",
+            partnership.name
+        );
+        let hint = "put the package where [source.oneroster_csv] path is, and `rostercard sync` takes it in its turn";
+        complain(global.json, &message, hint);
+        return Err(Exit::Usage);
+    }
     let Some((settings, endpoint)) = settings.for_file(&args.file, whole) else {
         let message = format!(
             "partnership {} has its rosters from [source.{}], which is asked and not given files",
@@ -37,7 +46,7 @@ pub(crate) async fn import(
         return Err(Exit::Usage);
     }
     let fields = &partnership.rules.fields;
-    let source = settings.open(fields, setup.today_of(partnership)?, machine::now());
+    let source = settings.open(fields, setup.today_of(partnership)?, machine::now(), None);
     let source = setup.own_part(partnership, source);
     let name = args.file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut source: Box<dyn RosterSource> = Box::new(Imported::new(source, endpoint, whole, name));

@@ -4,11 +4,13 @@ mod audit;
 mod backup;
 pub(crate) mod check;
 mod child;
+mod completions;
 mod contacts;
 mod daemon;
 mod decide;
 mod demo;
 mod explain;
+mod handbook;
 mod healthcheck;
 mod ils;
 mod import;
@@ -69,13 +71,15 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Report(args) => report::report(&global, &setup(), &args).await,
         Command::Pins { command } => pins::pins(&global, &setup(), &environment, &command).await,
         Command::People(command) => people::people(&global, &setup(), &environment, &command).await,
-        Command::Completions(args) => Ok(manual::completions(&args)),
+        Command::Completions(args) => Ok(completions::completions(&args)),
+        Command::Names => Ok(completions::names(&global)),
         Command::Manual(args) => manual::manual(&global, &args),
         Command::Watch(WatchCommand::Contacts { command }) => {
             contacts::contacts(&global, &setup(), &command).await
         }
         Command::Watch(WatchCommand::Healthcheck(args)) => healthcheck::healthcheck(setup, &args).await,
         Command::Watch(WatchCommand::Schedule(args)) => schedule::schedule(&global, &setup(), &args).await,
+        Command::Watch(WatchCommand::Handbook(args)) => handbook::handbook(&global, &setup(), &args).await,
         Command::Practice { command } => practice::practice(&global, &command).await,
     };
     result.unwrap_or_else(|exit| exit)

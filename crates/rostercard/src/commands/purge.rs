@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rostercard_core::words::LinkState;
+use rostercard_source_oneroster::Images;
 use rostercard_store::keep::{AuditEntry, Purge, Removed};
 use rostercard_store::rows::Partnership as Known;
 use rostercard_store::{SqliteStore, Store};
@@ -15,6 +16,7 @@ use serde_json::json;
 use crate::cli::{self, Global};
 use crate::commands::backup::{daily, own_copies};
 use crate::exit::Exit;
+use crate::images;
 use crate::machine::{self, Environment};
 use crate::output::{Out, complain, counted};
 use crate::setup::Setup;
@@ -61,6 +63,12 @@ pub(crate) async fn purge(
             complain(global.json, &format!("{} could not be removed: {why}", copy.display()), hint);
             return Err(Exit::Failed);
         }
+    }
+    let roster = images::folder(&main.state.path, &done.permanent_id);
+    if let Err(why) = Images::remove(&roster) {
+        let hint = "it holds the roster that was to be removed: delete it, and start this command again for the certificate";
+        complain(global.json, &format!("{} could not be removed: {why}", roster.display()), hint);
+        return Err(Exit::Failed);
     }
     daily(setup)?;
     let log = match setup.store_to_read()? {
@@ -154,7 +162,7 @@ fn confirm(global: &Global, args: &cli::Purge, known: &Known, rows: &[Removed]) 
     for removed in rows {
         out.line(&format!("{:>9}  {}", removed.rows, removed.what));
     }
-    out.line("and every daily backup, and every older store that a restore kept. Cards in the ILS stay; counts by year and the audit log stay.");
+    out.line("and every daily backup, every older store that a restore kept, and the roster kept for delta packages. Cards in the ILS stay; counts by year and the audit log stay.");
     out.line(&format!("Type the partnership's name, {}, to remove it:", known.name));
     if typed() == known.name {
         return Ok(());
@@ -225,7 +233,10 @@ fn certificate(library: &str, path: &Path, store_id: &str, purge: &Purge, log: &
     line(
         "The store's file was then written anew and its log emptied, so that no byte of this stays in them. Every daily",
     );
-    line("backup and every older store that a restore had kept beside the store was deleted.");
+    line(
+        "backup and every older store that a restore had kept beside the store was deleted, and so was the roster that was",
+    );
+    line("kept for delta packages, where there was one.");
     line("");
     line(&format!("What the library keeps in its ILS (id {})", purge.ils));
     for kept in purge.kept.iter().filter(|kept| kept.state.has_patron()) {

@@ -19,7 +19,7 @@ use rostercard_ils_ncip::{NcipDirectory, NcipSettings};
 use rostercard_ils_sip2::{Sip2Directory, Sip2Settings};
 use rostercard_source_clever::Clever;
 use rostercard_source_csvdrop::CsvDrop;
-use rostercard_source_oneroster::{OneRosterCsv, OneRosterRest};
+use rostercard_source_oneroster::{Images, OneRosterCsv, OneRosterRest};
 
 use crate::machine;
 
@@ -101,24 +101,48 @@ impl SourceSettings {
         }
     }
 
-    /// The source, to be looked at: as [`Self::open`], with files that were used and put away.
-    pub(crate) fn look(&self, fields: &FieldRules, today: Date, now: Timestamp) -> Box<dyn RosterSource> {
+    /// Whether the roster is kept from run to run, for packages that change it.
+    pub(crate) fn keeps_roster(&self) -> bool {
+        matches!(self, Self::OneRosterCsv(settings) if settings.deltas)
+    }
+
+    /// The source, to be looked at: as [`Self::open`], with files that were used and put away, and all of a kept roster.
+    pub(crate) fn look(
+        &self,
+        fields: &FieldRules,
+        today: Date,
+        now: Timestamp,
+        images: Option<Images>,
+    ) -> Box<dyn RosterSource> {
         match self {
             Self::CsvDrop(settings) => {
                 Box::new(CsvDrop::new((**settings).clone(), fields.clone(), today, now).with_used_files())
             }
-            Self::Clever(_) | Self::OneRosterCsv(_) | Self::OneRosterRest(_) => self.open(fields, today, now),
+            Self::Clever(_) | Self::OneRosterCsv(_) | Self::OneRosterRest(_) => {
+                self.open(fields, today, now, images.map(Images::to_look_at))
+            }
         }
     }
 
-    /// The source, ready to be read once. What `fields` do not allow is never read.
-    pub(crate) fn open(&self, fields: &FieldRules, today: Date, now: Timestamp) -> Box<dyn RosterSource> {
+    /// The source, ready to be read once. What `fields` do not allow is never read. `images` are there where
+    /// [`Self::keeps_roster`].
+    pub(crate) fn open(
+        &self,
+        fields: &FieldRules,
+        today: Date,
+        now: Timestamp,
+        images: Option<Images>,
+    ) -> Box<dyn RosterSource> {
         match self {
             Self::OneRosterRest(settings) => {
                 Box::new(OneRosterRest::new((**settings).clone(), fields.clone(), today, now))
             }
             Self::OneRosterCsv(settings) => {
-                Box::new(OneRosterCsv::new((**settings).clone(), fields.clone(), today))
+                let source = OneRosterCsv::new((**settings).clone(), fields.clone(), today);
+                match images {
+                    Some(images) => Box::new(source.with_images(images)),
+                    None => Box::new(source),
+                }
             }
             Self::Clever(settings) => Box::new(Clever::new((**settings).clone(), fields.clone(), today, now)),
             Self::CsvDrop(settings) => {

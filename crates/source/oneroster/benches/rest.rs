@@ -132,7 +132,7 @@ async fn measure(url: &str) {
                 100.0 * bare.whole.as_secs_f64() / ours.whole.as_secs_f64()
             );
         }
-        let (bare, ours) = (median(bare), median(ours));
+        let (bare, ours) = (median(&bare), median(&ours));
         let rate = |time: Duration| STUDENTS as f64 / time.as_secs_f64();
         println!(
             "  medians: bare loop {:.2} s ({:.0}/s), source {:.2} s ({:.0}/s): {:.0} %",
@@ -145,7 +145,7 @@ async fn measure(url: &str) {
     }
 }
 
-fn median(costs: Vec<Cost>) -> Duration {
+fn median(costs: &[Cost]) -> Duration {
     let mut times: Vec<Duration> = costs.iter().map(|cost| cost.whole).collect();
     times.sort();
     times[times.len() / 2]

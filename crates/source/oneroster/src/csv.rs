@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use rostercard_core::field::FieldRules;
 use rostercard_core::finding::{Finding, Place};
 use rostercard_core::ports::{
-    Completeness, ConnectorError, RosterFacts, RosterPage, RosterSource, SourceState,
+    Completeness, ConnectorError, Cursor, Resume, RosterFacts, RosterPage, RosterSource, SourceState,
 };
-use rostercard_oneroster::{Columns, Demographics, Orgs, Roles, Users};
+use rostercard_oneroster::{Columns, Demographics, Mode, Orgs, Roles, Users, Version};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::spawn_blocking;
 
+use crate::delta::{self, Given, Images};
 use crate::error;
 use crate::open::{self, Opened};
 use crate::read::{self, Sent};
@@ -32,6 +32,9 @@ pub struct OneRosterCsv {
     settings: Arc<Settings>,
     rules: Arc<FieldRules>,
     today: Date,
+    /// Where the roster is kept that delta packages change.
+    images: Option<Images>,
+    from: Resume,
     state: State,
 }
 
@@ -39,6 +42,7 @@ pub struct OneRosterCsv {
 enum State {
     New,
     Opened(Box<Opened>),
+    Given(Box<Given>),
     Reading(Receiver<Sent>),
     /// There is nothing to fetch: the last roster stands.
     Nothing,
@@ -50,7 +54,34 @@ impl OneRosterCsv {
     /// decides which roles of 1.2 are current.
     #[must_use]
     pub fn new(settings: Settings, rules: FieldRules, today: Date) -> Self {
-        Self { settings: Arc::new(settings), rules: Arc::new(rules), today, state: State::New }
+        Self {
+            settings: Arc::new(settings),
+            rules: Arc::new(rules),
+            today,
+            images: None,
+            from: Resume::default(),
+            state: State::New,
+        }
+    }
+
+    /// The same with images of the roster, which delta packages change. Used where the settings say that there are any.
+    #[must_use]
+    pub fn with_images(mut self, images: Images) -> Self {
+        self.images = Some(images).filter(|_| self.settings.deltas);
+        self
+    }
+
+    async fn prepare(&self, images: Images) -> Result<Given, ConnectorError> {
+        let (settings, rules, from) = (self.settings.clone(), self.rules.clone(), self.from.clone());
+        let work = move || delta::prepare(&settings, &rules, &images, &from);
+        spawn_blocking(work).await.map_err(|_| error::lost())?
+    }
+
+    fn give(&self, given: Given) -> Receiver<Sent> {
+        let (pages, receiver) = channel(AHEAD);
+        let (settings, rules, today) = (self.settings.clone(), self.rules.clone(), self.today);
+        drop(spawn_blocking(move || delta::run(given, &settings, &rules, today, &pages)));
+        receiver
     }
 
     /// Opens the package, away from the async threads.
@@ -77,6 +108,10 @@ impl OneRosterCsv {
 
 #[async_trait]
 impl RosterSource for OneRosterCsv {
+    fn resume(&mut self, from: Resume) {
+        self.from = from;
+    }
+
     async fn facts(&mut self) -> Result<RosterFacts, ConnectorError> {
         if self.settings.path.is_none() {
             self.state = State::Nothing;
@@ -88,11 +123,24 @@ impl RosterSource for OneRosterCsv {
                 findings: import_only(),
             });
         }
+        if let Some(images) = self.images.clone() {
+            let given = self.prepare(images).await?;
+            let head = &given.image.head;
+            let facts = RosterFacts {
+                as_of: head.as_of.filter(|_| given.what != delta::What::Nothing),
+                state: SourceState::Running,
+                description: described(head.version, head.system.as_deref()),
+                endpoint: self.settings.endpoint(),
+                findings: given.findings.clone(),
+            };
+            self.state = State::Given(Box::new(given));
+            return Ok(facts);
+        }
         let opened = self.open().await?;
         let facts = RosterFacts {
-            as_of: opened.package.modified().and_then(|time| Timestamp::try_from(time).ok()),
+            as_of: opened.modified(),
             state: SourceState::Running,
-            description: description(&opened),
+            description: described(opened.manifest.version, opened.manifest.system_name.as_deref()),
             endpoint: self.settings.endpoint(),
             findings: opened.findings.clone(),
         };
@@ -102,7 +150,11 @@ impl RosterSource for OneRosterCsv {
 
     async fn next_page(&mut self) -> Result<RosterPage, ConnectorError> {
         let mut pages = match std::mem::replace(&mut self.state, State::Ended) {
-            State::New => self.start(Box::new(self.open().await?)),
+            State::New => match self.images.clone() {
+                Some(images) => self.give(self.prepare(images).await?),
+                None => self.start(Box::new(self.open().await?)),
+            },
+            State::Given(given) => self.give(*given),
             State::Opened(opened) => self.start(opened),
             State::Reading(pages) => pages,
             State::Nothing => {
@@ -121,19 +173,32 @@ impl RosterSource for OneRosterCsv {
         Ok(page)
     }
 
+    async fn release(&mut self, cursor: &Cursor) -> Result<Vec<Finding>, ConnectorError> {
+        if let Some(images) = self.images.clone() {
+            let cursor = cursor.clone();
+            let work = move || delta::released(&images, &cursor);
+            spawn_blocking(work).await.map_err(|_| error::lost())??;
+        }
+        Ok(Vec::new())
+    }
+
     async fn check(&mut self) -> Result<Vec<Finding>, ConnectorError> {
         if self.settings.path.is_none() {
             return Ok(import_only());
         }
+        if let Some(images) = self.images.clone() {
+            let settings = self.settings.clone();
+            let work = move || {
+                let (mut findings, newest) = delta::look_at(&settings, &images)?;
+                newest.iter().try_for_each(|opened| headers(opened, &mut findings))?;
+                Ok(findings)
+            };
+            return spawn_blocking(work).await.map_err(|_| error::lost())?;
+        }
         let opened = self.open().await?;
         let work = move || {
             let mut findings = opened.findings.clone();
-            header::<Orgs>(&opened, &mut findings)?;
-            header::<Users>(&opened, &mut findings)?;
-            header::<Demographics>(&opened, &mut findings)?;
-            if open::roles_apart(&opened) {
-                header::<Roles>(&opened, &mut findings)?;
-            }
+            headers(&opened, &mut findings)?;
             Ok(findings)
         };
         spawn_blocking(work).await.map_err(|_| error::lost())?
@@ -145,9 +210,19 @@ fn import_only() -> Vec<Finding> {
     vec![Finding::new("import_only", Place::default(), message)]
 }
 
-/// Reads a file's header alone.
+/// Reads the files' headers alone.
+fn headers(opened: &Opened, findings: &mut Vec<Finding>) -> Result<(), ConnectorError> {
+    header::<Orgs>(opened, findings)?;
+    header::<Users>(opened, findings)?;
+    header::<Demographics>(opened, findings)?;
+    if opened.manifest.version == Version::V1_2 {
+        header::<Roles>(opened, findings)?;
+    }
+    Ok(())
+}
+
 fn header<C: Columns>(opened: &Opened, findings: &mut Vec<Finding>) -> Result<(), ConnectorError> {
-    if !opened.has(C::FILE) {
+    if opened.manifest.mode(C::FILE) == Mode::Absent {
         return Ok(());
     }
     opened.table::<C, _>(|_, odd| {
@@ -157,9 +232,9 @@ fn header<C: Columns>(opened: &Opened, findings: &mut Vec<Finding>) -> Result<()
 }
 
 /// What the source says it is: the SIS's name as the manifest gives it, and the form.
-fn description(opened: &Opened) -> String {
-    let form = format!("OneRoster {} CSV", opened.manifest.version.as_str());
-    match &opened.manifest.system_name {
+fn described(version: Version, system: Option<&str>) -> String {
+    let form = format!("OneRoster {} CSV", version.as_str());
+    match system {
         Some(name) => {
             let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
             format!("{name}, {form}")

@@ -51,3 +51,14 @@ pub(crate) fn lost() -> ConnectorError {
         "Nothing is withdrawn for it; report it with the log of this run",
     )
 }
+
+/// The kept roster could not be read or written.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+pub(crate) fn image(error: std::io::Error) -> ConnectorError {
+    ConnectorError::new(
+        Fault::Operator,
+        Retry::Later,
+        format!("the kept roster: {error}"),
+        "Look at the free space and the owner of the state folder; where the image is damaged, remove it and ask the district for a whole package",
+    )
+}

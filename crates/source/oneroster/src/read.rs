@@ -35,8 +35,8 @@ pub(crate) type Sent = Result<RosterPage, ConnectorError>;
 
 /// Whether anybody still wants the pages.
 pub(crate) struct Watch<'a> {
-    pages: &'a Sender<Sent>,
-    failed: &'a AtomicBool,
+    pub(crate) pages: &'a Sender<Sent>,
+    pub(crate) failed: &'a AtomicBool,
 }
 
 impl Watch<'_> {
@@ -100,12 +100,12 @@ fn whole(
         else {
             return Ok(None);
         };
-        opened.package.verify_unchanged().map_err(error::package)?;
+        opened.verify_unchanged()?;
         Ok(Some(end(mapper, rows)))
     })
 }
 
-fn asked(settings: &Settings) -> Asked<'_> {
+pub(crate) fn asked(settings: &Settings) -> Asked<'_> {
     Asked { student_id: &settings.student_id, columns: &settings.columns, educators: settings.educators }
 }
 
@@ -173,9 +173,9 @@ pub(crate) fn end(mut mapper: Mapper<'_>, rows: u64) -> RosterPage {
 }
 
 /// The files that are joined to the users.
-type Joins = (Option<Index<born::Born>>, Option<Index<roles::Part>>);
+pub(crate) type Joins = (Option<Index<born::Born>>, Option<Index<roles::Part>>);
 
-fn joins(
+pub(crate) fn joins(
     opened: &Opened,
     rules: &FieldRules,
     today: Date,
@@ -203,12 +203,16 @@ pub(crate) struct Twice {
 
 /// The first pass. It looks at ids alone, so that rows that are left out later count too; that costs nothing but a
 /// look at a row more.
-fn ids_twice(opened: &Opened, settings: &Settings, watch: &Watch<'_>) -> Result<Twice, ConnectorError> {
+pub(crate) fn ids_twice(
+    opened: &Opened,
+    settings: &Settings,
+    watch: &Watch<'_>,
+) -> Result<Twice, ConnectorError> {
     opened.table::<Users, _>(|mut table, _| twice(&mut table, &settings.student_id, |rows| watch.stop(rows)))
 }
 
 /// The ids that are there more than once in a table.
-fn twice(
+pub(crate) fn twice(
     table: &mut impl Rows,
     from: &StudentIdFrom,
     stop: impl Fn(u64) -> bool,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use rostercard_intake::Limits;
 use rostercard_oneroster::Version;
@@ -19,6 +20,11 @@ pub struct Settings {
     pub educators: bool,
     /// The version of a package that has no manifest; without it such a package is refused.
     pub without_manifest: Option<Version>,
+    /// Whether the district sends delta packages: then an image of the roster is kept, sealed, between the runs, and `path`
+    /// may be a folder with one zip a package.
+    pub deltas: bool,
+    /// How long a package in a folder must have rested before it counts as whole.
+    pub ready_after: Duration,
     /// The caps of the package.
     pub limits: Limits,
 }
@@ -30,10 +36,10 @@ impl Settings {
         self.path.as_ref().map_or_else(|| "oneroster_csv".to_owned(), |path| path.display().to_string())
     }
 
-    /// The same for one package that a person names.
+    /// The same for one package that a person names. It is read for itself: it changes no kept roster.
     #[must_use]
     pub fn for_package(&self, path: impl Into<PathBuf>) -> Self {
-        Self { path: Some(path.into()), ..self.clone() }
+        Self { path: Some(path.into()), deltas: false, ..self.clone() }
     }
 
     /// The usual settings for a package at `path`: the student id in `identifier`, educators too, a manifest required.
@@ -45,6 +51,8 @@ impl Settings {
             columns: ExtraColumns::default(),
             educators: true,
             without_manifest: None,
+            deltas: false,
+            ready_after: Duration::from_secs(120),
             limits: Limits::default(),
         }
     }
@@ -80,6 +88,19 @@ impl FromStr for StudentIdFrom {
                 Some(kind) if !kind.is_empty() => Ok(Self::UserIds(kind.to_owned())),
                 _ => Err(UnknownStudentId),
             },
+        }
+    }
+}
+
+impl std::fmt::Display for StudentIdFrom {
+    /// As [`Self::from_str`] reads it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Identifier => f.write_str("identifier"),
+            Self::SourcedId => f.write_str("sourcedId"),
+            Self::Username => f.write_str("username"),
+            Self::UserMasterIdentifier => f.write_str("userMasterIdentifier"),
+            Self::UserIds(kind) => write!(f, "userIds:{kind}"),
         }
     }
 }

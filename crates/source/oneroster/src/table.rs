@@ -39,6 +39,15 @@ pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
     };
     let student_id = student_id(&mut table);
     let without_manifest = table.optional("without_manifest", &Word(&VERSIONS)).map(|v| v.value);
+    let deltas = table.or("deltas", &Bool, false).value;
+    if deltas && import_only {
+        table.complain(
+            "deltas",
+            Code::Contradiction,
+            "changes go on from what lies at `path`, and import_only = true says that nothing does",
+            "remove this line, or name the folder of the packages instead of import_only",
+        );
+    }
     let columns = table.table("columns").map(columns).unwrap_or_default();
     if !table.finish() {
         return None;
@@ -48,6 +57,7 @@ pub fn read(mut table: TableReader<'_>, educators: bool) -> Option<Settings> {
         columns,
         educators,
         without_manifest,
+        deltas,
         path: path.map(|path| PathBuf::from(path.value)),
         ..Settings::new(PathBuf::new())
     })
@@ -97,13 +107,13 @@ mod tests {
     #[test]
     fn what_can_be_said() {
         let (settings, problems) = read_text(
-            "path = \"a.zip\"\nstudent_id = \"userIds:stateId\"\nwithout_manifest = \"1.1\"\n\
+            "path = \"a.zip\"\nstudent_id = \"userIds:stateId\"\nwithout_manifest = \"1.1\"\ndeltas = true\n\
              [columns]\nstreet = \"metadata.addr\"\n",
         );
         let settings = settings.expect(&problems);
         assert_eq!(settings.student_id, StudentIdFrom::UserIds("stateId".into()));
         assert_eq!(settings.columns.street.as_deref(), Some("metadata.addr"));
-        assert!(settings.without_manifest.is_some() && !settings.educators);
+        assert!(settings.without_manifest.is_some() && !settings.educators && settings.deltas);
     }
 
     #[test]
@@ -112,6 +122,8 @@ mod tests {
         assert!(settings.expect(&problems).path.is_none());
         let (none, problems) = read_text("import_only = true\npath = \"a.zip\"\n");
         assert!(none.is_none() && problems.contains("none is"), "{problems}");
+        let (none, problems) = read_text("import_only = true\ndeltas = true\n");
+        assert!(none.is_none() && problems.contains("what lies at"), "{problems}");
     }
 
     #[test]

@@ -44,13 +44,9 @@ pub(crate) const HEADER: [&str; 18] = [
 /// The column that tells of a record which could not be read whole.
 const FLAWED: usize = 5;
 
-/// The paths below `metadata` that are looked for, with the names that the configuration has for them.
-pub(crate) fn wanted(columns: &ExtraColumns, rules: &FieldRules) -> Vec<String> {
-    let path = |name: &str| {
-        let plain = name.trim().trim_start_matches('/').to_lowercase().replace('/', ".");
-        plain.strip_prefix("metadata.").map_or(plain.clone(), str::to_owned)
-    };
-    let mut paths = Vec::new();
+/// What the configuration, or usage, calls the values that OneRoster has no place for, as far as they may be read.
+pub(crate) fn asked_for<'c>(columns: &'c ExtraColumns, rules: &FieldRules) -> Vec<&'c str> {
+    let mut names: Vec<&str> = Vec::new();
     if rules.allows(Field::Address) {
         let address = [
             (&columns.street, "street"),
@@ -60,12 +56,19 @@ pub(crate) fn wanted(columns: &ExtraColumns, rules: &FieldRules) -> Vec<String> 
             (&columns.zip, "zip"),
             (&columns.protected, "protected"),
         ];
-        paths.extend(address.iter().map(|(named, usual)| path(named.as_deref().unwrap_or(usual))));
+        names.extend(address.iter().map(|(named, usual)| named.as_deref().unwrap_or(usual)));
     }
-    if let Some(name) = columns.birth_date.as_deref().filter(|_| rules.allows(Field::BirthDate)) {
-        paths.push(path(name));
-    }
-    paths
+    names.extend(columns.birth_date.as_deref().filter(|_| rules.allows(Field::BirthDate)));
+    names
+}
+
+/// The paths below `metadata` that are looked for, with the names that the configuration has for them.
+pub(crate) fn wanted(columns: &ExtraColumns, rules: &FieldRules) -> Vec<String> {
+    let path = |name: &str| {
+        let plain = name.trim().trim_start_matches('/').to_lowercase().replace('/', ".");
+        plain.strip_prefix("metadata.").map_or(plain.clone(), str::to_owned)
+    };
+    asked_for(columns, rules).into_iter().map(path).collect()
 }
 
 /// What decides how a user becomes a row.

@@ -8,9 +8,9 @@
 #![doc = include_str!("../../CASES.md")]
 
 mod births;
-mod cursor;
+pub(crate) mod cursor;
 mod emit;
-mod form;
+pub(crate) mod form;
 mod laid;
 mod people;
 mod profile;

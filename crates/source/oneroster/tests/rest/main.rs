@@ -19,7 +19,7 @@ fn the_table_of_cases_is_right() {
     let table = std::fs::read_to_string(root.join("CASES.md")).unwrap();
     let mut code = String::new();
     for folder in [
-        "tests",
+        "tests/csv",
         "tests/rest",
         "src/rest",
         "../../protocol/oneroster/src/rest",

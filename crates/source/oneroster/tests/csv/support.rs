@@ -92,13 +92,18 @@ impl Package {
     pub(crate) fn zip(&self) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("roster.zip");
-        let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+        self.zip_to(&path);
+        (folder, path)
+    }
+
+    /// Writes the package as a zip.
+    pub(crate) fn zip_to(&self, path: &Path) {
+        let mut zip = zip::ZipWriter::new(fs::File::create(path).unwrap());
         for (name, bytes) in self.all() {
             zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
             zip.write_all(&bytes).unwrap();
         }
         zip.finish().unwrap();
-        (folder, path)
     }
 
     /// The package as a folder, read with the usual settings.

@@ -1,5 +1,6 @@
 //! Packages as districts send them, from file to record.
 
+mod deltas;
 mod support;
 
 use jiff::civil::date;
