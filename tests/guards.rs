@@ -461,7 +461,7 @@ fn s18_writes_keep_to_the_hours_of_the_ils_and_now_overrides_them() {
     let library = Library::new(&ils.ncip_url(), TWO_HOMES);
     send(&children(30), &library.package());
     // Two hours that are over an hour from now at the latest, or begin hours from now: closed at this moment.
-    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    let now = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now());
     let hour = |ahead: i64| format!("{:02}:00", (i64::from(now.hour()) + ahead) % 24);
     let hours = format!("deadline = \"30s\"\nhours = [\"{}-{}\"]", hour(6), hour(8));
     library.edit("rostercard.toml", "deadline = \"30s\"", &hours);
