@@ -40,7 +40,7 @@ impl Applier<'_> {
         if existing == Existing::Separate {
             return Ok(true);
         }
-        let found = self.own_card(wanted).await?;
+        let found = self.own_card(change, wanted).await?;
         match (found, existing) {
             (Found::Nobody, _) => Ok(true),
             (Found::NotAsked, _) => Ok(false),
@@ -82,7 +82,7 @@ impl Applier<'_> {
     }
 
     /// Tries the ladder, rung by rung, over what the ILS can be searched by, and the extract where it cannot.
-    async fn own_card(&self, wanted: &WantedPatron) -> Result<Found, EngineError> {
+    async fn own_card(&self, change: &Change, wanted: &WantedPatron) -> Result<Found, EngineError> {
         let by = self.directory.finds_by();
         let mut perhaps = false;
         for rung in LADDER {
@@ -101,7 +101,8 @@ impl Applier<'_> {
                     Lookup::Many | Lookup::NotVisible => perhaps = true,
                     Lookup::Found(patron) => match judge(*rung, &wanted.values, &patron.values) {
                         Verdict::Same => return Ok(Found::Certain(patron)),
-                        Verdict::Perhaps => perhaps = true,
+                        // Of somebody who is in the roster beside this student it is known that it is not theirs: a twin.
+                        Verdict::Perhaps => perhaps |= !self.is_of_a_fellow(change, &patron).await?,
                         Verdict::Another => {}
                     },
                 }
@@ -139,6 +140,16 @@ impl Applier<'_> {
         let number = patron.values.barcode.clone().unwrap_or_else(|| patron.id.clone());
         let used = self.store.numbers_in_use(&self.settings.ils, &[number]).await?;
         Ok(used.iter().any(|(_, person)| *person != change.person))
+    }
+
+    /// Whether a patron is the card of somebody else of this partnership who is in the roster now.
+    async fn is_of_a_fellow(&self, change: &Change, patron: &Patron) -> Result<bool, EngineError> {
+        let number = patron.values.barcode.clone().unwrap_or_else(|| patron.id.clone());
+        let used = self.store.numbers_in_use(&self.settings.ils, &[number]).await?;
+        let others: Vec<_> =
+            used.into_iter().map(|(_, person)| person).filter(|person| *person != change.person).collect();
+        let links = self.store.links(self.partnership, &others).await?;
+        Ok(links.iter().any(|link| link.data.state.is_live() && link.missing_since.is_none()))
     }
 
     /// Makes a question of a change.

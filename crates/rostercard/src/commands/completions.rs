@@ -139,7 +139,7 @@ fn text_for(shell: Shell) -> String {
 /// A command's words are in `opts`; what may stand behind an option is a branch of its own.
 fn bash(text: &str, takers: &[Taker]) -> String {
     let label = |taker: &Taker| {
-        let words: Vec<String> = taker.path.iter().map(|word| word.replace('-', "__")).collect();
+        let words: Vec<String> = taker.path.iter().map(|word| word.replace('-', "__subcmd__")).collect();
         format!("rostercard__subcmd__{})", words.join("__subcmd__"))
     };
     let labels: Vec<(String, &Taker)> = takers.iter().map(|taker| (label(taker), taker)).collect();
