@@ -280,7 +280,7 @@ impl Engine {
         source: &mut dyn RosterSource,
     ) -> Result<(RunState, RunResult), EngineError> {
         let (before, in_doubt) = match self.settle_and_resume(here).await? {
-            Resumed::Through(before, in_doubt) => (before, in_doubt),
+            Resumed::Through(before, in_doubt) => (*before, in_doubt),
             // A newer plan would take the place of what a person let through, and would wait for them once more.
             Resumed::CutShort(state, result) => return Ok((state, *result)),
         };
@@ -683,7 +683,7 @@ impl Engine {
             in_doubt =
                 self.store.open_intents(here.partnership.id).await?.into_iter().map(|i| i.person).collect();
         }
-        Ok(Resumed::Through(used, in_doubt))
+        Ok(Resumed::Through(Box::new(used), in_doubt))
     }
 
     pub(crate) async fn collect(
@@ -913,7 +913,7 @@ impl From<Option<ConnectorError>> for Ending {
 /// What came of plans that a person had let through and that were cut short.
 enum Resumed {
     /// They are made, as far as they can be: what was used for it, and whose writes are in doubt still.
-    Through(RunResult, HashSet<Digest>),
+    Through(Box<RunResult>, HashSet<Digest>),
     /// One was cut short once more: how this run ends.
     CutShort(RunState, Box<RunResult>),
 }
