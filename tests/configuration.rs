@@ -188,7 +188,16 @@ fn an_example_of_a_clients_id_is_said_to_be_one() {
         .says(&[example]);
     let own = Place::new();
     let ran = own
-        .init(&["--source", "clever", "--sis-client", "ours", "--ncip", "http://127.0.0.1:9/ncip"])
+        .init(&[
+            "--existing",
+            "separate",
+            "--source",
+            "clever",
+            "--sis-client",
+            "ours",
+            "--ncip",
+            "http://127.0.0.1:9/ncip",
+        ])
         .expect(0);
     assert!(!ran.both().contains(example), "{}", ran.both());
 }
