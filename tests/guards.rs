@@ -454,3 +454,29 @@ fn s35_an_opt_out_column_that_turned_around_or_went_blank_waits() {
     let run = library.json(&["sync", "oak"], 0);
     assert_eq!((&run["waiting_for"], &run["counts"]["lapse"]), (&json!([]), &json!(1)), "{run}");
 }
+
+#[test]
+fn s18_writes_keep_to_the_hours_of_the_ils_and_now_overrides_them() {
+    let ils = Practice::start();
+    let library = Library::new(&ils.ncip_url(), TWO_HOMES);
+    send(&children(30), &library.package());
+    // Two hours that are over an hour from now at the latest, or begin hours from now: closed at this moment.
+    let now = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now());
+    let hour = |ahead: i64| format!("{:02}:00", (i64::from(now.hour()) + ahead) % 24);
+    let hours = format!("deadline = \"30s\"\nhours = [\"{}-{}\"]", hour(6), hour(8));
+    library.edit("rostercard.toml", "deadline = \"30s\"", &hours);
+    let plan = library.json(&["sync", "oak"], 3);
+    let run = plan["run"].to_string();
+    let yes = library.json(&["approve", &run], 75);
+    assert_eq!((&yes["state"], &yes["counts"]["pending"]), (&json!("unfinished"), &json!(30)));
+    assert_eq!((&yes["lookups"], &yes["writes"]), (&json!(0), &json!(0)));
+    library.run(&["status"]).expect(0).says(&["goes on in the hours of the ILS: 0 of 30 changes are made"]);
+    library
+        .run(&["show", &run])
+        .says(&["the hours of the ILS are over; the next run inside them goes on with it"]);
+    // Not even a sync by hand writes now, and what was let through is not superseded by it.
+    assert_eq!(library.json(&["sync", "oak"], 75)["findings"]["goes_on"]["count"], 1);
+    let done = library.json(&["sync", "oak", "--now"], 0);
+    assert_eq!(done["counts"]["unchanged"], 30);
+    assert_eq!(library.json(&["show", &run], 0)["counts"]["create"], 30);
+}

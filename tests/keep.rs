@@ -233,6 +233,9 @@ fn s20_a_purge_removes_every_byte_and_certifies_it() {
     assert_eq!(shown["would_remove"]["link"], 12);
     assert_eq!(states(&library), 12);
 
+    let years = library.json(&["report", "oak", "--years"], 0);
+    assert_eq!((&years["years"][0]["cards"], &years["years"][0]["purged"]), (&json!(12), &json!(false)));
+
     let certificate = library.path("certificate.txt");
     let done = library
         .json(&["purge", "oak", "--yes", "--as", "kim", "--out", &certificate.display().to_string()], 0);
@@ -250,6 +253,12 @@ fn s20_a_purge_removes_every_byte_and_certifies_it() {
         assert!(text.contains(part), "{part} in\n{text}");
     }
     assert_eq!(mode(&certificate), 0o600);
+    // The year's counts survive, the same as before.
+    let after = library.json(&["report", "--years"], 0);
+    let counts = |report: &Value| (report["years"][0]["runs"].clone(), report["years"][0]["cards"].clone());
+    assert_eq!((counts(&after), &after["years"][0]["purged"]), (counts(&years), &json!(true)));
+    library.run(&["report", "oak", "--years"]).expect(0).says(&["oak (purged)", "* fewer than 10"]);
+    library.run(&["report", "--years", "--format", "html"]).expect(64);
     // The log survives, and the id is never used again.
     let log = log_of(&library);
     assert!(log.contains(&("purge".into(), "kim".into())), "{log:?}");

@@ -21,6 +21,7 @@ mod everyday;
 mod examples;
 mod first_cards;
 mod guards;
+mod handbook;
 mod import;
 mod keep;
 mod koha;

@@ -59,6 +59,51 @@ fn a_monitor_is_told_the_truth_and_silence_is_never_ok() {
     library.run(&["healthcheck"]).expect(3).says(&["ROSTERCARD UNKNOWN"]);
 }
 
+/// The container's own line, as its shell runs it; the program there has its configuration where it looks for it.
+fn container_is_healthy(library: &Library, url: &str) -> bool {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/Containerfile");
+    let text = std::fs::read_to_string(file).unwrap();
+    let line = text.lines().find(|line| line.starts_with("HEALTHCHECK ")).unwrap();
+    let command = line.split_once(" CMD ").unwrap().1;
+    let config = library.path("rostercard.toml").display().to_string();
+    let program = format!("rostercard() {{ \"$PROGRAM\" --config \"$CONFIG\" \"$@\"; }}\n{command}");
+    let ran = std::process::Command::new("/bin/sh")
+        .args(["-c", &program])
+        .envs([("PROGRAM", env!("CARGO_BIN_EXE_rostercard")), ("CONFIG", &config), ("HEALTH_URL", url)])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(ran.stdout).unwrap();
+    assert!(said.starts_with("ROSTERCARD ") && said.lines().count() == 1, "{said}");
+    // An engine knows 0 and 1, and keeps 2 for itself.
+    assert!(matches!(ran.status.code(), Some(0 | 1)), "{:?}: {said}", ran.status);
+    ran.status.success()
+}
+
+#[test]
+fn a_container_is_healthy_while_something_waits_and_not_when_a_run_fails_or_nobody_answers() {
+    let ils = Practice::start();
+    let library = Library::new(&ils.ncip_url(), TWO_HOMES);
+    library.edit("partnerships/oak.toml", "30 4 * * MON-FRI", "30 4 1 1 *");
+    library.hurry("300ms", "1s");
+    send(&children(12), &library.package());
+    assert!(container_is_healthy(&library, ""), "it never ran");
+    library.run(&["sync", "oak"]).expect(3);
+    assert!(container_is_healthy(&library, ""), "the first load waits");
+    library.run(&["approve", "1"]).expect(0);
+    assert!(container_is_healthy(&library, ""), "all is well");
+    let daemon = Daemon::start(&library);
+    let url = format!("http://127.0.0.1:{}", daemon.port);
+    assert!(container_is_healthy(&library, &url), "and the daemon says so");
+    daemon.stop();
+    assert!(!container_is_healthy(&library, &url), "nobody answers");
+    ils.set_down(true);
+    send(&children(13), &library.package());
+    library.run(&["sync", "oak"]).expect(1);
+    assert!(!container_is_healthy(&library, ""), "the run failed");
+    library.append("rostercard.toml", "[htttp]");
+    assert!(!container_is_healthy(&library, ""), "it cannot be told");
+}
+
 #[test]
 fn a_run_that_hangs_is_not_healthy_and_the_watchdog_is_not_fed() {
     // An ILS that lets everybody in and never says a word.

@@ -41,6 +41,8 @@ vocabulary! {
     GuardName {
         /// The partnership has no card yet: the first load is looked at by a person (S19).
         FirstConnection = "first_connection",
+        /// Of the first cards some are in the ILS otherwise than they were sent (S19).
+        FirstCards = "first_cards",
         /// The rules have changed since the last run (S38).
         RulesChanged = "rules_changed",
         /// The roster is read from another place than before (S36).
@@ -116,6 +118,8 @@ impl Limit {
 pub struct Guards {
     /// The first load.
     pub first_connection: GuardAction,
+    /// First cards that are otherwise in the ILS than they were sent.
+    pub first_cards: GuardAction,
     /// Rules that changed since the last run.
     pub rules_changed: GuardAction,
     /// Another endpoint.
@@ -168,6 +172,7 @@ impl Default for Guards {
     fn default() -> Self {
         Self {
             first_connection: GuardAction::Wait,
+            first_cards: GuardAction::Wait,
             rules_changed: GuardAction::Wait,
             endpoint_changed: GuardAction::Wait,
             after_pause: Limit::wait(2.0, 25),

@@ -145,6 +145,8 @@ vocabulary! {
         DoneWithRejects = "done_with_rejects",
         /// Failed: what happened is said with it; what was done before is done.
         Failed = "failed",
+        /// The hours of the ILS were over before everything was made: the rest is ready, and the next run goes on with it.
+        Unfinished = "unfinished",
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rostercard_core::plan::RunState;
 use serde::{Serialize, Serializer};
 
+use crate::load::Load;
 use crate::schedule::Schedule;
 
 /// A scheduler that has not gone round for so long hangs.
@@ -58,6 +59,8 @@ pub struct LastRun {
     pub waiting: u64,
     /// What went wrong, in words without anybody's data.
     pub error: Option<String>,
+    /// What of it is being made, and what is left.
+    pub load: Option<Load>,
 }
 
 /// What is known of a partnership.
@@ -178,17 +181,35 @@ fn state(facts: &Facts, now: Timestamp) -> (State, String) {
             let what = if last.waiting == 1 { "change waits" } else { "changes wait" };
             (State::Waiting, format!("{} {what} of run {run} for approval", last.waiting))
         }
-        RunState::Done | RunState::DoneWithRejects | RunState::Running => match overdue(facts, now) {
-            _ if let Some(age) = old_roster(facts, now) => (
-                State::Stale,
-                format!("the roster is {age} days old: the district's export may have stopped"),
-            ),
-            Some(due) => (State::Stale, format!("a run was due at {due:.0}, and none has ended well since")),
-            None if last.state == RunState::Running => {
-                (State::Ok, format!("run {run} is under way, or was cut short; the next one goes on"))
+        // Work that goes on is late only where its roster is; how far it is says when it ends.
+        RunState::Running | RunState::Unfinished
+            if let Some(load) = last.load.as_ref().filter(|load| load.left > 0) =>
+        {
+            let how = if last.state == RunState::Running {
+                "is under way"
+            } else {
+                "goes on in the hours of the ILS"
+            };
+            (State::Ok, format!("run {run} {how}: {}", load.in_words(now)))
+        }
+        RunState::Done | RunState::DoneWithRejects | RunState::Running | RunState::Unfinished => {
+            match overdue(facts, now) {
+                _ if let Some(age) = old_roster(facts, now) => (
+                    State::Stale,
+                    format!("the roster is {age} days old: the district's export may have stopped"),
+                ),
+                Some(due) => {
+                    (State::Stale, format!("a run was due at {due:.0}, and none has ended well since"))
+                }
+                None if last.state == RunState::Unfinished => {
+                    (State::Ok, format!("run {run} goes on with the next run, in the hours of the ILS"))
+                }
+                None if last.state == RunState::Running => {
+                    (State::Ok, format!("run {run} is under way, or was cut short; the next one goes on"))
+                }
+                None => (State::Ok, format!("run {run} is done")),
             }
-            None => (State::Ok, format!("run {run} is done")),
-        },
+        }
     }
 }
 
@@ -245,6 +266,7 @@ mod tests {
                 state,
                 waiting: 2,
                 error: Some("the ILS did not answer".into()),
+                load: None,
             }),
             last_success: Some("2026-11-20T04:31:00Z".parse().unwrap()),
             ..Facts::default()

@@ -5,6 +5,7 @@
 
 pub mod health;
 pub mod http;
+pub mod load;
 pub mod metrics;
 pub mod notify;
 pub mod pulse;

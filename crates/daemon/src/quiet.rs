@@ -65,6 +65,18 @@ impl Hours {
         self.walk(at, zone, 1).map(|(open, _)| open)
     }
 
+    /// From when on no run begins, counted from a moment: that moment where none does now. `None` where none ever is kept from
+    /// beginning.
+    #[must_use]
+    pub fn shut(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        if self.closed(at, zone).is_some() {
+            return Some(at);
+        }
+        let minute = Timestamp::from_second(at.as_second().div_euclid(60) * 60).ok()?;
+        let later = (1..LONGEST).map_while(|n| minute.checked_add(SignedDuration::from_mins(n)).ok());
+        later.into_iter().find(|minute| self.closed(*minute, zone).is_some())
+    }
+
     /// The beginning of the closed stretch in which a moment lies; the moment itself where it lies in none.
     #[must_use]
     pub fn since(&self, at: Timestamp, zone: &TimeZone) -> Timestamp {

@@ -34,6 +34,8 @@ pub enum Outcome {
     Ended,
     /// It could not be made now: an ILS that was down, a roster that was not there, a store in use.
     TryLater,
+    /// The hours of the ILS were over before everything was made: it goes on when they begin again.
+    Unfinished,
 }
 
 /// Whoever makes the runs.
@@ -129,6 +131,12 @@ impl Board {
                 entry.retry = BACK_OFF.get(entry.tries).and_then(|wait| now.checked_add(*wait).ok());
                 // After the last try the schedule begins anew.
                 entry.tries = if entry.retry.is_some() { entry.tries + 1 } else { 0 };
+            }
+            Outcome::Unfinished => {
+                // Never at once: an hour that is open by this clock was closed by the run's.
+                let soon = now.checked_add(BACK_OFF[0]).unwrap_or(now);
+                entry.retry = Some(entry.schedule.open(soon));
+                entry.tries = 0;
             }
         }
     }
@@ -374,6 +382,22 @@ mod tests {
         let next = "2026-11-25T04:30:00Z";
         assert_eq!(begun((from, "2026-11-25T00:00:00Z")), [&day[..], &[next]].concat());
         assert_eq!(begun((from, "2026-11-24T04:40:00Z")), [&day[..3], &[next]].concat());
+    }
+
+    #[test]
+    fn s18_a_load_that_its_hours_cut_short_goes_on_when_they_begin_again() {
+        let mut board = Board::default();
+        let hours = crate::quiet::Hours::new(Vec::new(), vec![(22 * 60, 6 * 60)]);
+        let job = job("ash", "30 4 * * *", "UTC", None);
+        let job = Job { schedule: job.schedule.within(hours).unwrap(), ..job };
+        board.set(vec![job], at("2026-11-24T04:00:00Z"));
+        assert_eq!(board.begin_due(at("2026-11-24T04:30:00Z")), ["ash"]);
+        board.ended("ash", Outcome::Unfinished, at("2026-11-24T06:00:10Z"));
+        let next = board.next_run("ash", at("2026-11-24T06:00:10Z"));
+        assert_eq!(next, Some(at("2026-11-24T22:00:00Z")));
+        // By a clock that differs it is open still: not at once all the same.
+        board.ended("ash", Outcome::Unfinished, at("2026-11-24T05:00:00Z"));
+        assert_eq!(board.next_run("ash", at("2026-11-24T05:00:00Z")), Some(at("2026-11-24T05:05:00Z")));
     }
 
     #[test]

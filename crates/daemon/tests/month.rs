@@ -90,7 +90,8 @@ impl World {
         if march(16..=16, now) && facts.last.as_ref().is_some_and(|last| last.waiting > 0) {
             // Approved at three in the afternoon, after this look.
             let mut later = self.facts.lock().unwrap();
-            later.last = Some(LastRun { number: 15, state: RunState::Done, waiting: 0, error: None });
+            later.last =
+                Some(LastRun { number: 15, state: RunState::Done, waiting: 0, error: None, load: None });
             later.last_success = Some(now);
         }
         let day = day_of(now);
@@ -121,7 +122,7 @@ impl Runs for World {
         }
         let mut facts = self.facts.lock().unwrap();
         let number = facts.last.as_ref().map_or(1, |last| last.number + 1);
-        let mut last = LastRun { number, state: RunState::Done, waiting: 0, error: None };
+        let mut last = LastRun { number, state: RunState::Done, waiting: 0, error: None, load: None };
         let mut outcome = Outcome::Ended;
         if march(5..=6, now) {
             last.state = RunState::Failed;

@@ -73,7 +73,7 @@ impl Engine {
         let all = ChangeSelection::default();
         self.store.move_changes(here.run, ChangeState::Ready, ChangeState::Dropped, &all).await?;
         let (result, halted) = applier.into_result();
-        let (state, result) = conclude(result, halted, self.world.asked_to_stop());
+        let (state, result) = conclude(result, halted.into(), self.world.asked_to_stop());
         Ok(if dry && state != RunState::Failed { (RunState::Planned, result) } else { (state, result) })
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{TryStreamExt, stream};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use jiff::Timestamp;
 use rostercard_core::digest::Digest;
 use rostercard_core::field::{Field, FieldSet, Ownership};
@@ -28,15 +28,16 @@ use rostercard_core::threeway::{FieldDigests, compare, digests_after};
 use rostercard_core::words::{Code, LinkState};
 use rostercard_store::Store;
 use rostercard_store::rows::{
-    Change, IntentEnd, IntentId, IntentKind, Link, LinkData, LinkWrite, NewIntent, NumberDraw, PartnershipId,
-    RunId, RunResult, Settlement,
+    Change, ChangeId, IntentEnd, IntentId, IntentKind, Link, LinkData, LinkWrite, NewIntent, NumberDraw,
+    PartnershipId, RunId, RunResult, Settlement,
 };
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use crate::answered;
 use crate::collect::without_card;
 use crate::elsewhere::Elsewhere;
 use crate::engine::EngineError;
+use crate::first::FirstCards;
 use crate::lapse::restored;
 use crate::settings::PartnershipSettings;
 use crate::tally::{Fate, Tally};
@@ -78,6 +79,10 @@ pub(crate) struct Applier<'a> {
     /// When this work began, and when it last sent a write.
     pub(crate) began: Timestamp,
     last_sent: Mutex<Option<Timestamp>>,
+    /// From when on no further change is begun: the ILS's hours end then.
+    until: Option<Timestamp>,
+    /// What came of the first cards, where they are looked at.
+    pub(crate) first: Mutex<Option<FirstCards>>,
     /// Whether other partnerships have cards in the same ILS, once it was asked.
     pub(crate) shared: OnceCell<bool>,
 }
@@ -160,49 +165,64 @@ impl<'a> Applier<'a> {
             next: Mutex::default(),
             began: world.clock.now(),
             last_sent: Mutex::default(),
+            until: None,
+            first: Mutex::default(),
             shared: OnceCell::new(),
         }
     }
 
+    /// Begins no further change from a moment on.
+    pub(crate) fn until(self, until: Option<Timestamp>) -> Self {
+        Self { until, ..self }
+    }
+
     /// Makes every ready change of the run.
     pub(crate) async fn apply(&self) -> Result<(), EngineError> {
+        // A change whose write is in doubt is settled, and not made a second time beside it.
+        let open = self.store.open_intents(self.partnership).await?;
+        let in_doubt: &HashSet<ChangeId> = &open.into_iter().map(|intent| intent.planned.id).collect();
         let pages = stream::try_unfold(None, |after| async move {
-            if self.halted() {
+            if self.at_an_end() {
                 return Ok(None);
             }
-            let page = self.store.changes(self.run, ChangeState::Ready, after, PAGE).await?;
-            let Some(last) = page.last().map(|change| change.id) else {
+            let page = self.ready(after).await?;
+            let Some(last) = page.last().map(|(change, _)| change.id) else {
                 return Ok(None);
             };
-            let people: Vec<Digest> = page.iter().map(|change| change.person).collect();
-            let mut links: HashMap<Digest, Link> = self
-                .store
-                .links(self.partnership, &people)
-                .await?
-                .into_iter()
-                .map(|l| (l.person, l))
-                .collect();
-            let page: Vec<_> = page
-                .into_iter()
-                .map(|change| {
-                    let link = links.remove(&change.person);
-                    Ok::<_, EngineError>((change, link))
-                })
-                .collect();
+            let page = page.into_iter().filter(|(change, _)| !in_doubt.contains(&change.id)).map(Ok);
             Ok::<_, EngineError>(Some((stream::iter(page), Some(last))))
         });
         pages
             .try_flatten()
-            .try_for_each_concurrent(UNDER_WAY, |(change, link)| async move {
-                if self.halted() {
-                    return Ok(());
-                }
-                self.change(change, link).await?;
-                self.world.progress.advance(1);
-                Ok(())
-            })
+            .try_for_each_concurrent(UNDER_WAY, |(change, link)| self.begin(change, link))
             .await?;
         self.settle_gone().await
+    }
+
+    /// The next changes that are ready, each with what the ledger knows of its person.
+    pub(crate) async fn ready(
+        &self,
+        after: Option<ChangeId>,
+    ) -> Result<Vec<(Change, Option<Link>)>, EngineError> {
+        let page = self.store.changes(self.run, ChangeState::Ready, after, PAGE).await?;
+        let people: Vec<Digest> = page.iter().map(|change| change.person).collect();
+        let links = self.store.links(self.partnership, &people).await?;
+        let mut links: HashMap<Digest, Link> = links.into_iter().map(|link| (link.person, link)).collect();
+        let with_link = |change: Change| {
+            let link = links.remove(&change.person);
+            (change, link)
+        };
+        Ok(page.into_iter().map(with_link).collect())
+    }
+
+    /// Makes a change, unless the run has come to its end.
+    pub(crate) async fn begin(&self, change: Change, link: Option<Link>) -> Result<(), EngineError> {
+        if self.at_an_end() {
+            return Ok(());
+        }
+        self.change(change, link).await?;
+        self.world.progress.advance(1);
+        Ok(())
     }
 
     /// The result so far, with what the wire was used for.
@@ -218,6 +238,16 @@ impl<'a> Applier<'a> {
     }
 
     /// Whether no further change is to be begun.
+    pub(crate) fn at_an_end(&self) -> bool {
+        self.halted() || self.hours_over()
+    }
+
+    /// Whether the ILS's hours are over. What is in the journal is settled all the same.
+    pub(crate) fn hours_over(&self) -> bool {
+        self.until.is_some_and(|until| self.world.clock.now() >= until)
+    }
+
+    /// Whether no further message is to be sent.
     pub(crate) fn halted(&self) -> bool {
         self.world.asked_to_stop() || self.halt.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
@@ -257,14 +287,28 @@ impl<'a> Applier<'a> {
 
     // ---- look-ups and failures ----
 
+    /// Looks up for a change that is to be made, once the wire is free. `None` where the run has come to its end meanwhile:
+    /// then nothing was asked, and the change stays as it is for the next run.
+    pub(crate) async fn look(&self, key: FindKey) -> Result<Option<Lookup>, EngineError> {
+        let permit = self.permit().await?;
+        if self.at_an_end() {
+            return Ok(None);
+        }
+        self.look_up(&key, permit).await.map(Some)
+    }
+
     /// Looks up, once the wire is free. Where the run was halted meanwhile, nothing is asked and nobody can tell.
     pub(crate) async fn find(&self, key: FindKey) -> Result<Lookup, EngineError> {
-        let _permit = self.permit().await?;
+        let permit = self.permit().await?;
         if let Some(error) = self.halted_by() {
             return Ok(Lookup::Unknown(error));
         }
+        self.look_up(&key, permit).await
+    }
+
+    async fn look_up(&self, key: &FindKey, _permit: SemaphorePermit<'_>) -> Result<Lookup, EngineError> {
         self.lookups.fetch_add(1, Ordering::Relaxed);
-        let lookup = crate::planted::lookup(self.directory.find(&key).await);
+        let lookup = crate::planted::lookup(self.directory.find(key).await);
         match &lookup {
             Lookup::Unknown(error) => self.failure(error),
             _ => self.success(),
@@ -273,7 +317,7 @@ impl<'a> Applier<'a> {
     }
 
     /// A place on the wire, and in the ILS's rate where it has one.
-    pub(crate) async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, EngineError> {
+    pub(crate) async fn permit(&self) -> Result<SemaphorePermit<'_>, EngineError> {
         let permit = self.wire.acquire().await.map_err(|_| EngineError::Internal("the wire was closed"))?;
         if let Some(rate) = self.settings.limits.rate.filter(|rate| *rate > 0) {
             let apart = Duration::from_secs(1) / u32::from(rate);
@@ -328,18 +372,28 @@ impl<'a> Applier<'a> {
         intent: Option<IntentId>,
         error: &ConnectorError,
     ) -> Result<(), EngineError> {
+        // "Not now" leaves it ready: where a person let it through, the next run goes on with it.
+        let later = error.retry == Retry::Later;
         {
             let mut result = self.result();
             result.failed += 1;
             result.note("not_done", &error.message, &Place::default());
-            result.shift(&change.school.1, Fate::Change(change.kind), Fate::Pending, 1);
+            if !later {
+                result.shift(&change.school.1, Fate::Change(change.kind), Fate::Pending, 1);
+            }
         }
         self.settle_one(Settlement {
             intent: intent.map(|id| (id, IntentEnd::NotWritten)),
-            change: Some((change.id, ChangeState::Failed)),
+            change: (!later).then_some((change.id, ChangeState::Failed)),
             ..self.nothing()
         })
         .await
+    }
+
+    /// A change whose intent was made and not sent, since the run has come to its end: it stays ready for the next run.
+    pub(crate) async fn left(&self, intent: IntentId) -> Result<(), EngineError> {
+        let intent = Some((intent, IntentEnd::NotWritten));
+        self.settle_one(Settlement { intent, ..self.nothing() }).await
     }
 
     pub(crate) async fn settle_one(&self, settlement: Settlement) -> Result<(), EngineError> {
@@ -422,8 +476,10 @@ impl<'a> Applier<'a> {
         };
         match &wanted.number {
             Number::Given(number) => {
-                let lookup = self.find(FindKey::Barcode(number.clone())).await?;
-                if !self.free(change, wanted, lookup, None).await? || self.halted() {
+                let Some(lookup) = self.look(FindKey::Barcode(number.clone())).await? else {
+                    return Ok(None);
+                };
+                if !self.free(change, wanted, lookup, None).await? || self.at_an_end() {
                     return Ok(None);
                 }
                 let (intent, barcode) = intend(NumberDraw::Given(number.clone())).await?;
@@ -442,7 +498,10 @@ impl<'a> Applier<'a> {
                 ))?;
                 for _ in 0..DRAWS {
                     let (intent, barcode) = intend(NumberDraw::Next(range.clone())).await?;
-                    let lookup = self.find(FindKey::Barcode(barcode.clone())).await?;
+                    let Some(lookup) = self.look(FindKey::Barcode(barcode.clone())).await? else {
+                        self.left(intent).await?;
+                        return Ok(None);
+                    };
                     if matches!(lookup, Lookup::Found(_) | Lookup::Many | Lookup::NotVisible) {
                         // Somebody else used a number of the range: the next one, and a word about it.
                         let message =
@@ -570,21 +629,24 @@ impl<'a> Applier<'a> {
         attempt: Attempt,
     ) -> Result<Again, EngineError> {
         self.planted_ledger(change, wanted, &attempt).await?;
-        let outcome = self.wire_create(&attempt).await?;
+        let Some(outcome) = self.wire_create(&attempt).await? else {
+            self.left(attempt.intent).await?;
+            return Ok(Again::No);
+        };
         self.created(change, wanted, attempt, outcome).await
     }
 
-    /// Sends a create whose intent is durable.
-    pub(crate) async fn wire_create(&self, attempt: &Attempt) -> Result<Outcome, EngineError> {
+    /// Sends a create whose intent is durable. `None` where the run came to its end before.
+    pub(crate) async fn wire_create(&self, attempt: &Attempt) -> Result<Option<Outcome>, EngineError> {
         let mut values = attempt.values.clone();
         values.barcode = Some(attempt.barcode.clone());
         let pin = attempt.pin.clone().filter(|_| self.directory.pin_with_create());
         let _permit = self.permit().await?;
-        if let Some(error) = self.halted_by() {
-            return Ok(Outcome::NotSent(error));
+        if self.at_an_end() {
+            return Ok(None);
         }
         self.count_write();
-        Ok(self.directory.create(&Creation { values, pin }).await)
+        Ok(Some(self.directory.create(&Creation { values, pin }).await))
     }
 
     /// What came of a create becomes durable.
@@ -726,6 +788,7 @@ impl<'a> Applier<'a> {
             None
         };
         let data = self.made_data(change, wanted, &values, &barcode, patron, state);
+        self.look_at_first(&values, &barcode, patron, state).await?;
         let link = Some(LinkWrite { person: change.person, data });
         let (done, kept_pin) = if apart { (None, None) } else { (Some(ChangeState::Done), pin.clone()) };
         self.settle_one(Settlement {
@@ -873,7 +936,7 @@ impl<'a> Applier<'a> {
         };
         let Some((change, link, patron)) = self.patron_of(change, link).await? else { return Ok(()) };
         self.found.fetch_add(1, Ordering::Relaxed);
-        if self.halted() || !self.unblock(&change, &link, &patron).await? {
+        if self.at_an_end() || !self.unblock(&change, &link, &patron).await? {
             return Ok(());
         }
         let key = self.store.digest_key();

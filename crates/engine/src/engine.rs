@@ -191,6 +191,8 @@ pub struct Engine {
     pub(crate) settings: PartnershipSettings,
     pub(crate) world: World,
     pub(crate) keep: Keep,
+    /// From when on no change is begun in this run.
+    pub(crate) until: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -216,7 +218,14 @@ impl Engine {
         settings: PartnershipSettings,
         world: World,
     ) -> Self {
-        Self { store, directory, settings, world, keep: Keep::default() }
+        Self { store, directory, settings, world, keep: Keep::default(), until: None }
+    }
+
+    /// The same, beginning no change from a moment on: the hours of the ILS are over then. What is left over stays ready where a
+    /// person let it through, and the next run goes on with it; the run is [`RunState::Unfinished`].
+    #[must_use]
+    pub fn until(self, until: Option<Timestamp>) -> Self {
+        Self { until, ..self }
     }
 
     /// What a sync would do. Writes nothing to the ILS and asks it nothing; the plan waits in the store for `approve`.
@@ -270,7 +279,13 @@ impl Engine {
         here: &Here,
         source: &mut dyn RosterSource,
     ) -> Result<(RunState, RunResult), EngineError> {
-        let (before, in_doubt) = self.settle_and_resume(here).await?;
+        let (before, in_doubt) = match self.settle_and_resume(here).await? {
+            Resumed::Through(before, in_doubt) => (before, in_doubt),
+            // A newer plan would take the place of what a person let through, and would wait for them once more.
+            Resumed::CutShort(state, result) => return Ok((state, *result)),
+        };
+        // What was gone on with may have let the partnership through.
+        let here = &Here { partnership: self.partnership().await?, ..*here };
         let before = self.look_for_handed_over(here, before).await?;
         let handed_over = handed_over::findings(&before);
         // Whatever comes of the roster: what was handed out long ago is not kept.
@@ -285,7 +300,7 @@ impl Engine {
             collected.result.writes += before.writes;
             collected.result.unsettled = self.store.open_intents(here.partnership.id).await?.len() as u64;
             collected.result.memory = self.memory(here).await?;
-            return Ok(conclude(collected.result, None, self.world.asked_to_stop()));
+            return Ok(self.conclude(collected.result, Ending::Through));
         }
         collected.result.findings.extend(handed_over);
         let verdict = self.guard(here, &facts, &collected).await?;
@@ -304,14 +319,15 @@ impl Engine {
         result.lookups += before.lookups;
         result.writes += before.writes;
         if !verdict.whole {
-            let through =
-                here.partnership.let_through || self.settings.guards.first_connection != GuardAction::Wait;
+            let unasked = self.settings.guards.first_connection != GuardAction::Wait;
+            let first = self.looks_at_first(here, &self.store.change_counts(here.run).await?);
+            let through = here.partnership.let_through || (unasked && !first);
             self.store.write_taken(here.partnership.id, &head, through).await?;
         }
         // After the roster was taken: killed in between, it counts once too few for those who are missing, never twice.
         self.keep_absence(here, &facts, &collected, &verdict).await?;
-        let (result, halted) = self.apply(here, result).await?;
-        Ok(conclude(result, halted, self.world.asked_to_stop()))
+        let (result, ending) = self.apply(here, result).await?;
+        Ok(self.conclude(result, ending))
     }
 
     /// Lets changes of a plan through, and makes them: from the spool, each after a look-up. `digest`, where given, must
@@ -327,8 +343,12 @@ impl Engine {
         digest: Option<&str>,
     ) -> Result<RunReport, EngineError> {
         self.refuse_while_paused().await?;
-        let here = self.waiting_run(run, digest).await?;
+        let mut here = self.waiting_run(run, digest).await?;
         let found = self.store.run(run).await?;
+        if found.result.waiting_for.iter().any(|what| what.guard == GuardName::FirstCards.word()) {
+            // Who has seen how the first cards are needs no second look.
+            here.partnership.let_through = true;
+        }
         if roster_alone_waits(&found) {
             return self.accept_roster(&here, found, selection, who).await;
         }
@@ -340,6 +360,7 @@ impl Engine {
             }
         }
         let before = self.store.change_counts(run).await?;
+        ready_again(found.state, &before, &mut result);
         if !waiting(&before).any(|count| is_meant(&selection, count)) {
             let why = "the school or kind that was named has no waiting change".to_owned();
             return Err(SelectionError::NothingWaits { run, why }.into());
@@ -366,15 +387,16 @@ impl Engine {
         }
         if let Some(head) = &found.plan {
             // Also of what was let through in part the roster counts: an older one would undo it.
-            self.store.write_taken(here.partnership.id, head, nothing_waits).await?;
+            let first = self.looks_at_first(&here, &after);
+            self.store.write_taken(here.partnership.id, head, nothing_waits && !first).await?;
         }
         self.store.write_run(run, RunState::Running, &result, None).await?;
         let outcome = async {
             let (settled, _) = self.settle(&here, RunResult::default()).await?;
             result.lookups += settled.lookups;
             result.writes += settled.writes;
-            let (result, halted) = self.apply(&here, result).await?;
-            Ok(conclude(result, halted, self.world.asked_to_stop()))
+            let (result, ending) = self.apply(&here, result).await?;
+            Ok(self.conclude(result, ending))
         }
         .await;
         self.end(&here, outcome).await
@@ -451,7 +473,7 @@ impl Engine {
         let mut result = found.result;
         result.waiting_for.clear();
         result.memory.accept();
-        let outcome = conclude(result, None, false);
+        let outcome = conclude(result, Ending::Through, false);
         self.end(here, Ok(outcome)).await
     }
 
@@ -489,7 +511,7 @@ impl Engine {
         if waiting(&after).next().is_none() {
             result.waiting_for.clear();
         }
-        let (state, result) = conclude(result, None, false);
+        let (state, result) = conclude(result, Ending::Through, false);
         self.end(&here, Ok((state, result))).await
     }
 
@@ -593,6 +615,11 @@ impl Engine {
         }
     }
 
+    /// The state of a run that has come to its end.
+    pub(crate) fn conclude(&self, result: RunResult, ending: Ending) -> (RunState, RunResult) {
+        conclude(result, ending, self.world.asked_to_stop())
+    }
+
     pub(crate) fn applier<'a>(&'a self, here: &Here, result: RunResult) -> Applier<'a> {
         Applier::new(
             &*self.store,
@@ -602,6 +629,7 @@ impl Engine {
             &self.world,
             result,
         )
+        .until(self.until)
     }
 
     /// Settles open intents.
@@ -616,7 +644,7 @@ impl Engine {
     }
 
     /// Settles what earlier runs left open, then goes on with plans that a person let through and that were cut short.
-    async fn settle_and_resume(&self, here: &Here) -> Result<(RunResult, HashSet<Digest>), EngineError> {
+    async fn settle_and_resume(&self, here: &Here) -> Result<Resumed, EngineError> {
         let (mut used, mut in_doubt) = self.settle(here, RunResult::default()).await?;
         for run in self.store.runs(Some(here.partnership.id), 50).await?.into_iter().rev() {
             let approved = run.id != here.run
@@ -626,22 +654,36 @@ impl Engine {
                 continue;
             }
             let counts = self.store.change_counts(run.id).await?;
-            if !counts.iter().any(|c| c.state == ChangeState::Ready && c.count > 0) {
+            if ready(&counts) == 0 {
                 continue;
             }
             self.world
                 .progress
                 .say(&format!("run {} was let through and cut short: going on with it", run.id));
             let there = Here { partnership: here.partnership.clone(), run: run.id, ..*here };
-            let (result, halted) = self.apply(&there, run.result).await?;
-            used.lookups += result.lookups;
-            used.writes += result.writes;
-            let (state, result) = conclude(result, halted, self.world.asked_to_stop());
+            let mut result = run.result;
+            ready_again(run.state, &counts, &mut result);
+            self.store.write_run(run.id, RunState::Running, &result, None).await?;
+            let (lookups, writes) = (result.lookups, result.writes);
+            let (result, ending) = self.apply(&there, result).await?;
+            used.lookups += result.lookups - lookups;
+            used.writes += result.writes - writes;
+            let cut_short = !matches!(ending, Ending::Through);
+            let (state, result) = self.conclude(result, ending);
             self.store.write_run(run.id, state, &result, Some(self.world.clock.now())).await?;
+            let left = ready(&self.store.change_counts(run.id).await?);
+            // Cut short as a whole, and not only for some, who are planned anew with what the roster says by now.
+            if left > 0 && (cut_short || self.world.asked_to_stop()) {
+                let message =
+                    format!("run {}, which was let through, goes on: {left} of its changes are left", run.id);
+                used.note("goes_on", &message, &Place::default());
+                (used.error, used.hint) = (result.error, result.hint);
+                return Ok(Resumed::CutShort(state, Box::new(used)));
+            }
             in_doubt =
                 self.store.open_intents(here.partnership.id).await?.into_iter().map(|i| i.person).collect();
         }
-        Ok((used, in_doubt))
+        Ok(Resumed::Through(used, in_doubt))
     }
 
     pub(crate) async fn collect(
@@ -769,29 +811,52 @@ impl Engine {
         &self,
         here: &Here,
         result: RunResult,
-    ) -> Result<(RunResult, Option<ConnectorError>), EngineError> {
+    ) -> Result<(RunResult, Ending), EngineError> {
         let counts = self.store.change_counts(here.run).await?;
-        let ready: u64 = counts.iter().filter(|c| c.state == ChangeState::Ready).map(|c| c.count).sum();
+        let ready = ready(&counts);
         if ready == 0 {
             // An earlier run's writes may have lost their answers once more: then this run is not done either.
             let unsettled = self.store.open_intents(here.partnership.id).await?.len() as u64;
-            return Ok((RunResult { unsettled, ..result }, None));
+            return Ok((RunResult { unsettled, ..result }, Ending::Through));
         }
         self.world.progress.phase(Phase::Writing, Some(ready));
+        let first = self.looks_at_first(here, &counts);
         let applier = self.applier(here, result);
-        applier.apply().await?;
+        let question = if first { applier.make_first().await? } else { None };
+        let waits = question.as_ref().filter(|_| self.settings.guards.first_cards == GuardAction::Wait);
+        if waits.is_none() {
+            applier.apply().await?;
+        }
         if !applier.halted() {
             applier.settle_open().await?;
         }
+        let over = applier.hours_over();
         let (mut result, halted) = applier.into_result();
+        match question {
+            Some(question) if self.settings.guards.first_cards == GuardAction::Wait => {
+                self.wait_for_first(here, &mut result, question).await?;
+            }
+            Some(question) => result.warnings.push(question),
+            None => {}
+        }
+        if first {
+            self.first_are_well(here, &result).await?;
+        }
         result.unsettled = self.store.open_intents(here.partnership.id).await?.len() as u64;
         // What was not begun, or has no known end yet, is for the next run.
+        let mut left = 0;
         for count in self.store.change_counts(here.run).await? {
             if count.state == ChangeState::Ready {
+                left += count.count;
                 result.shift(&count.school.1, Fate::Change(count.kind), Fate::Pending, count.count);
             }
         }
-        Ok((result, halted))
+        let ending = match halted {
+            Some(error) => Ending::Halted(error),
+            None if over && left > 0 => Ending::HoursOver,
+            None => Ending::Through,
+        };
+        Ok((result, ending))
     }
 
     /// A run of this partnership of which something waits.
@@ -829,6 +894,46 @@ impl Engine {
     }
 }
 
+/// How the making of changes came to its end.
+pub(crate) enum Ending {
+    /// Nothing is left that could be made.
+    Through,
+    /// The ILS cannot be asked any further.
+    Halted(ConnectorError),
+    /// The ILS's hours are over, and changes are left.
+    HoursOver,
+}
+
+impl From<Option<ConnectorError>> for Ending {
+    fn from(halted: Option<ConnectorError>) -> Self {
+        halted.map_or(Self::Through, Self::Halted)
+    }
+}
+
+/// What came of plans that a person had let through and that were cut short.
+enum Resumed {
+    /// They are made, as far as they can be: what was used for it, and whose writes are in doubt still.
+    Through(RunResult, HashSet<Digest>),
+    /// One was cut short once more: how this run ends.
+    CutShort(RunState, Box<RunResult>),
+}
+
+/// What an earlier piece of work at a plan has left ready is about to be made, and is counted by its kind again.
+fn ready_again(state: RunState, counts: &[ChangeCount], result: &mut RunResult) {
+    if matches!(state, RunState::Running | RunState::Planned) {
+        return;
+    }
+    for count in counts.iter().filter(|count| count.state == ChangeState::Ready) {
+        result.shift(&count.school.1, Fate::Pending, Fate::Change(count.kind), count.count);
+    }
+    result.failed = counts.iter().filter(|c| c.state == ChangeState::Failed).map(|c| c.count).sum();
+}
+
+/// How many changes are ready to be made.
+fn ready(counts: &[ChangeCount]) -> u64 {
+    counts.iter().filter(|c| c.state == ChangeState::Ready).map(|c| c.count).sum()
+}
+
 fn waiting(counts: &[ChangeCount]) -> impl Iterator<Item = &ChangeCount> {
     counts.iter().filter(|c| c.state == ChangeState::Waiting && c.count > 0)
 }
@@ -863,15 +968,11 @@ fn roster_alone_waits(run: &Run) -> bool {
 }
 
 /// The state of a run that has come to its end.
-pub(crate) fn conclude(
-    mut result: RunResult,
-    halted: Option<ConnectorError>,
-    stopped: bool,
-) -> (RunState, RunResult) {
+pub(crate) fn conclude(mut result: RunResult, ending: Ending, stopped: bool) -> (RunState, RunResult) {
     result.error = None;
     result.hint = None;
     let undone = result.failed + result.unsettled;
-    let state = if let Some(error) = halted {
+    let state = if let Ending::Halted(error) = ending {
         result.error = Some(error.message);
         result.hint = Some(error.hint);
         RunState::Failed
@@ -880,6 +981,8 @@ pub(crate) fn conclude(
         result.hint =
             Some("start it again: it goes on where it stopped, and nothing is done twice".to_owned());
         RunState::Failed
+    } else if matches!(ending, Ending::HoursOver) {
+        RunState::Unfinished
     } else if undone > 0 {
         result.error = Some(format!("{undone} changes could not be made or settled; the rest is done"));
         result.hint = Some("the next run tries them again; look at the ILS if it stays so".to_owned());

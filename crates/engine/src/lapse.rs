@@ -51,7 +51,8 @@ impl Applier<'_> {
         let Some(barcode) = link.data.barcode.clone() else {
             return Err(EngineError::Internal("a link with a patron has no number"));
         };
-        match self.find(FindKey::Barcode(barcode)).await? {
+        let Some(lookup) = self.look(FindKey::Barcode(barcode)).await? else { return Ok(None) };
+        match lookup {
             Lookup::Found(patron) => Ok(Some((change, link, *patron))),
             Lookup::NotFound => {
                 self.is_gone(change, link);
@@ -202,14 +203,14 @@ impl Applier<'_> {
         }
     }
 
-    /// Sends changed fields, by an intent that is durable before it. `None` where the run was halted before.
+    /// Sends changed fields, by an intent that is durable before it. `None` where the run came to its end before.
     pub(crate) async fn write_fields(
         &self,
         change: &Change,
         patron: &Patron,
         write: &FieldChanges,
     ) -> Result<Option<(IntentId, Outcome)>, EngineError> {
-        if self.halted() {
+        if self.at_an_end() {
             return Ok(None);
         }
         let mut before = PatronValues::default();
@@ -220,16 +221,15 @@ impl Applier<'_> {
         let (intent, _) = self.intend(self.run, change, step).await?;
         let outcome = {
             let _permit = self.permit().await?;
-            match self.halted_by() {
-                Some(error) => Outcome::NotSent(error),
-                None => {
-                    self.count_write();
-                    self.planted_pin(patron).await;
-                    self.directory.update(patron, write).await
-                }
+            if self.at_an_end() {
+                None
+            } else {
+                self.count_write();
+                self.planted_pin(patron).await;
+                Some(self.directory.update(patron, write).await)
             }
         };
-        Ok(Some((intent, outcome)))
+        self.sent(intent, outcome).await
     }
 
     async fn write_block(
@@ -238,22 +238,33 @@ impl Applier<'_> {
         patron: &Patron,
         blocked: bool,
     ) -> Result<Option<(IntentId, Outcome)>, EngineError> {
-        if self.halted() {
+        if self.at_an_end() {
             return Ok(None);
         }
         let kind = if blocked { IntentKind::Block } else { IntentKind::Unblock };
         let (intent, _) = self.intend(self.run, change, Step::new(kind, self.number_of(patron))).await?;
         let outcome = {
             let _permit = self.permit().await?;
-            match self.halted_by() {
-                Some(error) => Outcome::NotSent(error),
-                None => {
-                    self.count_write();
-                    self.directory.set_blocked(patron, blocked).await
-                }
+            if self.at_an_end() {
+                None
+            } else {
+                self.count_write();
+                Some(self.directory.set_blocked(patron, blocked).await)
             }
         };
-        Ok(Some((intent, outcome)))
+        self.sent(intent, outcome).await
+    }
+
+    /// What came of a write; where it was not sent because the run came to its end, its intent is settled.
+    async fn sent(
+        &self,
+        intent: IntentId,
+        outcome: Option<Outcome>,
+    ) -> Result<Option<(IntentId, Outcome)>, EngineError> {
+        match outcome {
+            Some(outcome) => Ok(Some((intent, outcome))),
+            None => self.left(intent).await.map(|()| None),
+        }
     }
 
     fn number_of(&self, patron: &Patron) -> NumberDraw {

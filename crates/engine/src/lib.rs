@@ -14,6 +14,7 @@ mod apply;
 mod collect;
 mod elsewhere;
 mod engine;
+mod first;
 mod guarding;
 mod handed_over;
 mod keep;

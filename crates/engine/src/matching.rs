@@ -25,6 +25,8 @@ enum Found {
     Certain(Box<Patron>),
     Perhaps,
     Unknown(ConnectorError),
+    /// The run came to its end before everything was asked.
+    NotAsked,
 }
 
 impl Applier<'_> {
@@ -38,9 +40,10 @@ impl Applier<'_> {
         if existing == Existing::Separate {
             return Ok(true);
         }
-        let found = self.own_card(wanted).await?;
+        let found = self.own_card(change, wanted).await?;
         match (found, existing) {
             (Found::Nobody, _) => Ok(true),
+            (Found::NotAsked, _) => Ok(false),
             (Found::Unknown(error), _) => {
                 self.failed(change, None, &error).await?;
                 Ok(false)
@@ -79,14 +82,18 @@ impl Applier<'_> {
     }
 
     /// Tries the ladder, rung by rung, over what the ILS can be searched by, and the extract where it cannot.
-    async fn own_card(&self, wanted: &WantedPatron) -> Result<Found, EngineError> {
+    async fn own_card(&self, change: &Change, wanted: &WantedPatron) -> Result<Found, EngineError> {
         let by = self.directory.finds_by();
         let mut perhaps = false;
         for rung in LADDER {
             // The student number travels in the wanted values only where the ILS is to keep it.
             let Some(key) = key(*rung, &wanted.values, wanted.values.student_id.as_ref()) else { continue };
-            let candidates =
-                if by.contains(rung) { vec![self.find(key).await?] } else { self.in_extract(&key).await? };
+            let asked = if by.contains(rung) {
+                self.look(key).await?.map(|lookup| vec![lookup])
+            } else {
+                self.in_extract(&key).await?
+            };
+            let Some(candidates) = asked else { return Ok(Found::NotAsked) };
             for candidate in candidates {
                 match candidate {
                     Lookup::NotFound => {}
@@ -94,7 +101,8 @@ impl Applier<'_> {
                     Lookup::Many | Lookup::NotVisible => perhaps = true,
                     Lookup::Found(patron) => match judge(*rung, &wanted.values, &patron.values) {
                         Verdict::Same => return Ok(Found::Certain(patron)),
-                        Verdict::Perhaps => perhaps = true,
+                        // Of somebody who is in the roster beside this student it is known that it is not theirs: a twin.
+                        Verdict::Perhaps => perhaps |= !self.is_of_a_fellow(change, &patron).await?,
                         Verdict::Another => {}
                     },
                 }
@@ -104,13 +112,13 @@ impl Applier<'_> {
     }
 
     /// The extract names numbers; what their patrons hold today, the ILS says. What it does not return, the extract says.
-    async fn in_extract(&self, key: &FindKey) -> Result<Vec<Lookup>, EngineError> {
-        let Some(extract) = &self.settings.extract else { return Ok(Vec::new()) };
+    async fn in_extract(&self, key: &FindKey) -> Result<Option<Vec<Lookup>>, EngineError> {
+        let Some(extract) = &self.settings.extract else { return Ok(Some(Vec::new())) };
         let mut lookups = Vec::new();
         let returns = self.directory.returns();
         for values in extract.find(key, self.store.digest_key()) {
             let Some(barcode) = values.barcode.clone() else { continue };
-            let lookup = self.find(FindKey::Barcode(barcode)).await?;
+            let Some(lookup) = self.look(FindKey::Barcode(barcode)).await? else { return Ok(None) };
             lookups.push(match lookup {
                 Lookup::Found(patron) => {
                     let mut merged = values.clone();
@@ -124,7 +132,7 @@ impl Applier<'_> {
                 other => other,
             });
         }
-        Ok(lookups)
+        Ok(Some(lookups))
     }
 
     /// Whether a patron belongs to another person of the ledger.
@@ -132,6 +140,16 @@ impl Applier<'_> {
         let number = patron.values.barcode.clone().unwrap_or_else(|| patron.id.clone());
         let used = self.store.numbers_in_use(&self.settings.ils, &[number]).await?;
         Ok(used.iter().any(|(_, person)| *person != change.person))
+    }
+
+    /// Whether a patron is the card of somebody else of this partnership who is in the roster now.
+    async fn is_of_a_fellow(&self, change: &Change, patron: &Patron) -> Result<bool, EngineError> {
+        let number = patron.values.barcode.clone().unwrap_or_else(|| patron.id.clone());
+        let used = self.store.numbers_in_use(&self.settings.ils, &[number]).await?;
+        let others: Vec<_> =
+            used.into_iter().map(|(_, person)| person).filter(|person| *person != change.person).collect();
+        let links = self.store.links(self.partnership, &others).await?;
+        Ok(links.iter().any(|link| link.data.state.is_live() && link.missing_since.is_none()))
     }
 
     /// Makes a question of a change.

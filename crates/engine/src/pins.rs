@@ -15,7 +15,7 @@ use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Change, Link, NewChange, NumberDraw, PlanDecision, RunResult};
 
 use crate::apply::{Applier, Step};
-use crate::engine::{Engine, EngineError, Here, RunReport, SelectionError, conclude};
+use crate::engine::{Engine, EngineError, Here, RunReport, SelectionError};
 use crate::tally::{Fate, Tally};
 
 /// The key under which the ledger knows a student of a partnership, by its permanent id.
@@ -129,8 +129,8 @@ impl Engine {
                     .to_owned(),
             });
         }
-        let (result, halted) = self.apply(here, result).await?;
-        Ok(conclude(result, halted, self.world.asked_to_stop()))
+        let (result, ending) = self.apply(here, result).await?;
+        Ok(self.conclude(result, ending))
     }
 }
 
@@ -142,9 +142,10 @@ impl Applier<'_> {
             // It lapsed, or was found gone, since a person asked.
             return self.no_new_pin(&change, "the card is not one of ours any more").await;
         };
-        match self.find(FindKey::Barcode(barcode.clone())).await? {
+        let Some(lookup) = self.look(FindKey::Barcode(barcode.clone())).await? else { return Ok(()) };
+        match lookup {
             Lookup::Found(patron) => {
-                if self.halted() {
+                if self.at_an_end() {
                     return Ok(());
                 }
                 let digits = match self.settings.rules.card.pin {

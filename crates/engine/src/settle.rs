@@ -14,7 +14,7 @@ use rostercard_core::ports::{FindKey, Lookup, Outcome, RejectionKind};
 use rostercard_core::reason::Review;
 use rostercard_core::spool;
 use rostercard_core::words::LinkState;
-use rostercard_store::rows::{IntentEnd, IntentKind, OpenIntent, Settlement};
+use rostercard_store::rows::{Change, IntentEnd, IntentId, IntentKind, OpenIntent, Settlement};
 
 use crate::apply::{Applier, Attempt};
 use crate::engine::EngineError;
@@ -146,7 +146,11 @@ impl Applier<'_> {
     ) -> Result<(), EngineError> {
         self.store.intend_again(&[open.id], self.world.clock.now()).await?;
         let (planned, attempt) = attempt_of(open, pin_follows);
-        match self.wire_create(&attempt).await? {
+        let Some(outcome) = self.wire_create(&attempt).await? else {
+            // Not sent after all, and as certain not to be there as before.
+            return self.not_there(&planned, attempt.intent).await;
+        };
+        match outcome {
             Outcome::Applied(patron) => {
                 self.made(&planned, wanted, attempt, patron.as_deref(), LinkState::Made).await
             }
@@ -165,18 +169,20 @@ impl Applier<'_> {
                     _ => Ok(()),
                 }
             }
-            Outcome::Rejected(_) | Outcome::NotSent(_) => {
-                // Certain not to be there: the next run plans it anew, with what the roster says then.
-                self.result().shift(&planned.school.1, Fate::Change(planned.kind), Fate::Pending, 1);
-                self.settle_one(Settlement {
-                    intent: Some((attempt.intent, IntentEnd::NotWritten)),
-                    change: Some((planned.id, ChangeState::Failed)),
-                    ..self.nothing()
-                })
-                .await
-            }
+            Outcome::Rejected(_) | Outcome::NotSent(_) => self.not_there(&planned, attempt.intent).await,
             Outcome::Unknown(_) => Ok(()),
         }
+    }
+
+    /// Certain not to be there: the next run plans it anew, with what the roster says then.
+    async fn not_there(&self, planned: &Change, intent: IntentId) -> Result<(), EngineError> {
+        self.result().shift(&planned.school.1, Fate::Change(planned.kind), Fate::Pending, 1);
+        self.settle_one(Settlement {
+            intent: Some((intent, IntentEnd::NotWritten)),
+            change: Some((planned.id, ChangeState::Failed)),
+            ..self.nothing()
+        })
+        .await
     }
 
     async fn settle_pin(&self, open: OpenIntent, with_create: bool) -> Result<(), EngineError> {
@@ -224,7 +230,7 @@ impl Applier<'_> {
     }
 }
 
-fn attempt_of(open: OpenIntent, pin_follows: bool) -> (rostercard_store::rows::Change, Attempt) {
+fn attempt_of(open: OpenIntent, pin_follows: bool) -> (Change, Attempt) {
     let OpenIntent { id, run, barcode, pin, values, planned, .. } = open;
     let values = PatronValues { barcode: None, ..values };
     (planned, Attempt { run, intent: id, barcode, values, pin, pin_follows })

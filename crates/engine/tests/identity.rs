@@ -333,3 +333,18 @@ async fn s32_a_number_that_is_taken_can_be_taken_over_and_nothing_is_written() {
     assert_eq!(link(&town, &people[0].id).await.unwrap().data.state, LinkState::Adopted);
     assert_eq!(town.ils.held(&barcode(&people[0])).unwrap().values, before);
 }
+
+#[tokio::test]
+async fn s04_twins_of_the_roster_are_no_question_to_each_other_whoever_comes_first() {
+    let town = linking();
+    let twin = |id: &str, given: &str| Kid { born: (2014, 3, 3), ..kid(id, given, "Byrd", "A") };
+    // One after another, so that the first has a card when the second is looked for.
+    let namesakes = [twin("1001", "Ada"), twin("1002", "Ada")];
+    let first = town.sync(&namesakes[..1]).await;
+    assert_eq!(counts(&first), (1, 0, 0, 1));
+    assert_eq!(counts(&town.sync(&namesakes).await), (1, 0, 0, 1));
+    // Somebody of the same names and birth date who comes when the other has left may be the same child.
+    assert_eq!(town.sync(&namesakes[1..]).await.run.result.absent, 1);
+    let third = [namesakes[1].clone(), twin("1003", "Ada")];
+    assert_eq!(town.sync(&third).await.run.result.counts.review, 1);
+}

@@ -940,3 +940,33 @@ async fn s37_the_grace_stands_still_and_the_first_run_after_starts_small() {
     }
     assert_eq!(lapsed_after, 11);
 }
+
+#[tokio::test]
+async fn a_plan_that_goes_on_leaves_what_is_in_doubt_to_be_settled() {
+    let town = Town::new();
+    let waiting = town.sync(&kids(8)).await;
+    let (mut creates, mut lost) = (0, false);
+    town.ils.script(move |service| {
+        creates += u32::from(service == "create");
+        // The first answer is lost, and from then on nobody can look it up.
+        lost |= service == "create" && creates == 1;
+        match (service, creates) {
+            ("create", 1) => Mishap::LostAfter,
+            ("find", _) if lost => Mishap::NotSent,
+            _ => Mishap::None,
+        }
+    });
+    let cut = town.approve(waiting.run.id).await;
+    assert_eq!(cut.run.state, RunState::Failed);
+    // The look-up that would settle it fails once more; then it is there. The others are made all the same.
+    let mut first = true;
+    town.ils.script(move |service| {
+        let now = std::mem::take(&mut first);
+        if now && service == "find" { Mishap::NotSent } else { Mishap::None }
+    });
+    town.clock.advance(Duration::from_secs(3600));
+    let report = town.sync(&kids(8)).await;
+    assert_eq!((report.run.state, town.ils.patrons().len()), (RunState::Done, 8), "{:?}", report.run.result);
+    town.ils.calm();
+    assert!(town.ils.patrons().iter().all(|(_, held)| held.writes == 1));
+}

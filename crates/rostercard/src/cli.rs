@@ -57,7 +57,7 @@ pub(crate) enum Command {
     /// What a sync would do, by school and reason; writes nothing to the ILS.
     Plan(OnePartnership),
     /// One run now.
-    Sync(OnePartnership),
+    Sync(Sync),
     /// One run over a file that somebody gives: everybody, or newcomers. The file stays where it is.
     Import(Import),
     /// The daemon: every partnership by its schedule, until it is stopped.
@@ -113,6 +113,9 @@ pub(crate) enum Command {
     People(people::PeopleCommand),
     /// Print completions for a shell: bash, zsh, fish ..
     Completions(Completions),
+    /// The names of the partnerships' files, a line each, for completions.
+    #[command(hide = true)]
+    Names,
     /// Write the manual pages, for packages.
     #[command(hide = true)]
     Manual(Manual),
@@ -176,6 +179,15 @@ pub(crate) struct OnePartnership {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Sync {
+    /// The partnership: the name of its file.
+    pub(crate) partnership: String,
+    /// Write at once, whatever the hours of the ILS.
+    #[arg(long)]
+    pub(crate) now: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Import {
     /// The partnership: the name of its file.
     pub(crate) partnership: String,
@@ -221,6 +233,9 @@ pub(crate) struct Approve {
     /// The digest of the plan that was looked at; another one is refused.
     #[arg(long)]
     pub(crate) digest: Option<String>,
+    /// Write at once, whatever the hours of the ILS.
+    #[arg(long)]
+    pub(crate) now: bool,
     /// Who approves; your login otherwise.
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) who: Option<String>,
@@ -457,6 +472,9 @@ pub(crate) struct Report {
     /// Show small counts too. Never hand such a report on.
     #[arg(long)]
     pub(crate) internal: bool,
+    /// What the runs of each year came to instead, those of purged partnerships too. Not as HTML.
+    #[arg(long)]
+    pub(crate) years: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -514,6 +514,21 @@ fn comes(
     false
 }
 
+/// The hours of a partnership's ILS.
+pub(crate) fn hours_of(partnership: &Partnership, main: &Main) -> quiet::Hours {
+    let hours = main.ils(&partnership.ils).map(|ils| &ils.limits.hours[..]).unwrap_or_default();
+    quiet::Hours::new(Vec::new(), windows(hours))
+}
+
+/// From when on a run that begins now begins no change: the end of its ILS's hours, or now where they are over.
+pub(crate) fn until(partnership: &Partnership, main: &Main) -> Option<jiff::Timestamp> {
+    hours_of(partnership, main).shut(machine::now(), &main.library_of(partnership).timezone)
+}
+
+fn windows(hours: &[rostercard_config::Hours]) -> Vec<Window> {
+    hours.iter().map(|hours| (hours.from, hours.to)).collect()
+}
+
 /// A partnership's schedule on its library's clock.
 pub(crate) fn schedule_of(partnership: &Partnership, main: &Main) -> Option<(String, Schedule)> {
     let line = partnership.schedule.as_ref()?.value.clone();
@@ -530,9 +545,6 @@ fn within(
     partnership: &Partnership,
     hours: &[rostercard_config::Hours],
 ) -> Result<Schedule, ScheduleError> {
-    let windows = |hours: &[rostercard_config::Hours]| -> Vec<Window> {
-        hours.iter().map(|hours| (hours.from, hours.to)).collect()
-    };
     schedule.within(quiet::Hours::new(windows(&partnership.quiet), windows(hours)))
 }
 

@@ -17,6 +17,9 @@ use crate::retry_after::retry_after;
 use crate::way::{Identity, Proxy};
 use crate::{Endpoint, NotSent, Unknown, WebError};
 
+/// The most room that is made for an answer before it comes.
+const ROOM: usize = 1 << 20;
+
 /// Whole answers that all clients have got.
 static ANSWERS: AtomicU64 = AtomicU64::new(0);
 
@@ -195,7 +198,8 @@ impl Client {
         if usize::try_from(announced).map_or(true, |length| length > self.settings.answer_limit) {
             return Err(too_long());
         }
-        let mut body = Vec::new();
+        // Room for most answers at once, and never for what is only said to come.
+        let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(ROOM));
         while let Some(piece) = timeout_at(until, response.chunk())
             .await
             .map_err(late)?

@@ -34,9 +34,10 @@ const LIMITS: Limits = [
 ];
 
 /// The switches, each with where it is kept.
-type Switches = [(&'static str, fn(&mut Guards) -> &mut GuardAction); 4];
+type Switches = [(&'static str, fn(&mut Guards) -> &mut GuardAction); 5];
 const SWITCHES: Switches = [
     ("first_connection", |guards| &mut guards.first_connection),
+    ("first_cards", |guards| &mut guards.first_cards),
     ("rules_changed", |guards| &mut guards.rules_changed),
     ("endpoint_changed", |guards| &mut guards.endpoint_changed),
     ("roster_older", |guards| &mut guards.roster_older),

@@ -49,6 +49,8 @@ pub(crate) enum Mishap {
 
 /// What the ILS refuses for good.
 type Refusal = Box<dyn Fn(&Creation) -> Option<(RejectionKind, Option<Field>)> + Send>;
+/// What the ILS makes of a new patron.
+type Habit = Box<dyn Fn(&mut PatronValues) + Send>;
 /// What happens to a message, by its name and count.
 type Script = Box<dyn FnMut(&str) -> Mishap + Send>;
 
@@ -57,6 +59,7 @@ struct State {
     late: Vec<(Timestamp, Creation)>,
     script: Script,
     refusal: Refusal,
+    habit: Habit,
     down: bool,
     not_now: bool,
     lookups: u64,
@@ -97,6 +100,7 @@ impl FakeIls {
                 late: Vec::new(),
                 script: Box::new(|_| Mishap::None),
                 refusal: Box::new(|_| None),
+                habit: Box::new(|_| ()),
                 down: false,
                 not_now: false,
                 lookups: 0,
@@ -128,6 +132,11 @@ impl FakeIls {
         refusal: impl Fn(&Creation) -> Option<(RejectionKind, Option<Field>)> + Send + 'static,
     ) {
         self.state.lock().unwrap().refusal = Box::new(refusal);
+    }
+
+    /// New patrons are kept otherwise than they were sent.
+    pub(crate) fn keeps(&self, habit: impl Fn(&mut PatronValues) + Send + 'static) {
+        self.state.lock().unwrap().habit = Box::new(habit);
     }
 
     /// Creates are answered "not now", for certain.
@@ -261,9 +270,9 @@ fn make(state: &mut State, creation: &Creation) -> bool {
     }
     let pin = creation.pin.as_ref().map(|p| p.reveal().to_owned());
     let pins_set = u32::from(pin.is_some());
-    state
-        .patrons
-        .insert(barcode, Held { values: creation.values.clone(), pin, pins_set, writes: 1, blocked: false });
+    let mut values = creation.values.clone();
+    (state.habit)(&mut values);
+    state.patrons.insert(barcode, Held { values, pin, pins_set, writes: 1, blocked: false });
     true
 }
 

@@ -25,5 +25,5 @@ pub use header::{Extra, Layout};
 pub use manifest::{FILES, Manifest, Mode, Version};
 pub use records::{MAX_RECORD, Record, Records, Step};
 pub use scalars::{DateCell, Status, boolean, date, list};
-pub use table::{DamagedRow, Line, Row, Table};
+pub use table::{DamagedRow, LaidOut, Line, Row, Table};
 pub use user_ids::{UserId, user_ids};

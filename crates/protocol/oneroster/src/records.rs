@@ -31,7 +31,7 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    fn new(line: u64, data: &'a [u8], ends: &'a [usize]) -> Self {
+    pub(crate) fn new(line: u64, data: &'a [u8], ends: &'a [usize]) -> Self {
         let text = str::from_utf8(data).ok();
         // Cells that are broken in the middle of a character can look whole side by side.
         let text = text.filter(|text| text.is_ascii() || ends.iter().all(|end| text.is_char_boundary(*end)));

@@ -90,6 +90,60 @@ impl<C: Columns, R: Read> Table<C, R> {
     }
 }
 
+/// A table whose rows are laid out already, cell by cell, and need no search for commas and quotes.
+#[derive(Debug)]
+pub struct LaidOut<C> {
+    layout: Layout<C>,
+}
+
+impl<C: Columns> LaidOut<C> {
+    /// A table with these columns. The findings say what is odd about them.
+    ///
+    /// # Errors
+    /// [`ReadError::Unusable`] where a column is missing that is needed.
+    pub fn open<'n>(
+        version: Version,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<(Self, Vec<Finding>), ReadError> {
+        let (mut data, mut ends) = (Vec::new(), Vec::new());
+        for name in names {
+            data.extend_from_slice(name.as_bytes());
+            ends.push(data.len());
+        }
+        match Layout::resolve(&Record::new(1, &data, &ends), version) {
+            (Some(layout), findings) => Ok((Self { layout }, findings)),
+            (None, findings) => Err(ReadError::Unusable(findings)),
+        }
+    }
+
+    /// Where the columns lie.
+    #[must_use]
+    pub fn layout(&self) -> &Layout<C> {
+        &self.layout
+    }
+
+    /// A row: its cells one after the other, and where each ends.
+    #[must_use]
+    pub fn line<'a>(&'a self, line: u64, cells: &'a [u8], ends: &'a [usize]) -> Line<'a, C> {
+        let layout = &self.layout;
+        let damaged = |code, cells| Line::Damaged(DamagedRow { line, code, cells });
+        if ends.len() != layout.width() {
+            return damaged(Code::RowWidthMismatch, None);
+        }
+        let record = Record::new(line, cells, ends);
+        match record.is_text() {
+            true => Line::Row(Row { record, layout }),
+            false => damaged(Code::RowInvalidUtf8, Some(Row { record, layout })),
+        }
+    }
+
+    /// A row that was longer than [`crate::MAX_RECORD`].
+    #[must_use]
+    pub fn too_long(&self, line: u64) -> Line<'_, C> {
+        Line::Damaged(DamagedRow { line, code: Code::RowTooLong, cells: None })
+    }
+}
+
 impl<'a, C: Columns> Row<'a, C> {
     /// The line the row begins on.
     #[must_use]

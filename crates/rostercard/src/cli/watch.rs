@@ -1,5 +1,6 @@
 //! The commands by which people watch and are told.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -16,6 +17,8 @@ pub(crate) enum WatchCommand {
     Healthcheck(Healthcheck),
     /// When the partnerships run next, in words.
     Schedule(Schedule),
+    /// One page of Markdown for a successor: contacts, partnerships, decisions, what ends, where things are. No student is in it.
+    Handbook(Handbook),
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,4 +59,14 @@ pub(crate) struct Schedule {
     /// How many runs of each.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) next: u8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Handbook {
+    /// A file, which must not be there yet; otherwise it is printed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write over the file where it is there.
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
 }

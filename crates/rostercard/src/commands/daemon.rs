@@ -33,7 +33,7 @@ use crate::commands::status::facts;
 use crate::exit::Exit;
 use crate::machine::{self, Environment, SystemClock, SystemEntropy};
 use crate::output::complain;
-use crate::setup::{Setup, schedule_of};
+use crate::setup::{Setup, schedule_of, until};
 
 /// Runs until SIGTERM or Ctrl-C.
 pub(crate) async fn daemon(global: &Global, environment: &Environment) -> Result<Exit, Exit> {
@@ -286,6 +286,7 @@ impl Daemon {
         let mut world = self.world.clone();
         world.progress = Arc::new(people::Beats { daemon: self.clone(), run: name.to_owned() });
         let (engine, directory) = setup.engine_and_directory(partnership, self.store()?, world)?;
+        let engine = engine.until(until(partnership, setup.main()?));
         let outcome = match engine.sync(&mut *source).await {
             Ok(report) => engine.release_settled(report, &mut *source).await,
             Err(error) => Err(error),
@@ -385,7 +386,11 @@ impl Daemon {
                 }
                 // An ILS that could not be asked ends a run as failed; stopped by us, it goes on at the next start.
                 let failed = report.run.state == RunState::Failed && !self.world.asked_to_stop();
-                if failed { Outcome::TryLater } else { Outcome::Ended }
+                match report.run.state {
+                    RunState::Unfinished => Outcome::Unfinished,
+                    _ if failed => Outcome::TryLater,
+                    _ => Outcome::Ended,
+                }
             }
             Ok(Err(error @ (EngineError::Paused { .. } | EngineError::Frozen { .. }))) => {
                 self.count(name, "paused", None, seconds);

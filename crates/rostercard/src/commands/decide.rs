@@ -10,7 +10,7 @@ use crate::commands::run::{stoppable, tell};
 use crate::exit::Exit;
 use crate::machine::Environment;
 use crate::output::complain;
-use crate::setup::Setup;
+use crate::setup::{Setup, until};
 
 /// Lets changes through.
 pub(crate) async fn approve(
@@ -23,6 +23,7 @@ pub(crate) async fn approve(
     let who = args.who.clone().unwrap_or_else(|| environment.login());
     let (engine, world, mut source) = engine_of(global, setup, RunId(args.run)).await?;
     let asked = Decided { run: RunId(args.run), selection, who: &who, digest: args.digest.as_deref() };
+    let engine = if args.now { engine.until(None) } else { engine };
     let outcome = stoppable(&world, let_through(&engine, &mut *source, asked)).await;
     let handed_over = setup.hand_over().await;
     let exit = tell(global, outcome)?;
@@ -127,5 +128,6 @@ pub(crate) async fn engine_of(
     let partnership = setup.partnership(&name)?;
     let source = setup.source(partnership)?;
     let (engine, world) = setup.engine(partnership, store)?;
+    let engine = engine.until(until(partnership, setup.main()?));
     Ok((engine, world, source))
 }

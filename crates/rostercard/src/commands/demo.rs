@@ -121,7 +121,7 @@ impl Stage {
         self.shelf();
 
         say("\n4. The next night the same roster comes: `rostercard sync larkfield-usd`");
-        let again = self.run(What::Sync).await?;
+        let again = self.run(What::Sync { now: true }).await?;
         told(&again);
         if again.run.result.writes + again.run.result.lookups != 0 {
             return Err(failed("the second run wrote to the ILS, which it must not"));
@@ -137,7 +137,7 @@ impl Stage {
             counted(moved.corrected.len() as u64, "corrected name", "corrected names"),
         ));
         self.deliver(1)?;
-        let later = self.run(What::Sync).await?;
+        let later = self.run(What::Sync { now: true }).await?;
         told(&later);
         say(
             "   Who left keeps the card for now: it is not renewed once the grace is over, and never deleted.",
@@ -145,7 +145,7 @@ impl Stage {
         self.shelf();
 
         say("\n6. And once more: `rostercard sync larkfield-usd`");
-        let last = self.run(What::Sync).await?;
+        let last = self.run(What::Sync { now: true }).await?;
         told(&last);
         let cards = self.ils.counts().patrons;
         let expected = u64::from(self.spec.students) + moved.newcomers.len() as u64;
@@ -177,7 +177,7 @@ impl Stage {
         let (engine, _) = setup.engine(partnership, setup.store()?)?;
         let outcome = match what {
             What::Plan => engine.plan(&mut *source).await,
-            What::Sync => engine.sync(&mut *source).await,
+            What::Sync { .. } => engine.sync(&mut *source).await,
         };
         outcome.map_err(|error| failed(&error.to_string()))
     }

@@ -68,7 +68,7 @@ pub(crate) async fn import(
         partnership,
         &format!("import as {}", args.holds.word()),
     )?;
-    let outcome = sync_from(setup, partnership, store, &mut *source).await?;
+    let outcome = sync_from(setup, partnership, store, &mut *source, false).await?;
     let handed_over = setup.hand_over().await;
     let exit = tell(global, outcome)?;
     Ok(if handed_over { exit } else { Exit::Failed })

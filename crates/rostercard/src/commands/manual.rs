@@ -1,18 +1,17 @@
-//! `completions` and the hidden `manual`: what the package puts beside the program, made from the command line itself, so
-//! that neither can tell of a command that is not there. Nothing here reads a configuration.
+//! The hidden `manual`: the pages that the package puts beside the program, made from the command line itself, so that they cannot
+//! tell of a command that is not there. Nothing here reads a configuration.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use clap::{Command, CommandFactory};
-use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
-use crate::cli::{Cli, Completions, Global, Manual};
+use crate::cli::{Cli, Global, Manual};
 use crate::exit::Exit;
-use crate::output::{Out, complain};
+use crate::output::complain;
 
 /// What each exit code means; the manual's EXIT STATUS.
 const CODES: &[(Exit, &str)] = &[
@@ -23,7 +22,7 @@ const CODES: &[(Exit, &str)] = &[
     (Exit::Usage, "The command line is wrong."),
     (
         Exit::Later,
-        "Try again later: another rostercard is at work, a roster is not whole yet, an ILS cannot be reached, or it is paused.",
+        "Try again later: another rostercard is at work, a roster is not whole yet, an ILS cannot be reached, its hours are over, or it is paused.",
     ),
     (
         Exit::Configuration,
@@ -62,22 +61,6 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     ("SUDO_USER, LOGNAME, USER", "Who approves, discards, pauses, where --as does not say it."),
 ];
-
-/// Prints a shell's completions.
-pub(crate) fn completions(args: &Completions) -> Exit {
-    Out::stdout().line(completions_text(args.shell).trim_end());
-    Exit::Done
-}
-
-fn completions_text(shell: Shell) -> String {
-    let whole = Cli::command();
-    // The generators name hidden commands too.
-    let shown = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
-    let mut shown = Command::new("rostercard").args(whole.get_arguments().cloned()).subcommands(shown);
-    let mut bytes = Vec::new();
-    clap_complete::generate(shell, &mut shown, "rostercard", &mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
-}
 
 /// Writes the manual pages.
 pub(crate) fn manual(global: &Global, args: &Manual) -> Result<Exit, Exit> {
@@ -168,15 +151,5 @@ mod tests {
             assert!(page.contains("SEE ALSO"));
         }
         assert!(page("rostercard-ils-find.1").contains("barcode"));
-    }
-
-    #[test]
-    fn completions_name_the_commands_and_not_the_hidden_one() {
-        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-            let text = completions_text(shell);
-            assert!(text.contains("approve") && text.contains("only-school"), "{shell}");
-        }
-        let fish = completions_text(Shell::Fish);
-        assert!(!fish.contains("\"manual\""), "{fish}");
     }
 }

@@ -4,11 +4,13 @@ mod audit;
 mod backup;
 pub(crate) mod check;
 mod child;
+mod completions;
 mod contacts;
 mod daemon;
 mod decide;
 mod demo;
 mod explain;
+mod handbook;
 mod healthcheck;
 mod ils;
 mod import;
@@ -46,7 +48,9 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Schema { of } => schema::schema(of),
         Command::Check(args) => check::check(&global, &setup(), &args).await,
         Command::Plan(args) => run::run(&global, &setup(), &args.partnership, run::What::Plan).await,
-        Command::Sync(args) => run::run(&global, &setup(), &args.partnership, run::What::Sync).await,
+        Command::Sync(args) => {
+            run::run(&global, &setup(), &args.partnership, run::What::Sync { now: args.now }).await
+        }
         Command::Import(args) => import::import(&global, &setup(), &environment, &args).await,
         Command::Run => daemon::daemon(&global, &environment).await,
         Command::Approve(args) => decide::approve(&global, &setup(), &environment, &args).await,
@@ -69,13 +73,15 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         Command::Report(args) => report::report(&global, &setup(), &args).await,
         Command::Pins { command } => pins::pins(&global, &setup(), &environment, &command).await,
         Command::People(command) => people::people(&global, &setup(), &environment, &command).await,
-        Command::Completions(args) => Ok(manual::completions(&args)),
+        Command::Completions(args) => Ok(completions::completions(&args)),
+        Command::Names => Ok(completions::names(&global)),
         Command::Manual(args) => manual::manual(&global, &args),
         Command::Watch(WatchCommand::Contacts { command }) => {
             contacts::contacts(&global, &setup(), &command).await
         }
         Command::Watch(WatchCommand::Healthcheck(args)) => healthcheck::healthcheck(setup, &args).await,
         Command::Watch(WatchCommand::Schedule(args)) => schedule::schedule(&global, &setup(), &args).await,
+        Command::Watch(WatchCommand::Handbook(args)) => handbook::handbook(&global, &setup(), &args).await,
         Command::Practice { command } => practice::practice(&global, &command).await,
     };
     result.unwrap_or_else(|exit| exit)

@@ -3,6 +3,7 @@
 //! library.
 
 mod write;
+mod years;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -57,29 +58,16 @@ pub(crate) struct Figures {
 
 /// Writes a report.
 pub(crate) async fn report(global: &Global, setup: &Setup, args: &Report) -> Result<Exit, Exit> {
-    let mut names: Vec<String> = Vec::new();
-    match &args.partnership {
-        Some(name) => names.push(setup.partnership(name)?.name.as_str().to_owned()),
-        None => {
-            names.extend(setup.loaded.partnerships.iter().filter(|(_, p)| p.is_ok()).map(|(n, _)| n.clone()));
-        }
-    }
     setup.main()?;
     let Some(store) = setup.store_to_read()? else {
         complain(global.json, "there is no store yet, and so there are no cards", "");
         return Err(Exit::Failed);
     };
-    let mut all = Vec::with_capacity(names.len());
-    for name in &names {
-        all.push(figures(setup, &*store, setup.partnership(name)?, args.internal).await?);
-    }
-    let main = setup.main()?;
-    let library = match &args.partnership {
-        Some(name) => main.library_of(setup.partnership(name)?).name.clone(),
-        None => main.library_names(),
+    let text = if args.years {
+        years::years(global, setup, &*store, args).await?
+    } else {
+        cards(global, setup, &*store, args).await?
     };
-    let format = if global.json { ReportFormat::Json } else { args.format };
-    let text = write::text_of(&library, &all, format);
     match &args.out {
         None => Out::stdout().line(text.trim_end()),
         Some(path) => {
@@ -96,6 +84,28 @@ pub(crate) async fn report(global: &Global, setup: &Setup, args: &Report) -> Res
         }
     }
     Ok(Exit::Done)
+}
+
+/// The cards that there are today, as text in a format.
+async fn cards(global: &Global, setup: &Setup, store: &dyn Store, args: &Report) -> Result<String, Exit> {
+    let mut names: Vec<String> = Vec::new();
+    match &args.partnership {
+        Some(name) => names.push(setup.partnership(name)?.name.as_str().to_owned()),
+        None => {
+            names.extend(setup.loaded.partnerships.iter().filter(|(_, p)| p.is_ok()).map(|(n, _)| n.clone()));
+        }
+    }
+    let mut all = Vec::with_capacity(names.len());
+    for name in &names {
+        all.push(figures(setup, store, setup.partnership(name)?, args.internal).await?);
+    }
+    let main = setup.main()?;
+    let library = match &args.partnership {
+        Some(name) => main.library_of(setup.partnership(name)?).name.clone(),
+        None => main.library_names(),
+    };
+    let format = if global.json { ReportFormat::Json } else { args.format };
+    Ok(write::text_of(&library, &all, format))
 }
 
 /// Names with their counts, and how many students the roster has there.

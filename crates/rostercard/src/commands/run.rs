@@ -14,27 +14,30 @@ use serde_json::{Value, json};
 use crate::cli::Global;
 use crate::exit::Exit;
 use crate::output::{Out, complain, counted};
-use crate::setup::Setup;
+use crate::setup::{Setup, until};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
     /// Writes nothing.
     Plan,
-    /// Writes what need not wait.
-    Sync,
+    /// Writes what need not wait; `now`, whatever the hours of the ILS.
+    Sync {
+        /// Whatever the hours of the ILS.
+        now: bool,
+    },
 }
 
 /// Runs a partnership.
 pub(crate) async fn run(global: &Global, setup: &Setup, name: &str, what: What) -> Result<Exit, Exit> {
     let partnership = setup.partnership(name)?;
     let mut source = setup.source(partnership)?;
-    if what == What::Sync {
+    if matches!(what, What::Sync { .. }) {
         crate::commands::backup::daily(setup)?;
     }
     let store = setup.store()?;
     let outcome = match what {
-        What::Sync => sync_from(setup, partnership, store, &mut *source).await?,
+        What::Sync { now } => sync_from(setup, partnership, store, &mut *source, now).await?,
         What::Plan => {
             let (engine, world) = setup.engine(partnership, store)?;
             stoppable(&world, engine.plan(&mut *source)).await
@@ -45,14 +48,17 @@ pub(crate) async fn run(global: &Global, setup: &Setup, name: &str, what: What) 
     Ok(if handed_over { exit } else { Exit::Failed })
 }
 
-/// One run of a partnership over a source.
+/// One run of a partnership over a source; `now`, whatever the hours of its ILS.
 pub(crate) async fn sync_from(
     setup: &Setup,
     partnership: &Partnership,
     store: Arc<dyn Store>,
     source: &mut dyn RosterSource,
+    now: bool,
 ) -> Result<Result<RunReport, EngineError>, Exit> {
     let (engine, world) = setup.engine(partnership, store)?;
+    let main = setup.main()?;
+    let engine = engine.until(if now { None } else { until(partnership, main) });
     Ok(stoppable(&world, async {
         let report = engine.sync(source).await?;
         engine.release_settled(report, source).await
@@ -135,6 +141,7 @@ pub(crate) fn exit_of(state: RunState) -> Exit {
         RunState::Planned | RunState::Done => Exit::Done,
         RunState::DoneWithRejects => Exit::Rejects,
         RunState::Waiting => Exit::Waiting,
+        RunState::Unfinished => Exit::Later,
         RunState::Failed | RunState::Running => Exit::Failed,
     }
 }
@@ -337,6 +344,7 @@ pub(crate) fn state_in_words(state: RunState) -> &'static str {
         RunState::Waiting => "changes wait for approval",
         RunState::Done => "done",
         RunState::DoneWithRejects => "done; some records were rejected",
+        RunState::Unfinished => "the hours of the ILS are over; the next run inside them goes on with it",
         RunState::Failed => "failed; what was done is done, and the next run goes on",
     }
 }

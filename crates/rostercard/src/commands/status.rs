@@ -4,8 +4,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rostercard_config::Partnership;
 use rostercard_core::calendar::AgreementState;
-use rostercard_core::plan::RunState;
+use rostercard_core::plan::{ChangeState, RunState};
 use rostercard_daemon::health::{Facts, LastRun, Standing, State, judge};
+use rostercard_daemon::load::Load;
 use rostercard_store::rows::{Pause, Run};
 use rostercard_store::{Store, StoreError};
 use serde_json::json;
@@ -14,7 +15,7 @@ use crate::cli::Global;
 use crate::exit::Exit;
 use crate::machine;
 use crate::output::{Out, counted};
-use crate::setup::{Setup, schedule_of};
+use crate::setup::{Setup, hours_of, schedule_of};
 
 /// Shows how every partnership stands.
 pub(crate) async fn status(global: &Global, setup: &Setup) -> Result<Exit, Exit> {
@@ -126,11 +127,48 @@ pub(crate) async fn facts(
         Some(last) if last.state == RunState::Failed => Some(last),
         last => runs.iter().find(waits).or(last).or(runs.first()),
     };
-    facts.last = last.map(|run| LastRun {
-        number: run.id.0,
-        state: run.state,
-        waiting: run.result.counts.waiting,
-        error: run.result.error.clone(),
-    });
+    if let Some(run) = last {
+        facts.last = Some(LastRun {
+            number: run.id.0,
+            state: run.state,
+            waiting: run.result.counts.waiting,
+            error: run.result.error.clone(),
+            load: load(setup, store, partnership, &runs).await?,
+        });
+    }
     Ok(facts)
+}
+
+/// The plan that is being made, where one is: the newest that is under way or was cut short.
+async fn load(
+    setup: &Setup,
+    store: &dyn Store,
+    partnership: &Partnership,
+    runs: &[Run],
+) -> Result<Option<Load>, StoreError> {
+    let Ok(main) = &setup.loaded.main else { return Ok(None) };
+    let at_work = |run: &&Run| {
+        run.plan.is_some()
+            && run.superseded_by.is_none()
+            && matches!(run.state, RunState::Running | RunState::Unfinished)
+    };
+    let Some(run) = runs.iter().find(at_work) else { return Ok(None) };
+    let (mut made, mut left) = (0, 0);
+    for count in store.change_counts(run.id).await? {
+        match count.state {
+            ChangeState::Ready => left += count.count,
+            ChangeState::Done | ChangeState::Settled | ChangeState::Failed => made += count.count,
+            ChangeState::Waiting | ChangeState::Dropped => {}
+        }
+    }
+    let decisions = store.decisions(run.id).await?;
+    let through =
+        decisions.iter().filter(|decision| decision.what == "approve").map(|decision| decision.at).min();
+    Ok(Some(Load {
+        made,
+        left,
+        since: through.unwrap_or(run.started_at),
+        hours: hours_of(partnership, main),
+        zone: main.library_of(partnership).timezone.clone(),
+    }))
 }

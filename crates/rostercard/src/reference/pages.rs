@@ -247,7 +247,7 @@ fn meaning(exit: Exit) -> (&'static str, &'static str) {
         Exit::Waiting => ("changes wait for approval", "`rostercard show RUN`, then `approve` or `discard`"),
         Exit::Usage => ("the command line is wrong", "the message says what was meant, or `--help` does"),
         Exit::Later => (
-            "try again later: another rostercard is at work, a roster is not whole yet, an ILS cannot be reached, or it is paused",
+            "try again later: another rostercard is at work, a roster is not whole yet, an ILS cannot be reached, its hours are over, or it is paused",
             "run it again; the daemon does so by itself",
         ),
         Exit::Configuration => {

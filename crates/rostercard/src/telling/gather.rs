@@ -135,7 +135,11 @@ fn failed(last: Option<&Run>, last_success: Option<Timestamp>, is: impl Fn(Kind,
             let hint = last.result.hint.clone().unwrap_or_default();
             is(Kind::Failed, What::Failed { why: format!("run {}: {why}", last.id), hint, last_success })
         }
-        RunState::Planned | RunState::Waiting | RunState::Done | RunState::DoneWithRejects => Seen::Not,
+        RunState::Planned
+        | RunState::Waiting
+        | RunState::Done
+        | RunState::DoneWithRejects
+        | RunState::Unfinished => Seen::Not,
     }
 }
 

@@ -13,7 +13,7 @@ use rostercard_core::field::{Field, FieldRules};
 use rostercard_core::finding::{Finding, Place};
 use rostercard_core::ports::{Completeness, ConnectorError, Record, RosterPage};
 use rostercard_core::student::Damaged;
-use rostercard_oneroster::{Code, Columns, Line, Roles, Table, Users, Version};
+use rostercard_oneroster::{Code, Columns, Line, ReadError, Roles, Table, Users, Version};
 use tokio::sync::mpsc::Sender;
 
 use crate::index::{Index, Key};
@@ -109,10 +109,22 @@ pub(crate) fn asked(settings: &Settings) -> Asked<'_> {
     Asked { student_id: &settings.student_id, columns: &settings.columns, educators: settings.educators }
 }
 
+/// Users, one line after the other, wherever they lie.
+pub(crate) trait Rows {
+    /// The next line; `None` at the end.
+    fn next_line(&mut self) -> Result<Option<Line<'_, Users>>, ReadError>;
+}
+
+impl<R: Read> Rows for Table<Users, R> {
+    fn next_line(&mut self) -> Result<Option<Line<'_, Users>>, ReadError> {
+        Self::next_line(self)
+    }
+}
+
 /// Goes through users a page at a time. `send` says whether anybody still wants them, `stop` whether to stop after so
 /// many rows; `None` where it stopped.
-pub(crate) fn people<'a, R: Read>(
-    table: &mut Table<Users, R>,
+pub(crate) fn people<'a>(
+    table: &mut impl Rows,
     mapper: Mapper<'a>,
     twice: Twice,
     asked: Asked<'_>,
@@ -186,7 +198,7 @@ pub(crate) fn joins(
 #[derive(Default)]
 pub(crate) struct Twice {
     pub(crate) student_ids: Index<u32>,
-    source_ids: Index<u32>,
+    pub(crate) source_ids: Index<u32>,
 }
 
 /// The first pass. It looks at ids alone, so that rows that are left out later count too; that costs nothing but a
@@ -200,8 +212,8 @@ pub(crate) fn ids_twice(
 }
 
 /// The ids that are there more than once in a table.
-pub(crate) fn twice<R: Read>(
-    table: &mut Table<Users, R>,
+pub(crate) fn twice(
+    table: &mut impl Rows,
     from: &StudentIdFrom,
     stop: impl Fn(u64) -> bool,
 ) -> Result<Twice, ConnectorError> {

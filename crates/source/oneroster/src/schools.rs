@@ -54,6 +54,11 @@ impl Schools {
         self.add(school, true, false)
     }
 
+    /// The number of an organisation that has one.
+    pub(crate) fn find(&self, id: &str) -> Option<u32> {
+        self.by_id.get(id).copied()
+    }
+
     fn add(&mut self, school: School, is_school: bool, listed: bool) -> u32 {
         let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
         self.by_id.insert(school.source_id.clone(), number);

@@ -48,7 +48,7 @@ codes!(LinkState {
 codes!(CardModel { Full = 1, Starter = 2, Digital = 3, Educator = 4 });
 codes!(ChangeKind { Create = 1, Link = 2, Update = 3, Renew = 4, Lapse = 5, Restore = 6, Note = 7, Pin = 8, Undo = 9 });
 codes!(ChangeState { Ready = 1, Waiting = 2, Done = 3, Failed = 4, Settled = 5, Dropped = 6 });
-codes!(RunState { Running = 1, Planned = 2, Waiting = 3, Done = 4, DoneWithRejects = 5, Failed = 6 });
+codes!(RunState { Running = 1, Planned = 2, Waiting = 3, Done = 4, DoneWithRejects = 5, Failed = 6, Unfinished = 7 });
 codes!(IntentKind { Create = 1, SetPin = 2, Update = 3, Block = 4, Unblock = 5 });
 codes!(IntentEnd { Applied = 1, Rejected = 2, NotWritten = 3 });
 

@@ -278,6 +278,7 @@ fn every_guard_can_be_turned_off() {
     let off = Limit { percent: 0.0, at_least: 0, action: GuardAction::Off };
     let guards = Guards {
         first_connection: GuardAction::Off,
+        first_cards: GuardAction::Off,
         rules_changed: GuardAction::Off,
         endpoint_changed: GuardAction::Off,
         roster_older: GuardAction::Off,

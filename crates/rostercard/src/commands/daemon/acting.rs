@@ -18,6 +18,7 @@ use crate::commands::pause::checked;
 use crate::commands::run::state_in_words;
 use crate::exit::Exit;
 use crate::machine;
+use crate::setup::until;
 
 /// How long a run that is under way is waited for.
 const TURN: Duration = Duration::from_secs(3);
@@ -122,6 +123,7 @@ impl Daemon {
         let mut source = setup.source(partnership).map_err(told)?;
         let made = setup.engine_and_directory(partnership, store, self.world.clone());
         let (engine, directory) = made.map_err(told)?;
+        let engine = engine.until(until(partnership, setup.main().map_err(told)?));
         let outcome = match asked {
             Asked::Approve { run, selection, digest } => {
                 let decided = Decided { run, selection, who, digest: Some(&digest) };

@@ -109,7 +109,7 @@ const fn tone(state: RunState) -> Tone {
         RunState::Done | RunState::DoneWithRejects => Tone::Good,
         RunState::Waiting => Tone::Waiting,
         RunState::Failed => Tone::Bad,
-        RunState::Planned | RunState::Running => Tone::Quiet,
+        RunState::Planned | RunState::Running | RunState::Unfinished => Tone::Quiet,
     }
 }
 

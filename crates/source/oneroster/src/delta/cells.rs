@@ -6,7 +6,7 @@ use rostercard_oneroster::{Extra, Layout, Orgs, Roles, Row, Status, Users};
 
 use super::keep::Allowed;
 use crate::map::student_id;
-use crate::rest::stage;
+use crate::rest::form;
 use crate::settings::StudentIdFrom;
 
 /// The columns that an image has of each file. The first is the id, the second the row's date; [`line`] and
@@ -65,7 +65,7 @@ pub(super) fn extras(
     whole: bool,
     layout: Option<&Layout<Users>>,
 ) -> (String, Extras) {
-    let asked = stage::asked_for(&allowed.settings.columns, allowed.rules);
+    let asked = form::asked_for(&allowed.settings.columns, allowed.rules);
     let find = |asked: &str| layout.and_then(|layout| layout.extra(asked));
     let mut extras = Vec::new();
     match before.filter(|_| !whole) {

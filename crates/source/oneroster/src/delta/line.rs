@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-use crate::rest::stage::{moment, write};
+use crate::rest::form::moment;
 use crate::settings::StudentIdFrom;
 
 /// Where the ids of a user lie in an image's line, by [`super::cells::USERS`].
@@ -107,11 +107,44 @@ impl When {
     }
 }
 
+/// Adds a cell as CSV; line breaks become spaces.
+fn write(cells: &mut Vec<u8>, comma: bool, value: &str, flawed: bool) {
+    if comma {
+        cells.push(b',');
+    }
+    let value = value.trim();
+    let quoted = value.bytes().any(|byte| matches!(byte, b',' | b'"'));
+    if quoted {
+        cells.push(b'"');
+    }
+    for byte in value.bytes() {
+        match byte {
+            b'"' => cells.extend_from_slice(b"\"\""),
+            b'\r' | b'\n' => cells.push(b' '),
+            byte => cells.push(byte),
+        }
+    }
+    if flawed {
+        cells.push(0xff);
+    }
+    if quoted {
+        cells.push(b'"');
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn cells_are_csv() {
+        let mut cells = Vec::new();
+        write(&mut cells, false, " a\"b,\n ", false);
+        write(&mut cells, true, "plain", true);
+        assert_eq!(cells, b"\"a\"\"b,\",plain\xff");
+    }
 
     proptest! {
         #[test]

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use rostercard_core::field::Field;
 use rostercard_core::ports::ConnectorError;
-use rostercard_oneroster::rest::record::Birth;
-use rostercard_oneroster::{Columns as _, Demographics, date};
+use rostercard_oneroster::rest::record::{Birth, Flaw};
+use rostercard_oneroster::{Columns as _, DateCell, Demographics, date};
 
 use super::people::sentence;
 use super::server::{Failure, Server};
 use super::source::{OneRosterRest, fail};
 use super::stage::Stage;
-use super::walk::{self, Event, How, Walked};
+use super::walk::{self, Event, How, Item, Walked};
 use crate::born::Born;
 use crate::index::{Index, Key};
 use crate::tally::Tally;
@@ -28,17 +28,16 @@ impl OneRosterRest {
         &self,
         server: &Server,
         filter: &str,
-        stage: &mut Stage<'_>,
-        wanted: &Arc<[String]>,
+        stage: &mut Stage,
     ) -> Result<Option<Index<Born>>, ConnectorError> {
         let mut born = Births::default();
         let mut ids: Vec<String> = Vec::new();
-        let how = How { filter: Some(filter.to_owned()), ..How::default() };
+        let how = How { filter: Some(filter.to_owned()), by: Arc::default() };
         let today = self.today;
-        let mut take = |event: Event<Birth>| {
+        let mut take = |event: Event<BirthRow>| {
             match &event {
                 Event::Start => ids.clear(),
-                Event::Row { item, .. } => ids.push(item.head.source_id.trim().to_owned()),
+                Event::Row { item, .. } => ids.push(item.id.clone()),
                 Event::Broken => {}
             }
             born.take(event, today);
@@ -59,9 +58,7 @@ impl OneRosterRest {
         let there = stage.source_ids();
         stage.next_walk("student");
         for id in ids.iter().filter(|id| !there.contains(&Key::of(id))) {
-            if let Some(user) = self.one_user(server, id, wanted).await? {
-                stage.take(&user, None);
-            }
+            self.one_user(server, id, stage).await?;
         }
         // A person who changed alone: the birth date is asked for.
         let known: HashSet<Key> = born.keys.iter().copied().collect();
@@ -71,7 +68,7 @@ impl OneRosterRest {
         }
         let mut found = 0;
         for id in &missing {
-            match walk::one::<Birth>(server, walk::DEMOGRAPHICS, id, &[]).await {
+            match walk::one::<BirthRow>(server, walk::DEMOGRAPHICS, id, &()).await {
                 Ok(Some(item)) => {
                     found += 1;
                     born.take(Event::Row { item, again: None }, today);
@@ -82,8 +79,8 @@ impl OneRosterRest {
         }
         if found == 0 && !missing.is_empty() {
             // Perhaps nobody has one; perhaps the server gives none singly, and nobody may lose a birth date for that.
-            let how = How::default();
-            let mut take = |event: Event<Birth>| {
+            let how = How::all(());
+            let mut take = |event: Event<BirthRow>| {
                 born.take(event, today);
                 ControlFlow::Continue(())
             };
@@ -105,8 +102,8 @@ impl OneRosterRest {
         }
         let mut births = Births::default();
         let today = self.today;
-        let how = How { filter, ..How::default() };
-        let mut take = |event: Event<Birth>| {
+        let how = How { filter, by: Arc::default() };
+        let mut take = |event: Event<BirthRow>| {
             births.take(event, today);
             ControlFlow::Continue(())
         };
@@ -120,6 +117,34 @@ impl OneRosterRest {
     }
 }
 
+/// A record of demographics.
+pub(super) struct BirthRow {
+    /// The user's `sourcedId`.
+    id: String,
+    flaw: Option<Flaw>,
+    /// Whether there was anything where the date should be.
+    has_date: bool,
+    day: DateCell,
+    gone: bool,
+}
+
+impl Item for BirthRow {
+    type By = ();
+
+    fn read(bytes: &[u8], (): &()) -> (Self, Option<Key>) {
+        let birth = Birth::read(bytes);
+        let row = Self {
+            id: birth.head.source_id.trim().to_owned(),
+            flaw: birth.head.flaw,
+            has_date: !birth.birth_date.is_empty(),
+            day: date(&birth.birth_date),
+            gone: birth.head.is_gone(),
+        };
+        let key = (!row.id.is_empty()).then(|| Key::of(&row.id));
+        (row, key)
+    }
+}
+
 /// Birth dates on their way in.
 #[derive(Default)]
 pub(super) struct Births {
@@ -130,20 +155,20 @@ pub(super) struct Births {
 }
 
 impl Births {
-    pub(super) fn take(&mut self, event: Event<Birth>, today: Date) {
+    pub(super) fn take(&mut self, event: Event<BirthRow>, today: Date) {
         match event {
             Event::Start => *self = Self::default(),
             Event::Row { item, .. } => {
                 self.line += 1;
-                let id = item.head.source_id.trim();
-                if let Some(flaw) = item.head.flaw {
+                let BirthRow { id, flaw, has_date, day, gone } = item;
+                if let Some(flaw) = flaw {
                     self.tally.count(flaw.code(), Demographics::FILE, self.line + 1, flaw.sentence());
-                    if id.is_empty() || item.birth_date.is_empty() {
+                    if id.is_empty() || !has_date {
                         self.tally.incomplete(flaw.code());
                         return;
                     }
                 }
-                if item.head.is_gone() {
+                if gone {
                     return;
                 }
                 if id.is_empty() {
@@ -151,8 +176,8 @@ impl Births {
                     self.tally.count("demographics_without_id", Demographics::FILE, self.line + 1, message);
                     return;
                 }
-                self.keys.push(Key::of(id));
-                self.days.push(Born::new(date(&item.birth_date), self.line + 1, today));
+                self.keys.push(Key::of(&id));
+                self.days.push(Born::new(day, self.line + 1, today));
             }
             Event::Broken => {
                 self.tally.count("record_broken", Demographics::FILE, 0, "something in a page is no record");

@@ -1,7 +1,7 @@
 //! From staged users to the pages of the port, on a thread of its own: the way that CSV goes, with REST's names for
 //! places.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rostercard_core::field::FieldRules;
@@ -9,16 +9,15 @@ use rostercard_core::finding::{Finding, Place};
 use rostercard_core::ports::{ConnectorError, Record, RosterPage};
 use rostercard_core::student::{Damaged, Student};
 use rostercard_oneroster::rest::record::Flaw;
-use rostercard_oneroster::{Table, Users};
+use rostercard_oneroster::{Columns as _, Users};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::spawn_blocking;
 
 use super::cursor::Cursor;
 use super::settings::RestSettings;
-use super::source::{completeness, place};
-use super::stage::{Staged, columns};
+use super::source::{completeness, line, place};
+use super::stage::{Stage, columns};
 use crate::born::Born;
-use crate::error;
 use crate::index::{Index, Key};
 use crate::map::{Asked, Mapper};
 use crate::read::{self, Sent};
@@ -40,14 +39,14 @@ pub(crate) enum Kind {
 pub(crate) fn start(
     settings: Arc<RestSettings>,
     rules: Arc<FieldRules>,
-    staged: Staged,
+    stage: Stage,
     born: Option<Index<Born>>,
     kind: Kind,
 ) -> Receiver<Sent> {
     let (pages, receiver) = channel(AHEAD);
     // It ends by itself: at the roster's end, or soon after nobody receives any more.
     drop(spawn_blocking(move || {
-        let last = match run(&settings, &rules, staged, born, kind, &pages) {
+        let last = match run(&settings, &rules, stage, born, kind, &pages) {
             Ok(Some(end)) => Ok(end),
             Ok(None) => return,
             Err(error) => Err(error),
@@ -61,25 +60,31 @@ pub(crate) fn start(
 fn run(
     settings: &RestSettings,
     rules: &FieldRules,
-    staged: Staged,
+    stage: Stage,
     born: Option<Index<Born>>,
     kind: Kind,
     pages: &Sender<Sent>,
 ) -> Result<Option<RosterPage>, ConnectorError> {
-    let Staged { csv, parts, schools, tally, gone, flaws } = staged;
+    let mut staged = stage.finish()?;
     let columns = columns(&settings.columns);
     let asked = Asked { student_id: &settings.student_id, columns: &columns, educators: settings.educators };
-    let open = || Table::<Users, _>::open(settings.version, csv.as_slice()).map_err(error::read);
-    let (mut first, _) = open()?;
-    let twice = read::twice(&mut first, asked.student_id, |_| pages.is_closed())?;
-    let (mut table, _) = open()?;
+    let (flaws, gone, twice) = (
+        std::mem::take(&mut staged.flaws),
+        std::mem::take(&mut staged.gone),
+        std::mem::take(&mut staged.twice),
+    );
+    let (parts, schools, tally) =
+        (staged.parts.take(), std::mem::take(&mut staged.schools), std::mem::take(&mut staged.tally));
+    let layout = staged.table().layout();
+    let mut table = staged.rows();
     let mut there = HashSet::new();
     let is_delta = matches!(kind, Kind::Delta { .. });
-    let mapper = Mapper::new(asked, rules, table.layout(), born, parts, schools, tally);
+    let mapper = Mapper::new(asked, rules, layout, born, parts, schools, tally);
     let mut several = 0;
+    let file: Arc<str> = place(Place::file(Users::FILE)).file.unwrap_or_default().into();
     let send = |mut records: Vec<Record>| {
         for record in &mut records {
-            rename(record, &flaws);
+            rename(record, &file, &flaws);
             if let Record::Student(student) = &*record {
                 several += u64::from(student.source_ids.len() > 1);
             }
@@ -149,9 +154,9 @@ fn id_of(record: &Record) -> Option<Key> {
 }
 
 /// A record with this source's names for places.
-fn rename(record: &mut Record, flaws: &std::collections::HashMap<u64, Flaw>) {
+fn rename(record: &mut Record, file: &Arc<str>, flaws: &HashMap<u64, Flaw>) {
     match record {
-        Record::Student(student) => student_places(student),
+        Record::Student(student) => student_places(student, file),
         Record::Damaged(damaged) => {
             let Damaged { finding: held, .. } = &mut **damaged;
             let flaw =
@@ -166,11 +171,11 @@ fn rename(record: &mut Record, flaws: &std::collections::HashMap<u64, Flaw>) {
     }
 }
 
-fn student_places(student: &mut Student) {
+/// `file` is this source's name for where students come from.
+fn student_places(student: &mut Student, file: &Arc<str>) {
     if let Some(row) = &mut student.row {
-        let here = place(Place::from(&*row));
-        row.file = here.file.unwrap_or_default().into();
-        row.line = here.line.unwrap_or(1);
+        row.file = Arc::clone(file);
+        row.line = line(row.line);
     }
     for held in &mut student.findings {
         *held = finding(held.clone());

@@ -11,10 +11,10 @@ use rostercard_oneroster::rest::page::{self, Piece};
 use rostercard_oneroster::rest::query::Query;
 use rostercard_oneroster::rest::record::{Birth, User, names};
 
+use super::form::moment;
 use super::server::{Failure, Got, Server};
 use super::settings::Login;
 use super::source::{OneRosterRest, fail};
-use super::stage::moment;
 use super::walk::{self, Collection};
 use crate::index::Key;
 use crate::settings::StudentIdFrom;
@@ -35,7 +35,7 @@ impl Said {
 
 /// A sample of a collection.
 struct Sample {
-    users: Vec<User>,
+    users: Vec<User<'static>>,
     names: BTreeSet<String>,
     total: Option<u64>,
     has_link: bool,
@@ -126,7 +126,7 @@ fn sample(server: &Server, collection: Collection, got: &Got) -> Result<Sample, 
     for piece in &page.pieces {
         if let Piece::Record(bytes) = piece {
             sample.names.extend(names(bytes));
-            sample.users.push(User::read(bytes, &[]));
+            sample.users.push(User::read(bytes, &[]).into_owned());
         }
     }
     Ok(sample)
@@ -263,7 +263,7 @@ fn identity(source: &OneRosterRest, sample: &Sample, said: &mut Said) {
         },
     );
     let kinds: BTreeSet<&str> =
-        users.iter().flat_map(|u| u.user_ids.iter().map(|(kind, _)| kind.as_str())).collect();
+        users.iter().flat_map(|u| u.user_ids.iter().map(|(kind, _)| &**kind)).collect();
     let mut ids = vec![
         ("identifier".to_owned(), StudentIdFrom::Identifier),
         ("userMasterIdentifier".to_owned(), StudentIdFrom::UserMasterIdentifier),
@@ -296,7 +296,7 @@ fn identity(source: &OneRosterRest, sample: &Sample, said: &mut Said) {
     }
 }
 
-fn value<'u>(user: &'u User, from: &StudentIdFrom) -> &'u str {
+fn value<'u>(user: &'u User<'_>, from: &StudentIdFrom) -> &'u str {
     match from {
         StudentIdFrom::Identifier => user.identifier.trim(),
         StudentIdFrom::UserMasterIdentifier => user.master_identifier.trim(),
@@ -338,7 +338,7 @@ async fn births(
         Err(failure) => return Err(fail(server, walk::DEMOGRAPHICS, failure)),
     };
     let text = page::text(&got.body, got.charset.as_deref());
-    let rows: Vec<Birth> = match page::split(&text, walk::DEMOGRAPHICS.keys) {
+    let rows: Vec<Birth<'_>> = match page::split(&text, walk::DEMOGRAPHICS.keys) {
         Ok(page) => page
             .pieces
             .iter()

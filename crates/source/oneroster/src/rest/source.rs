@@ -14,17 +14,17 @@ use rostercard_core::ports::{
 };
 use rostercard_core::privacy::Personal;
 use rostercard_oneroster::rest::query::changed_since;
-use rostercard_oneroster::rest::record::{Birth, Org};
 use rostercard_oneroster::{Columns as _, Orgs};
 use tokio::sync::mpsc::Receiver;
 
-use super::births::Births;
+use super::births::{BirthRow, Births};
 use super::cursor::{Cursor, digest, fnv};
 use super::emit::{self, Kind};
+use super::form::Form;
 use super::server::{Failure, RealWaits, Server, Waits};
 use super::settings::RestSettings;
-use super::stage::{Stage, wanted};
-use super::walk::{self, Collection, Event, How};
+use super::stage::Stage;
+use super::walk::{self, Collection, Event, How, OrgRow};
 use crate::born::Born;
 use crate::error;
 use crate::index::Index;
@@ -123,20 +123,19 @@ impl OneRosterRest {
         let mut schools = Schools::default();
         let mut tally = Tally::default();
         let mut line = 1;
-        let how = How::default();
+        let how = How::all(());
         for collection in [walk::ORGS, walk::SCHOOLS] {
-            let mut take = |event: Event<Org>| {
+            let mut take = |event: Event<OrgRow>| {
                 match event {
                     Event::Start => (schools, tally, line) = (Schools::default(), Tally::default(), 1),
                     Event::Row { item, .. } => {
                         line += 1;
-                        let gone = item.head.is_gone();
                         let listed = Listed {
-                            id: item.head.source_id.trim(),
-                            kind: item.kind.trim(),
-                            code: item.identifier.trim(),
-                            name: item.name.trim(),
-                            gone,
+                            id: &item.id,
+                            kind: &item.kind,
+                            code: &item.code,
+                            name: &item.name,
+                            gone: item.gone,
                             line,
                         };
                         schools.list(&listed, &mut tally);
@@ -221,15 +220,13 @@ impl OneRosterRest {
     async fn everything(&mut self, schools: Schools, full: Full) -> Result<Receiver<Sent>, ConnectorError> {
         let server = self.server()?;
         let born = self.births(&server, None).await?;
-        let wanted: Arc<[String]> = wanted(&self.settings.columns, &self.rules).into();
-        let how = How { filter: None, wanted: Arc::clone(&wanted) };
-        let mut stage = Stage::new(&self.settings, &self.rules, &wanted, self.today, schools);
+        let mut stage = self.stage(schools);
         stage.tally = std::mem::take(&mut self.early);
         if let Full::Because(code, why) = full {
             stage.tally.count(code, "", 0, "everything was read, not changes alone");
             stage.tally.say(code, why);
         }
-        self.people(&server, &how, &mut stage, &mut |_| ControlFlow::Continue(())).await?;
+        self.people(&server, None, &mut stage, &mut |_| ControlFlow::Continue(())).await?;
         let mark = self.mark(&server);
         let cursor = Cursor { mark, full: mark, several: 0, settings: digest(&self.settings) };
         Ok(self.give_out(stage, born, Kind::Full { cursor }))
@@ -244,15 +241,13 @@ impl OneRosterRest {
     ) -> Result<Result<Receiver<Sent>, Full>, ConnectorError> {
         let server = self.server()?;
         let filter = changed_since(since);
-        let wanted: Arc<[String]> = wanted(&self.settings.columns, &self.rules).into();
-        let how = How { filter: Some(filter.clone()), wanted: Arc::clone(&wanted) };
-        let mut stage = Stage::new(&self.settings, &self.rules, &wanted, self.today, schools);
+        let mut stage = self.stage(schools);
         let mut unfiltered = false;
-        let mut look = |stage: &Stage<'_>| {
+        let mut look = |stage: &Stage| {
             unfiltered = stage.oldest.is_some_and(|oldest| oldest < since - NOT_FILTERED);
             if unfiltered { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let read = self.people_or_refusal(&server, &how, &mut stage, &mut look).await;
+        let read = self.people_or_refusal(&server, Some(&filter), &mut stage, &mut look).await;
         let no_filter = |why: &str| Ok(Err(Full::Because("filter_not_possible", why.to_owned())));
         match read {
             Err(Failure::Refused { .. }) => {
@@ -264,7 +259,7 @@ impl OneRosterRest {
         }
         let mut born = None;
         if self.rules.allows(Field::BirthDate) {
-            match self.changed_births(&server, &filter, &mut stage, &wanted).await? {
+            match self.changed_births(&server, &filter, &mut stage).await? {
                 Some(index) => born = Some(index),
                 None => return no_filter("more people changed than can be asked for one by one"),
             }
@@ -274,23 +269,28 @@ impl OneRosterRest {
         Ok(Ok(self.give_out(stage, born, Kind::Delta { cursor })))
     }
 
-    fn give_out(&self, stage: Stage<'_>, born: Option<Index<Born>>, kind: Kind) -> Receiver<Sent> {
-        emit::start(Arc::clone(&self.settings), Arc::clone(&self.rules), stage.finish(), born, kind)
+    fn stage(&self, schools: Schools) -> Stage {
+        let form = Form::new(&self.settings, &self.rules, self.today, &schools);
+        Stage::new(self.settings.version, form, schools)
+    }
+
+    fn give_out(&self, stage: Stage, born: Option<Index<Born>>, kind: Kind) -> Receiver<Sent> {
+        emit::start(Arc::clone(&self.settings), Arc::clone(&self.rules), stage, born, kind)
     }
 
     async fn fetch(&mut self, source_ids: &[Personal]) -> Result<FetchOne, ConnectorError> {
         let schools = self.schools().await?;
         let server = self.server()?;
-        let wanted: Arc<[String]> = wanted(&self.settings.columns, &self.rules).into();
-        let mut stage = Stage::new(&self.settings, &self.rules, &wanted, self.today, schools);
+        let mut stage = self.stage(schools);
         stage.next_walk("student");
         let mut births = Births::default();
         for id in source_ids {
-            let Some(user) = self.one_user(&server, id.reveal(), &wanted).await? else { continue };
-            stage.take(&user, None);
+            if !self.one_user(&server, id.reveal(), &mut stage).await? {
+                continue;
+            }
             if self.rules.allows(Field::BirthDate)
                 && let Ok(Some(item)) =
-                    walk::one::<Birth>(&server, walk::DEMOGRAPHICS, id.reveal(), &[]).await
+                    walk::one::<BirthRow>(&server, walk::DEMOGRAPHICS, id.reveal(), &()).await
             {
                 births.take(Event::Row { item, again: None }, self.today);
             }
@@ -388,7 +388,12 @@ pub(super) fn place(mut place: Place) -> Place {
         other => other.to_owned(),
     });
     place.file = place.file.filter(|file| !file.is_empty());
-    // A file's first line is its header; a collection has none.
-    place.line = place.line.map(|line| line.saturating_sub(1).max(1));
+    place.line = place.line.map(line);
     place
+}
+
+/// A row of a collection, by the line that it would have in a file. A file's first line is its header; a collection has
+/// none.
+pub(super) fn line(line: u64) -> u64 {
+    line.saturating_sub(1).max(1)
 }

@@ -1,11 +1,10 @@
 //! A collection read to its proven end: page by page, each row once, again where rows moved under way.
 //!
-//! The rules of paging are [`paging`]'s; what a row means is its taker's. While one page is read, the next one is
+//! The rules of paging are [`paging`]'s; what a row means is its taker's. While one page is read and taken, the next one is
 //! already on its way: still one request at a time, and at most one too many at a collection's end.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{DefaultHasher, Hasher};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -13,13 +12,13 @@ use rostercard_core::ports::{ConnectorError, Fault, Retry};
 use rostercard_oneroster::rest::page::{self, NoPage, Piece};
 use rostercard_oneroster::rest::paging::{Arrived, Ask, Next, Proof, Walk};
 use rostercard_oneroster::rest::query::Query;
-use rostercard_oneroster::rest::record::{Birth, Head, Org, User};
+use rostercard_oneroster::rest::record::Org;
 use rostercard_oneroster::rest::trouble::Trouble;
 use tokio::task::spawn_blocking;
 
 use super::server::{Failure, Got, Server};
 use crate::error;
-use crate::index::Key;
+use crate::index::{ByKey, Key, mixed};
 
 /// How often a collection is walked before rows that move are given up on.
 const WALKS: u32 = 3;
@@ -51,34 +50,37 @@ pub(crate) const DEMOGRAPHICS: Collection = Collection {
 
 /// A record of some collection.
 pub(crate) trait Item: Send + Sized + 'static {
-    fn read(bytes: &[u8], wanted: &[String]) -> Self;
-    fn head(&self) -> &Head;
+    /// What decides how it is read.
+    type By: Send + Sync + 'static;
+
+    /// Reads it; and the key of its `sourcedId`, where it has one.
+    fn read(bytes: &[u8], by: &Self::By) -> (Self, Option<Key>);
 }
 
-impl Item for User {
-    fn read(bytes: &[u8], wanted: &[String]) -> Self {
-        Self::read(bytes, wanted)
-    }
-    fn head(&self) -> &Head {
-        &self.head
-    }
+/// An organisation's record.
+pub(crate) struct OrgRow {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) code: String,
+    pub(crate) name: String,
+    pub(crate) gone: bool,
 }
 
-impl Item for Org {
-    fn read(bytes: &[u8], _: &[String]) -> Self {
-        Self::read(bytes)
-    }
-    fn head(&self) -> &Head {
-        &self.head
-    }
-}
+impl Item for OrgRow {
+    type By = ();
 
-impl Item for Birth {
-    fn read(bytes: &[u8], _: &[String]) -> Self {
-        Self::read(bytes)
-    }
-    fn head(&self) -> &Head {
-        &self.head
+    fn read(bytes: &[u8], (): &()) -> (Self, Option<Key>) {
+        let org = Org::read(bytes);
+        let own = |text: &str| text.trim().to_owned();
+        let row = Self {
+            id: own(&org.head.source_id),
+            kind: own(&org.kind),
+            code: own(&org.identifier),
+            name: own(&org.name),
+            gone: org.head.is_gone(),
+        };
+        let key = (!row.id.is_empty()).then(|| Key::of(&row.id));
+        (row, key)
     }
 }
 
@@ -120,19 +122,25 @@ impl Walked {
     }
 }
 
-/// How a collection is asked for.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct How {
+/// How a collection is asked for, and its records read.
+#[derive(Debug)]
+pub(crate) struct How<T: Item> {
     pub(crate) filter: Option<String>,
-    /// Paths below `metadata` that are wanted.
-    pub(crate) wanted: Arc<[String]>,
+    pub(crate) by: Arc<T::By>,
+}
+
+impl<T: Item> How<T> {
+    /// All of it.
+    pub(crate) fn all(by: T::By) -> Self {
+        Self { filter: None, by: Arc::new(by) }
+    }
 }
 
 /// Reads a collection. `take` gets every row, and may end the walk.
 pub(crate) async fn walk<T: Item>(
     server: &Server,
     collection: Collection,
-    how: &How,
+    how: &How<T>,
     take: &mut (dyn FnMut(Event<T>) -> ControlFlow<()> + Send),
 ) -> Result<Walked, Failure> {
     let mut walked = Walked::default();
@@ -194,14 +202,13 @@ fn simpler(query: &mut Query, trouble: &Trouble) -> bool {
 async fn once<T: Item>(
     server: &Server,
     collection: Collection,
-    how: &How,
+    how: &How<T>,
     query: &Query,
     walked: &mut Walked,
     take: &mut (dyn FnMut(Event<T>) -> ControlFlow<()> + Send),
 ) -> Result<(Option<Proof>, u128), Failure> {
     let mut walk = Walk::new(server.settings.page_size);
-    let mut seen: HashMap<Key, (u64, u32)> = HashMap::new();
-    let (mut set, mut last, mut told) = (0_u128, None, 0_u32);
+    let mut taking = Taking::default();
     let mut ahead: Option<(Ask, Result<Got, Failure>)> = None;
     let ask_for = async |ask: Ask| server.get(collection.name, &query.page(ask.limit, ask.offset)).await;
     loop {
@@ -211,7 +218,7 @@ async fn once<T: Item>(
             _ => None,
         };
         let mut fetches = 0;
-        let page = loop {
+        let arrived = loop {
             fetches += 1;
             let got = match fetched.take() {
                 Some(got) => got,
@@ -224,77 +231,112 @@ async fn once<T: Item>(
             };
             let total = got.total.filter(|_| !server.settings.ignore_total);
             walked.has_link |= got.has_link;
-            let wanted = Arc::clone(&how.wanted);
-            let parse = spawn_blocking(move || Parsed::<T>::of(&got, collection.keys, &wanted));
-            let parsed = match walk.guess() {
-                Some(guess) => {
-                    let (parsed, next) = tokio::join!(parse, ask_for(guess));
-                    ahead = Some((guess, next));
-                    parsed
+            let by = Arc::clone(&how.by);
+            let parse = spawn_blocking(move || Parsed::<T>::of(&got, collection.keys, &by));
+            // Reading and taking go on beside the next request, so that nothing stands between two of them.
+            let judge = async {
+                match parse.await.map_err(|_| Failure::Error(error::lost()))? {
+                    Ok(parsed) if parsed.whole => Ok(Judged::Taken(taking.page(parsed, take))),
+                    // Not retried for ever: a page with a broken record stays so.
+                    Ok(parsed) if fetches >= FETCHES && !parsed.truncated && !parsed.rows.is_empty() => {
+                        walked.malformed = true;
+                        Ok(Judged::Taken(taking.page(parsed, take)))
+                    }
+                    Err(NoPage::NoList) => Err(Failure::Error(no_page(server, collection, NoPage::NoList))),
+                    Ok(_) if fetches >= FETCHES => Err(Failure::Error(truncated(server, collection))),
+                    Err(why) if fetches >= FETCHES => Err(Failure::Error(no_page(server, collection, why))),
+                    Ok(_) | Err(_) => Ok(Judged::Again),
                 }
-                None => parse.await,
             };
-            match parsed.map_err(|_| Failure::Error(error::lost()))? {
-                Ok(parsed) if parsed.whole => break (parsed, total),
-                // Not retried for ever: a page with a broken record stays so.
-                Ok(parsed) if fetches >= FETCHES && !parsed.truncated && !parsed.rows.is_empty() => {
-                    walked.malformed = true;
-                    break (parsed, total);
+            let judged = match walk.guess() {
+                Some(guess) => {
+                    let (judged, next) = tokio::join!(judge, ask_for(guess));
+                    ahead = Some((guess, next));
+                    judged
                 }
-                Err(NoPage::NoList) => {
-                    return Err(Failure::Error(no_page(server, collection, NoPage::NoList)));
-                }
-                Ok(_) if fetches >= FETCHES => return Err(Failure::Error(truncated(server, collection))),
-                Err(why) if fetches >= FETCHES => {
-                    return Err(Failure::Error(no_page(server, collection, why)));
-                }
-                Ok(_) | Err(_) => {
+                None => judge.await,
+            };
+            match judged? {
+                Judged::Taken(Some(arrived)) => break Arrived { total, ..arrived },
+                Judged::Taken(None) => return Ok((None, taking.set)),
+                Judged::Again => {
                     ahead = None;
                     server.wait_a_little(fetches).await?;
                 }
             }
         };
-        let (parsed, total) = page;
+        let next = walk.page(arrived);
+        walked.largest_page = walked.largest_page.max(walk.largest_page());
+        walked.total = walk.total();
+        match next {
+            Next::Ask(_) => {}
+            Next::End(proof) => return Ok((Some(proof), taking.set)),
+            // Nobody is missed for want of a school's name.
+            Next::OffsetIgnored if collection.keys == ORG_KEYS => {
+                return Ok((Some(Proof::Whole), taking.set));
+            }
+            Next::OffsetIgnored => return Err(Failure::Error(offset_ignored(server, collection))),
+        }
+    }
+}
+
+/// What became of a page.
+enum Judged {
+    /// Its rows were taken; none is said where the taker ended the walk.
+    Taken(Option<Arrived>),
+    /// It has to be asked for again.
+    Again,
+}
+
+/// The rows of a walk, as they are taken.
+#[derive(Default)]
+struct Taking {
+    /// The contents of each row that came, and its number.
+    seen: HashMap<Key, (u64, u32), ByKey>,
+    /// All keys together.
+    set: u128,
+    last: Option<Key>,
+    told: u32,
+}
+
+impl Taking {
+    /// Tells a page's rows, each once; `None` where the taker wants no more.
+    fn page<T>(
+        &mut self,
+        parsed: Parsed<T>,
+        take: &mut (dyn FnMut(Event<T>) -> ControlFlow<()> + Send),
+    ) -> Option<Arrived> {
         let rows = parsed.rows.len() + parsed.broken;
-        let meets = parsed.rows.first().map(|row| row.key) == last && last.is_some();
-        last = parsed.rows.last().map(|row| row.key).or(last);
+        let meets = parsed.rows.first().map(|row| row.key) == self.last && self.last.is_some();
+        self.last = parsed.rows.last().map(|row| row.key).or(self.last);
         // What is no record is somebody, and always new.
         let (mut fresh, mut other) = (parsed.broken, 0);
         for _ in 0..parsed.broken {
             if take(Event::Broken).is_break() {
-                return Ok((None, set));
+                return None;
             }
         }
         for Parsing { item, key, hash } in parsed.rows {
-            let again = match seen.entry(key) {
+            let again = match self.seen.entry(key) {
                 Entry::Vacant(new) => {
-                    new.insert((hash, told));
+                    new.insert((hash, self.told));
                     fresh += 1;
-                    set ^= key.bits();
+                    self.set ^= key.bits();
                     None
                 }
                 Entry::Occupied(known) if known.get().0 == hash => continue,
                 Entry::Occupied(mut known) => {
                     other += 1;
-                    let (_, number) = known.insert((hash, told));
+                    let (_, number) = known.insert((hash, self.told));
                     Some(number)
                 }
             };
             if take(Event::Row { item, again }).is_break() {
-                return Ok((None, set));
+                return None;
             }
-            told = told.saturating_add(1);
+            self.told = self.told.saturating_add(1);
         }
-        let next = walk.page(Arrived { rows, fresh, other, meets, total });
-        walked.largest_page = walked.largest_page.max(walk.largest_page());
-        walked.total = walk.total();
-        match next {
-            Next::Ask(_) => {}
-            Next::End(proof) => return Ok((Some(proof), set)),
-            // Nobody is missed for want of a school's name.
-            Next::OffsetIgnored if collection.keys == ORG_KEYS => return Ok((Some(Proof::Whole), set)),
-            Next::OffsetIgnored => return Err(Failure::Error(offset_ignored(server, collection))),
-        }
+        Some(Arrived { rows, fresh, other, meets, total: None })
     }
 }
 
@@ -309,11 +351,12 @@ struct Parsed<T> {
 struct Parsing<T> {
     item: T,
     key: Key,
+    /// Of its bytes.
     hash: u64,
 }
 
 impl<T: Item> Parsed<T> {
-    fn of(got: &Got, keys: &[&str], wanted: &[String]) -> Result<Self, NoPage> {
+    fn of(got: &Got, keys: &[&str], by: &T::By) -> Result<Self, NoPage> {
         if got.nothing {
             return Ok(Self { rows: Vec::new(), broken: 0, whole: true, truncated: false });
         }
@@ -326,13 +369,10 @@ impl<T: Item> Parsed<T> {
                 broken += 1;
                 continue;
             };
-            let item = T::read(bytes, wanted);
-            let mut hasher = DefaultHasher::new();
-            hasher.write(bytes);
-            let hash = hasher.finish();
-            let id = item.head().source_id.trim();
+            let (item, key) = T::read(bytes, by);
+            let hash = mixed(bytes);
             // Without an id, one record is another where its bytes are.
-            let key = if id.is_empty() { Key::of(&format!("\u{0}{hash:x}")) } else { Key::of(id) };
+            let key = key.unwrap_or_else(|| Key::of(&format!("\u{0}{hash:x}")));
             rows.push(Parsing { item, key, hash });
         }
         Ok(Self { rows, broken, whole: page.whole, truncated: page.truncated })
@@ -344,7 +384,7 @@ pub(crate) async fn one<T: Item>(
     server: &Server,
     collection: Collection,
     id: &str,
-    wanted: &[String],
+    by: &T::By,
 ) -> Result<Option<T>, Failure> {
     if matches!(id, "" | "." | "..") {
         // In a path these mean something else.
@@ -353,7 +393,7 @@ pub(crate) async fn one<T: Item>(
     let path = format!("{}/{}", collection.name, rostercard_oneroster::rest::query::encode(id));
     match server.get(&path, "").await {
         Ok(got) if got.nothing => Ok(None),
-        Ok(got) => match Parsed::of(&got, collection.keys, wanted) {
+        Ok(got) => match Parsed::of(&got, collection.keys, by) {
             Ok(parsed) if parsed.whole => Ok(parsed.rows.into_iter().next().map(|row| row.item)),
             Ok(_) => Err(Failure::Error(truncated(server, collection))),
             Err(why) => Err(Failure::Error(no_page(server, collection, why))),
