@@ -23,7 +23,7 @@ fn canary(n: u32) -> Child {
         given: format!("{GIVEN}{n}"),
         family: format!("{FAMILY}{n}"),
         birth: BIRTH.to_owned(),
-        school: if n % 2 == 0 { "elm" } else { "ash" },
+        school: if n.is_multiple_of(2) { "elm" } else { "ash" },
     }
 }
 
