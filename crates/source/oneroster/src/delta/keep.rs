@@ -290,12 +290,14 @@ impl Work<'_> {
                     Some(new) => {
                         new.used = true;
                         if new.gone && at != 0 {
-                            self.gone.insert((at, id), new.cells.get(1).cloned().unwrap_or_default());
+                            let when = new.cells.get(1).cloned().unwrap_or_default();
+                            self.gone.insert((at, id), when.clone());
                             if at != 1 {
                                 return Ok(());
                             }
                             // A part that was deleted is one that has ended: then it is known that the user had one.
-                            if let Some(end) = cells.get_mut(7) {
+                            if let [_, date, .., end] = cells.as_mut_slice() {
+                                *date = when;
                                 ENDED.clone_into(end);
                             }
                         } else {
@@ -320,7 +322,10 @@ impl Work<'_> {
             let id = key(at, &new.cells);
             let deleted = self.gone.get(&(at, id.clone()));
             if new.gone && at != 0 {
-                if deleted.is_none() {
+                // Birth dates of who has left, or gets no card, went before.
+                let user =
+                    || self.gone.contains_key(&(3, id.clone())) || self.nameless.contains(&Key::of(&id));
+                if deleted.is_none() && !(at == 2 && user()) {
                     self.changes.note("delta_of_unknown", C::FILE, new.line);
                 }
                 self.gone.insert((at, id), new.cells.get(1).cloned().unwrap_or_default());

@@ -385,6 +385,10 @@ fn c3_roles_change_without_their_users() {
     let came = district.read_and_settle();
     assert_eq!((came.ids(), came.gone.clone()), (vec!["1"], vec!["2".to_owned()]));
     assert_eq!(came.students["1"].school().unwrap().name, "Lee Middle");
+    // What was said of the part before it was deleted comes late, and is no new part.
+    district.send("b2.zip", 80, &roles(&format!("r2,active,{},u2,primary,student,,,s1,\n", day(2))));
+    let came = district.read_and_settle();
+    assert!(came.has("delta_row_older") && came.students.is_empty(), "{:?}", came.codes);
     // A new part for who had none brings the whole person.
     district.send("c.zip", 96, &roles(&format!("r9,active,{},u2,primary,student,,,s2,\n", day(4))));
     let came = district.read_and_settle();
@@ -484,6 +488,17 @@ fn c15_a_lost_package_shows_and_withdraws_nobody() {
     // Said once more, it is known.
     district.send("d.zip", 120, &delta(&change(8, "tobedeleted", &day(5), "Gone", "s1")));
     assert!(!district.read_and_settle().has("delta_of_unknown"));
+    // A birth date that is deleted a day after whose it was is no sign of a lost package.
+    district.send("d2.zip", 122, &delta(&change(3, "tobedeleted", &day(5), "Ko", "s2")));
+    assert_eq!(district.read_and_settle().gone, ["3"]);
+    let born = births(&format!("u3,tobedeleted,{},2015-03-04,\n", day(5)));
+    district.send(
+        "d3.zip",
+        124,
+        &Package::new("1.1").file("demographics", &born).declare("demographics", "delta"),
+    );
+    let came = district.read_and_settle();
+    assert!(!came.has("delta_of_unknown") && came.students.is_empty(), "{:?}", came.codes);
     // What cannot be read, or has no date, no status or no id, is said, and costs itself alone.
     let odd = format!(
         "u1,active,{},true,s1,student,user1,,Given1,Ng\n{}{}{}",
