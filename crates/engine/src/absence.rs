@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::apply::Applier;
 use crate::collect::Collected;
-use crate::engine::{Engine, EngineError, Here};
+use crate::engine::{Engine, Here};
+use crate::error::EngineError;
 use crate::tally::{Fate, NO_SCHOOL, Tally as _};
 
 /// What a note's spool begins with where it says that somebody is missing. A wanted patron's begins with a brace.

@@ -15,7 +15,8 @@ use rostercard_store::rows::{Change, ChangeSelection, LinkData, LinkWrite, RunRe
 
 use crate::apply::Applier;
 use crate::collect::Mode;
-use crate::engine::{Engine, EngineError, Here, RunReport, conclude};
+use crate::engine::{Engine, Here, RunReport, conclude};
+use crate::error::EngineError;
 use crate::review::seen;
 use crate::tally::{Fate, Tally};
 use crate::world::Phase;

@@ -24,7 +24,7 @@ use rostercard_store::rows::{
 };
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::first::FirstCards;
 use crate::settings::PartnershipSettings;
 use crate::tally::{Fate, Tally};

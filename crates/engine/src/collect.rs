@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 
 use crate::absence;
 use crate::answered;
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::lapse::restored;
 use crate::pauses::Pauses;
 use crate::people::People;

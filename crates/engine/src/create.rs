@@ -25,7 +25,7 @@ use crate::answered;
 use crate::apply::{Again, Applier, Attempt, Step};
 use crate::collect::without_card;
 use crate::elsewhere::Elsewhere;
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::tally::{Fate, Tally};
 
 /// How often a number of a range may turn out to be taken before the range itself is in doubt.

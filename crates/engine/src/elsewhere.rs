@@ -21,7 +21,8 @@ use rostercard_store::rows::{
 
 use crate::apply::Applier;
 use crate::collect::{Collector, without_card};
-use crate::engine::{Engine, EngineError, SelectionError};
+use crate::engine::Engine;
+use crate::error::{EngineError, SelectionError};
 use crate::review::NOTHING_DECIDED;
 use crate::tally::{Fate, Tally};
 

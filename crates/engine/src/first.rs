@@ -17,7 +17,8 @@ use rostercard_core::words::LinkState;
 use rostercard_store::rows::{ChangeCount, ChangeSelection, RunResult};
 
 use crate::apply::Applier;
-use crate::engine::{Engine, EngineError, Here};
+use crate::engine::{Engine, Here};
+use crate::error::EngineError;
 use crate::tally::{Fate, Tally};
 
 /// So many cards are looked at.

@@ -12,7 +12,7 @@ use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Change, Link, LinkData, LinkWrite, Settlement};
 
 use crate::apply::Applier;
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::tally::{Fate, Tally};
 
 impl Applier<'_> {

@@ -9,7 +9,8 @@ use rostercard_core::plan::ChangeKind;
 use rostercard_core::ports::RosterFacts;
 
 use crate::collect::Collected;
-use crate::engine::{Engine, EngineError, Here};
+use crate::engine::{Engine, Here};
+use crate::error::EngineError;
 
 /// In so many runs the last memory is looked for: a drop folder without a file is looked at every few minutes.
 const RUNS: [usize; 2] = [5, 500];

@@ -11,7 +11,8 @@ use rostercard_core::words::LinkState;
 use rostercard_store::rows::{FindingCount, Link, LinkData, LinkIndex, LinkWrite, Missing, RunResult};
 
 use crate::apply::Applier;
-use crate::engine::{Engine, EngineError, Here};
+use crate::engine::{Engine, Here};
+use crate::error::EngineError;
 use crate::tally::Tally;
 
 /// After so many days without being seen, a card that was handed over is a question for a person.

@@ -8,7 +8,8 @@ use rostercard_core::plan::RunState;
 use rostercard_store::keep::Retention;
 use rostercard_store::rows::Run;
 
-use crate::engine::{Engine, EngineError, Here};
+use crate::engine::{Engine, Here};
+use crate::error::EngineError;
 
 /// How many days things are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use rostercard_store::rows::{
 };
 
 use crate::apply::{Applier, Step};
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::tally::{Fate, Tally};
 use crate::undo::UNDONE;
 

@@ -13,7 +13,7 @@ use rostercard_core::plan::ChangeKind;
 use rostercard_store::rows::{Link, LinkIndex};
 
 use crate::collect::{Collector, Work, school_facts};
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::tally::{Fate, Tally as _};
 
 /// Links that are read from the store at once.

@@ -16,7 +16,7 @@ use rostercard_store::rows::{Change, IntentEnd, IntentId, LinkData, LinkWrite, S
 use crate::answered;
 use crate::apply::Applier;
 use crate::collect::without_card;
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::tally::{Fate, Tally};
 
 /// What was found when a student's own card was looked for.

@@ -11,7 +11,8 @@ use rostercard_core::who::Who;
 use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Answer, Link, LinkWrite};
 
-use crate::engine::{Engine, EngineError, SelectionError};
+use crate::engine::Engine;
+use crate::error::{EngineError, SelectionError};
 use crate::review::seen;
 
 /// What a move came to, or would come to.

@@ -15,7 +15,8 @@ use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Change, Link, NewChange, NumberDraw, PlanDecision, RunResult};
 
 use crate::apply::{Applier, Step};
-use crate::engine::{Engine, EngineError, Here, RunReport, SelectionError};
+use crate::engine::{Engine, Here, RunReport};
+use crate::error::{EngineError, SelectionError};
 use crate::tally::{Fate, Tally};
 
 /// The key under which the ledger knows a student of a partnership, by its permanent id.

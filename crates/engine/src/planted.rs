@@ -10,7 +10,7 @@ use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Change, IntentEnd, IntentId, LinkWrite, Settlement};
 
 use crate::apply::{Again, Applier, Attempt};
-use crate::engine::EngineError;
+use crate::error::EngineError;
 
 /// A fault that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

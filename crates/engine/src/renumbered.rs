@@ -11,7 +11,8 @@ use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Answer, ChangeId, Link, LinkIndex, LinkWrite, Partnership, PartnershipId};
 
 use crate::collect::without_card;
-use crate::engine::{Engine, EngineError, SelectionError};
+use crate::engine::Engine;
+use crate::error::{EngineError, SelectionError};
 
 /// Somebody for whom this plan makes a card.
 #[derive(Debug)]

@@ -14,7 +14,8 @@ use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Answer, Link, LinkData, LinkId, LinkWrite};
 
 use crate::answered;
-use crate::engine::{Engine, EngineError, SelectionError};
+use crate::engine::Engine;
+use crate::error::{EngineError, SelectionError};
 
 /// An open question.
 #[derive(Debug)]

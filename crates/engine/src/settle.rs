@@ -17,7 +17,7 @@ use rostercard_core::words::LinkState;
 use rostercard_store::rows::{Change, IntentEnd, IntentId, IntentKind, OpenIntent, Settlement};
 
 use crate::apply::{Applier, Attempt};
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::tally::{Fate, Tally};
 use crate::world::Phase;
 

@@ -20,7 +20,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::apply::Applier;
-use crate::engine::{Engine, EngineError, Here, RunReport, SelectionError};
+use crate::engine::{Engine, Here, RunReport};
+use crate::error::{EngineError, SelectionError};
 use crate::tally::{Fate, Tally};
 
 /// What a planned lapse carries where it takes back a card that a run made.

@@ -15,7 +15,7 @@ use rostercard_core::words::{Code, LinkState};
 use rostercard_store::rows::{Change, IntentEnd, IntentId, Link, LinkData, LinkWrite, Settlement};
 
 use crate::apply::Applier;
-use crate::engine::EngineError;
+use crate::error::EngineError;
 use crate::lapse::restored;
 use crate::tally::{Fate, Tally};
 
