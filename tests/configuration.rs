@@ -179,6 +179,30 @@ fn linked_cards_are_the_familys_and_the_others_are_new() {
 }
 
 #[test]
+fn an_example_of_a_clients_id_is_said_to_be_one() {
+    let example = "in place of client_id's example";
+    let clever = Place::new();
+    clever
+        .init(&["--existing", "separate", "--source", "clever", "--ncip", "http://127.0.0.1:9/ncip"])
+        .expect(0)
+        .says(&[example]);
+    let own = Place::new();
+    let ran = own
+        .init(&[
+            "--existing",
+            "separate",
+            "--source",
+            "clever",
+            "--sis-client",
+            "ours",
+            "--ncip",
+            "http://127.0.0.1:9/ncip",
+        ])
+        .expect(0);
+    assert!(!ran.both().contains(example), "{}", ran.both());
+}
+
+#[test]
 fn what_init_writes_for_every_source_and_way_passes_check() {
     let sources: [(&[&str], Option<&str>); 5] = [
         (&["--source", "oneroster-csv"], None),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::practice::Practice;
 use crate::support::roster::{Child, TWO_HOMES, children, files, send, zipped};
-use crate::support::{Library, adds_up, today};
+use crate::support::{Library, adds_up, hour, today};
 
 /// A library whose 30 children of Elm School and 30 of Ash School have their cards; lines for the partnership's file.
 fn with_cards(ils: &Practice, lines: &str) -> (Library, Vec<Child>) {
@@ -460,9 +460,9 @@ fn s18_writes_keep_to_the_hours_of_the_ils_and_now_overrides_them() {
     let ils = Practice::start();
     let library = Library::new(&ils.ncip_url(), TWO_HOMES);
     send(&children(30), &library.package());
-    // Two hours that are over an hour from now at the latest, or begin hours from now: closed at this moment.
-    let now = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now());
-    let hour = |ahead: i64| format!("{:02}:00", (i64::from(now.hour()) + ahead) % 24);
+    // They begin some hours from now.
+    let now = hour();
+    let hour = |ahead: i8| format!("{:02}:00", (now + ahead) % 24);
     let hours = format!("deadline = \"30s\"\nhours = [\"{}-{}\"]", hour(6), hour(8));
     library.edit("rostercard.toml", "deadline = \"30s\"", &hours);
     let plan = library.json(&["sync", "oak"], 3);

@@ -254,6 +254,15 @@ pub(crate) fn today() -> jiff::civil::Date {
     jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date()
 }
 
+/// The hour of the day in UTC, for hours that are open or closed at this moment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program reads the clock, and so must who checks its dates"
+)]
+pub(crate) fn hour() -> i8 {
+    jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).hour()
+}
+
 /// The counts of a run, all that must add up to `students`.
 pub(crate) fn sum_of_counts(counts: &Value) -> u64 {
     let parts = [

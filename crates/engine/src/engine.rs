@@ -1,5 +1,6 @@
 //! One run from end to end, and a person's decisions about it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
@@ -280,7 +281,7 @@ impl Engine {
         source: &mut dyn RosterSource,
     ) -> Result<(RunState, RunResult), EngineError> {
         let (before, in_doubt) = match self.settle_and_resume(here).await? {
-            Resumed::Through(before, in_doubt) => (before, in_doubt),
+            Resumed::Through(before, in_doubt) => (*before, in_doubt),
             // A newer plan would take the place of what a person let through, and would wait for them once more.
             Resumed::CutShort(state, result) => return Ok((state, *result)),
         };
@@ -360,6 +361,7 @@ impl Engine {
             }
         }
         let before = self.store.change_counts(run).await?;
+        let selection = named(run, selection, &before)?;
         ready_again(found.state, &before, &mut result);
         if !waiting(&before).any(|count| is_meant(&selection, count)) {
             let why = "the school or kind that was named has no waiting change".to_owned();
@@ -489,6 +491,7 @@ impl Engine {
     ) -> Result<RunReport, EngineError> {
         let here = self.waiting_run(run, None).await?;
         let before = self.store.change_counts(run).await?;
+        let selection = named(run, selection, &before)?;
         let moved =
             self.store.move_changes(run, ChangeState::Waiting, ChangeState::Dropped, &selection).await?;
         if moved == 0 {
@@ -683,7 +686,7 @@ impl Engine {
             in_doubt =
                 self.store.open_intents(here.partnership.id).await?.into_iter().map(|i| i.person).collect();
         }
-        Ok(Resumed::Through(used, in_doubt))
+        Ok(Resumed::Through(Box::new(used), in_doubt))
     }
 
     pub(crate) async fn collect(
@@ -913,7 +916,7 @@ impl From<Option<ConnectorError>> for Ending {
 /// What came of plans that a person had let through and that were cut short.
 enum Resumed {
     /// They are made, as far as they can be: what was used for it, and whose writes are in doubt still.
-    Through(RunResult, HashSet<Digest>),
+    Through(Box<RunResult>, HashSet<Digest>),
     /// One was cut short once more: how this run ends.
     CutShort(RunState, Box<RunResult>),
 }
@@ -936,6 +939,37 @@ fn ready(counts: &[ChangeCount]) -> u64 {
 
 fn waiting(counts: &[ChangeCount]) -> impl Iterator<Item = &ChangeCount> {
     counts.iter().filter(|c| c.state == ChangeState::Waiting && c.count > 0)
+}
+
+/// The school of a selection as the store knows it: by its code, its label, or its name alone, in small letters or capitals.
+fn named(
+    run: RunId,
+    selection: ChangeSelection,
+    counts: &[ChangeCount],
+) -> Result<ChangeSelection, EngineError> {
+    let Some(asked) = &selection.school else { return Ok(selection) };
+    let there: BTreeSet<&(String, String)> = waiting(counts).map(|count| &count.school).collect();
+    if there.iter().any(|(key, label)| key == asked || label == asked) {
+        return Ok(selection);
+    }
+    let is_it = |(key, label): &&&(String, String)| {
+        let name = label.strip_prefix(key.as_str()).unwrap_or(label).trim();
+        [key, label, name].iter().any(|text| text.to_lowercase() == asked.trim().to_lowercase())
+    };
+    let found: Vec<_> = there.iter().filter(is_it).collect();
+    if let [(key, _)] = found[..] {
+        return Ok(ChangeSelection { school: Some(key.clone()), ..selection });
+    }
+    let mut names: Vec<&str> = there.iter().map(|(_, label)| label.as_str()).take(12).collect();
+    if names.len() < there.len() {
+        names.push("and others, which `rostercard show` lists");
+    }
+    let why = if found.is_empty() {
+        format!("no school `{asked}` has a waiting change; these have: {}", names.join("; "))
+    } else {
+        format!("several schools are called `{asked}`: name one by its code, as `rostercard show` prints it")
+    };
+    Err(SelectionError::NothingWaits { run, why }.into())
 }
 
 /// Whether a selection may name changes like these.

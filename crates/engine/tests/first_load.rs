@@ -252,3 +252,23 @@ async fn s18_without_a_yes_what_the_hours_left_over_is_planned_anew() {
     let kinds = town.store.change_counts(report.run.id).await.unwrap();
     assert!(kinds.iter().all(|count| count.kind == ChangeKind::Create));
 }
+
+#[tokio::test]
+async fn s19_a_school_is_named_by_its_code_or_its_name_alone() {
+    let town = Town::new();
+    let mut roster = kids(2);
+    roster.push(support::kid("00900", "Bea", "Other", "B"));
+    roster.push(support::kid("00901", "Ben", "Other", "C"));
+    let plan = town.sync(&roster).await;
+    let only = |school: &str| ChangeSelection { school: Some(school.into()), ..ChangeSelection::default() };
+    let wrong =
+        town.engine().approve(plan.run.id, only("Scool B"), "kim", None).await.unwrap_err().to_string();
+    assert!(wrong.contains("no school `Scool B` has a waiting change; these have: "), "{wrong}");
+    assert!(wrong.contains("School A; "), "{wrong}");
+    for (asked, cards) in [("school b", 1), ("C", 2)] {
+        town.engine().approve(plan.run.id, only(asked), "kim", None).await.unwrap();
+        assert_eq!(town.ils.patrons().len(), cards, "{asked}");
+    }
+    let dropped = town.engine().discard(plan.run.id, only("School A"), "kim").await.unwrap();
+    assert_eq!(dropped.run.result.counts.waiting, 0);
+}

@@ -150,6 +150,14 @@ impl SourceStart {
         }
     }
 
+    /// The id of the client by which it is asked, where it has one.
+    pub(crate) fn client(&self) -> Option<&str> {
+        match self {
+            Self::OneRoster { client, .. } | Self::Clever { client, .. } => Some(client),
+            Self::OneRosterCsv { .. } | Self::CsvDrop { .. } => None,
+        }
+    }
+
     /// The files that secrets have to be written into.
     pub(crate) fn secret(&self) -> Option<(&'static str, &'static str)> {
         match self {

@@ -304,6 +304,9 @@ fn said(global: &Global, folder: &Path, start: &Start, written: &[PathBuf]) -> S
         let path = folder.join(file);
         text.push_str(&format!("Put {what} into {0}:  install -m 600 /dev/stdin {0}\n", path.display()));
     }
+    if start.partnership.source.client() == SIS_CLIENT.default {
+        text.push_str("Write the id that belongs to the secret in place of client_id's example, too.\n");
+    }
     let config = folder.join("rostercard.toml");
     let with =
         if config == global.config { String::new() } else { format!(" --config {}", config.display()) };
